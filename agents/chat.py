@@ -1,0 +1,98 @@
+"""Chat messages -> token ids, the one place where training, evaluation and SFT build prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from srenv.episode import Message, Turn
+
+PLAIN_TEMPLATE = (
+    "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
+    "{{ eos_token }}\n\n{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}"
+)
+"""Used for base models, whose tokenizers carry no chat template."""
+
+ATTEMPT, VERDICT, ENVIRONMENT = 1, 2, 0
+"""Role of a token: part of an attempt, part of a verdict, or not the model's own."""
+
+_SENTINEL = "\u241e"
+
+
+class ChatFormat:
+    """How one tokenizer lays a conversation out as token ids.
+
+    A conversation grows by appending: the ids of the opening, the ids the engine sampled, the ids
+    of the next request, and so on. Text that was sampled is never tokenised again.
+
+    Attributes:
+        tokenizer: Any fast Hugging Face tokenizer.
+        stop_ids: Ids that end a turn.
+    """
+
+    def __init__(self, tokenizer: Any, stop_ids: Sequence[int] = ()) -> None:
+        self.tokenizer = tokenizer
+        if tokenizer.chat_template is None:
+            tokenizer.chat_template = PLAIN_TEMPLATE
+        if tokenizer.pad_token_id is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        self.stop_ids = frozenset({tokenizer.eos_token_id, *stop_ids})
+        self._tails: dict[str, list[int]] = {}
+
+    def opening(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of `messages`, ready for the model to write the next turn."""
+        text = self.tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True
+        )
+        return self._encode(text)
+
+    def follow_up(self, message: Message, closed: bool) -> list[int]:
+        """Ids between the model's turn and its next one.
+
+        Args:
+            message: The environment's message.
+            closed: Whether the turn ended with a stop id. A turn that was cut off gets one.
+        """
+        content = message["content"]
+        if content not in self._tails:
+            text = self.tokenizer.apply_chat_template(
+                [
+                    {"role": "user", "content": "?"},
+                    {"role": "assistant", "content": _SENTINEL},
+                    message,
+                ],
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            self._tails[content] = self._encode(text.rpartition(_SENTINEL)[2])
+        tail = self._tails[content]
+        return tail[1:] if closed and tail[0] in self.stop_ids else tail
+
+    def turn_text(self, ids: Sequence[int]) -> str:
+        """The text of a sampled turn, without the ids that end it."""
+        return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def token_at(self, ids: Sequence[int], char: int) -> int:
+        """Index of the first of `ids` that starts at or after character `char` of their text."""
+        low, high = 0, len(ids)
+        while low < high:
+            middle = (low + high) // 2
+            if len(self.turn_text(ids[:middle])) < char:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def roles(self, ids: Sequence[int], split: int) -> list[int]:
+        """ATTEMPT or VERDICT for each sampled id; the ids that end the turn go with the verdict."""
+        first = self.token_at(ids, split)
+        return [ATTEMPT] * first + [VERDICT] * (len(ids) - first)
+
+    def encode_turn(self, turn: Turn) -> tuple[list[int], list[int]]:
+        """Ids and roles of a turn that is known as text alone (SFT data), its end included."""
+        encoded = self.tokenizer(turn.text, add_special_tokens=False, return_offsets_mapping=True)
+        roles = [VERDICT if a >= turn.split else ATTEMPT for a, _ in encoded["offset_mapping"]]
+        return [*encoded["input_ids"], self.tokenizer.eos_token_id], [*roles, VERDICT]
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

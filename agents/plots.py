@@ -1,0 +1,68 @@
+"""The figures of a run: accuracy per turn, and whether confidence means what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+
+from srenv.metrics import ECE_BINS, Outcomes
+
+matplotlib.use("Agg")  # figures go to files; no display is needed
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+
+def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
+    """Draws accuracy per turn beside a reliability diagram, one line per row, into `path`."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+    _accuracy_per_turn(left, rows)
+    _reliability(right, rows)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return path
+
+
+def _accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+    longest = max((row.by_turn.shape[1] for row in rows.values()), default=1)
+    for name, row in rows.items():
+        accuracy = row.by_turn.mean(axis=0)
+        # A shorter run keeps its last answer.
+        accuracy = np.pad(accuracy, (0, longest - len(accuracy)), mode="edge")
+        axes.plot(range(1, longest + 1), accuracy, marker="o", label=name)
+    axes.set(
+        xlabel="attempts allowed", ylabel="accuracy", ylim=(0, 1), title="Accuracy per attempt"
+    )
+    axes.set_xticks(range(1, longest + 1))
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+    axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
+    for name, row in rows.items():
+        known = np.isfinite(row.token)
+        if not known.any():
+            continue
+        confidence, truth = row.token[known], row.truth[known]
+        bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
+        filled = [index for index in range(ECE_BINS) if (bins == index).any()]
+        sizes = [20 + 180 * (bins == index).mean() for index in filled]
+        x = [confidence[bins == index].mean() for index in filled]
+        y = [truth[bins == index].mean() for index in filled]
+        (line,) = axes.plot(x, y, linewidth=1, label=name)
+        axes.scatter(x, y, s=sizes, color=line.get_color(), alpha=0.6)
+    axes.set(
+        xlabel="confidence that the attempt is right (verdict token)",
+        ylabel="share that is right",
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        title="Reliability of the verdict",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(loc="upper left", fontsize=8)

@@ -1,0 +1,83 @@
+"""A run folder: its configuration, its stages, and going on after a kill."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from agents.progress import console
+
+
+class Run:
+    """One run of a recipe, in one folder.
+
+    A stage is done when its ``done.json`` stands; that file is written last and whole, so a kill
+    at any moment leaves a stage either done or to be done again (from its trainer's checkpoints).
+
+    Args:
+        directory: The run's folder.
+        config: The recipe's configuration, a dataclass.
+        resume: Go on with the run that stands in the folder.
+
+    Raises:
+        FileExistsError: The folder holds a run, and `resume` is not set.
+        ValueError: The folder holds a run with another configuration.
+    """
+
+    def __init__(self, directory: Path, config: Any, resume: bool) -> None:
+        self.directory = directory
+        self.config = to_json(config)
+        path = directory / "config.json"
+        if path.exists():
+            self._check(path, resume)
+        else:
+            write_json(path, self.config)
+
+    def stage(self, name: str, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+        """Does `work` in the stage's own folder, once; returns its (stored) result.
+
+        The result must be plain JSON.
+        """
+        folder = self.directory / name
+        done = folder / "done.json"
+        if done.exists():
+            console.print(f"[green]done before:[/] {name}")
+            result: dict[str, Any] = json.loads(done.read_text())
+            return result
+        folder.mkdir(parents=True, exist_ok=True)
+        start = time.monotonic()
+        result = work(folder)
+        write_json(done, {**result, "seconds": round(time.monotonic() - start, 1)})
+        return result
+
+    def _check(self, path: Path, resume: bool) -> None:
+        if not resume:
+            raise FileExistsError(
+                f"{self.directory} holds a run already: add --resume to go on with it, or name "
+                "another folder with --output"
+            )
+        before = json.loads(path.read_text())
+        changed = [k for k in self.config if before.get(k) != self.config[k] and k != "resume"]
+        if changed:
+            raise ValueError(
+                f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
+                "name another folder with --output"
+            )
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A dataclass as plain JSON values."""
+    record: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
+    return record
+
+
+def write_json(path: Path, record: Any) -> Path:
+    """Writes JSON; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return partial.replace(path)

@@ -1,0 +1,87 @@
+"""The results table, for the terminal, for markdown and for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+
+from srenv.metrics import Estimate, Metrics
+
+COLUMNS: dict[str, tuple[str, float, int]] = {
+    "accuracy_t1": ("Acc@t1 %", 100, 1),
+    "accuracy_final": ("Final acc %", 100, 1),
+    "delta": ("Δ(t1,final)", 100, 1),
+    "delta_ic": ("Δ i→c", 100, 1),
+    "delta_ci": ("Δ c→i", 100, 1),
+    "verdict_tpr": ("TPR %", 100, 1),
+    "verdict_tnr": ("TNR %", 100, 1),
+    "malformed_rate": ("Malformed %", 100, 1),
+    "brier_token": ("Brier token", 1, 3),
+    "brier_stated": ("Brier stated", 1, 3),
+    "ece_token": ("ECE token", 1, 3),
+    "ece_stated": ("ECE stated", 1, 3),
+    "turns": ("Turns", 1, 2),
+    "tokens": ("Tokens", 1, 1),
+    "n": ("n", 1, 0),
+}
+"""Metric -> (heading, factor, decimals), in the order of the table."""
+
+
+def cell(name: str, estimate: Estimate | None) -> str:
+    """One table cell: the value with its 95 % interval, or a dash where it is not defined."""
+    if estimate is None or math.isnan(estimate.value):
+        return "–"
+    _, factor, decimals = COLUMNS[name]
+    value, low, high = (
+        f"{factor * x:.{decimals}f}" for x in (estimate.value, estimate.low, estimate.high)
+    )
+    return value if low == high else f"{value} [{low}, {high}]"
+
+
+def markdown_table(rows: Mapping[str, Metrics]) -> str:
+    """The table as markdown, one metric per line so that it stays readable."""
+    lines = ["| | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
+    for name, (heading, _, _) in COLUMNS.items():
+        cells = [cell(name, metrics.get(name)) for metrics in rows.values()]
+        lines.append(f"| {heading} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def terminal_table(rows: Mapping[str, Metrics], title: str) -> Table:
+    """The table for a terminal: metrics down, rows of the comparison across."""
+    table = Table(title=title, caption="95 % intervals in brackets; a dash: not defined")
+    table.add_column("")
+    for row in rows:
+        table.add_column(row, justify="right")
+    for name, (heading, _, _) in COLUMNS.items():
+        table.add_row(heading, *(cell(name, metrics.get(name)) for metrics in rows.values()))
+    return table
+
+
+def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
+    """Plain JSON: null where a metric is not defined."""
+    return {
+        name: {
+            "value": _number(estimate.value),
+            "low": _number(estimate.low),
+            "high": _number(estimate.high),
+        }
+        for name, estimate in metrics.items()
+    }
+
+
+def metrics_from_json(record: Mapping[str, Mapping[str, float | None]]) -> Metrics:
+    """The inverse of `metrics_to_json`."""
+    return {
+        name: Estimate(
+            *(math.nan if (x := values[key]) is None else x for key in ("value", "low", "high"))
+        )
+        for name, values in record.items()
+    }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,159 @@
+"""Episodes -> supervised fine-tuning data, with a choice of what is learned from each turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from agents.chat import ATTEMPT, VERDICT, ChatFormat
+from srenv.episode import Episode, Segment
+
+IGNORE = -100
+"""The label that the loss skips."""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """An episode and the segments of it that are to be imitated.
+
+    Attributes:
+        episode: The whole conversation.
+        targets: ``(turn, segment)`` pairs, turns counted from 0; everything else is context.
+        kind: Which set of the recipe it belongs to, for the books.
+    """
+
+    episode: Episode
+    targets: frozenset[tuple[int, Segment]]
+    kind: str
+
+
+@dataclass(frozen=True)
+class SftConfig:
+    """How demonstrations are imitated."""
+
+    epochs: float = 3.0
+    """Passes over the data."""
+    batch_size: int = 32
+    """Demonstrations per optimiser step."""
+    learning_rate: float = 5e-4
+    """Peak of a cosine schedule; the paper's 7B model used 1e-5."""
+    save_every: int = 100
+    """Steps between checkpoints, from which a killed run resumes."""
+
+
+def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[int]]:
+    """Lays a demonstration out exactly as a rollout would, with labels on its targets alone."""
+    episode = demonstration.episode
+    first = next(i for i, m in enumerate(episode.messages) if m["role"] == "assistant")
+    ids = chat.opening(episode.messages[:first])
+    labels = [IGNORE] * len(ids)
+    index = -1
+    for message in episode.messages[first:]:
+        if message["role"] == "assistant":
+            index += 1
+            new, roles = chat.encode_turn(episode.turns[index])
+            wanted = {
+                role
+                for role, segment in ((ATTEMPT, "attempt"), (VERDICT, "verdict"))
+                if (index, segment) in demonstration.targets
+            }
+            labels += [i if r in wanted else IGNORE for i, r in zip(new, roles, strict=True)]
+        else:
+            new = chat.follow_up(message, closed=True)
+            labels += [IGNORE] * len(new)
+        ids += new
+    return {"input_ids": ids, "labels": labels}
+
+
+def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) -> None:
+    """Writes the data as JSON Lines, to be looked at and to be read again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for item in demonstrations:
+            record = {
+                "kind": item.kind,
+                "targets": sorted(item.targets),
+                "episode": item.episode.to_json(),
+            }
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    partial.replace(path)
+
+
+def read_demonstrations(path: Path) -> list[Demonstration]:
+    """Reads what `write_demonstrations` wrote."""
+    with path.open(encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    return [
+        Demonstration(
+            Episode.from_json(record["episode"]),
+            frozenset((turn, segment) for turn, segment in record["targets"]),
+            record["kind"],
+        )
+        for record in records
+    ]
+
+
+def fine_tune(
+    model: str | Path,
+    output: Path,
+    demonstrations: Sequence[Demonstration],
+    config: SftConfig,
+    seed: int = 0,
+    callbacks: list[TrainerCallback] | None = None,
+) -> Path:
+    """Trains with TRL's `SFTTrainer` and returns the folder of the final model.
+
+    Goes on from a checkpoint in `output` where there is one.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    chat = ChatFormat(tokenizer)
+    rows = [tokenise(item, chat) for item in demonstrations]
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+        args=sft_config(config, output, seed),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+    trainer.train(resume_from_checkpoint=any(output.glob("checkpoint-*")) or None)
+    final = output / "final"
+    trainer.save_model(str(final))
+    return final
+
+
+def sft_steps(config: SftConfig, demonstrations: int) -> int:
+    """Number of optimiser steps, for progress bars."""
+    return max(1, int(-(-demonstrations // config.batch_size) * config.epochs))
+
+
+def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
+    """TRL's settings for `config`."""
+    cuda = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(output),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=10,
+        save_steps=config.save_every,
+        save_total_limit=2,
+        logging_steps=5,
+        seed=seed,
+        bf16=cuda,
+        gradient_checkpointing=cuda,
+        use_cpu=not cuda,
+        max_length=None,
+        packing=False,
+        dataset_kwargs={"skip_prepare_dataset": True},  # ids and labels are ours already
+        report_to="none",  # `agents.tracking` reports, with one run for all stages
+        disable_tqdm=True,  # `agents.progress` shows the bar
+    )

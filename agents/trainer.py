@@ -1,0 +1,265 @@
+"""Policy gradient: TRL's `GRPOTrainer` with our rollouts and our credit.
+
+From TRL come the losses, accelerate, checkpoints and resuming. Two things are ours: where episodes
+come from (`agents.rollout`) and what the advantages are (`agents.credit`). TRL's loss accepts
+advantages per token, shape (B, T), from subclasses; the gradient that results is checked by hand
+in ``tests/test_trainer.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+# The rollout hook is marked experimental; we know, and a test guards it.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+from accelerate.utils import gather_object
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from agents.credit import make_estimator, reward_array, scale_by_role, token_advantages
+from agents.engines import Sampling, TransformersEngine
+from agents.rollout import EnvFactory, Rollout, rollout
+from srenv.episode import Episode, Problem
+from srenv.metrics import outcomes, summarise
+from srenv.rewards import Reward
+
+OnEpisodes = Callable[[Sequence[Episode], int], None]
+"""(episodes of one step, step) -> None, for logs and tables."""
+
+
+@dataclass(frozen=True)
+class PolicyGradientConfig:
+    """How the policy is trained on its own episodes."""
+
+    steps: int = 60
+    """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
+    problems_per_step: int = 16
+    """Different problems per step."""
+    group_size: int = 8
+    """Episodes per problem, the group of the baseline."""
+    estimator: str = "rloo"
+    """reinforce, rloo, grpo, or module:function from episodes to advantages."""
+    turn_discount: float = 0.0
+    """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
+    scale_roles: bool = True
+    """Divide attempts' and verdicts' advantages by their own spread (PAG)."""
+    learning_rate: float = 1e-4
+    """Adam's; a 7B model wants about 1e-6."""
+    kl: float = 0.0
+    """Weight of the KL to the starting policy (TRL's beta)."""
+    clip: float = 0.2
+    """PPO's clipping range; it acts when inner_epochs is above 1."""
+    inner_epochs: int = 1
+    """Optimiser steps on the same episodes."""
+    temperature: float = 1.0
+    """Sampling temperature of the rollouts."""
+    max_new_tokens: int = 64
+    """Greatest length of one turn."""
+    micro_batch: int = 32
+    """Episodes per forward and backward pass."""
+    save_every: int = 20
+    """Steps between checkpoints, from which a killed run resumes."""
+
+
+class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
+    """`GRPOTrainer` whose episodes come from an environment and whose credit is per segment.
+
+    Args:
+        model: Folder or hub id of the starting policy.
+        problems: Training problems, visited in a shuffled order.
+        make_env: Makes the environment that is trained in.
+        reward: The environment's reward, to split pay by segment.
+        config: How to train.
+        args: TRL's settings, as `grpo_config` makes them.
+        on_episodes: Called with every step's episodes.
+        callbacks: Transformers callbacks.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        problems: Sequence[Problem],
+        make_env: EnvFactory,
+        reward: Reward,
+        config: PolicyGradientConfig,
+        args: GRPOConfig,
+        on_episodes: OnEpisodes | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        self.by_id = {problem.id: problem for problem in problems}
+        self.make_env = make_env
+        self.reward = reward
+        self.pg = config
+        self.estimator = make_estimator(config.estimator, config.turn_discount)
+        self.on_episodes = on_episodes
+        super().__init__(
+            model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+            reward_funcs=_episode_reward,
+            args=args,
+            train_dataset=Dataset.from_list([{"prompt": problem.id} for problem in problems]),
+            processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
+            rollout_func=type(self)._rollout,
+            callbacks=callbacks,
+        )
+
+    @staticmethod
+    def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
+        """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
+        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+        engine = TransformersEngine(model, trainer.processing_class)
+        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens)
+        problems = [trainer.by_id[prompt] for prompt in prompts]
+        played = rollout(trainer.make_env, engine, problems, sampling)
+        return {
+            "prompt_ids": [record.prompt_ids for record in played],
+            "completion_ids": [record.ids for record in played],
+            "logprobs": [record.logprobs for record in played],
+            "env_mask": [learnable(record) for record in played],
+            "rollout": played,
+        }
+
+    def _generate_and_score_completions(
+        self, inputs: list[dict[str, Any]]
+    ) -> dict[str, torch.Tensor | Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        mine: list[Rollout] = [row["rollout"] for row in inputs]
+        # A group can straddle processes: every process estimates for all and keeps its own rows.
+        every: list[Episode] = gather_object([record.episode for record in mine])
+        advantages = self._advantages(every)
+        start = self.accelerator.process_index * len(mine)
+        rows = [
+            torch.tensor(token_advantages(advantages[start + i], record.turns, record.roles))
+            for i, record in enumerate(mine)
+        ]
+        # TRL shuffles and splits every tensor of the batch along its first dimension.
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        batch["advantages"] = padded.to(batch["completion_ids"].device)
+        self._report(every)
+        return batch
+
+    def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
+        rewards = reward_array(episodes, self.reward)
+        ids = [episode.problem.id for episode in episodes]
+        groups = np.unique(ids, return_inverse=True)[1]
+        advantages = self.estimator(episodes, rewards, groups)
+        if advantages.shape != rewards.shape:
+            raise ValueError(
+                f"estimator {self.pg.estimator!r} returned shape {advantages.shape}; one advantage "
+                f"per episode, turn and segment is {rewards.shape}"
+            )
+        if self.pg.scale_roles:
+            lengths = np.array([len(episode.turns) for episode in episodes])
+            played = np.arange(rewards.shape[1]) < lengths[:, None]
+            advantages = scale_by_role(advantages, played)
+        return advantages
+
+    def _report(self, episodes: Sequence[Episode]) -> None:
+        """Adds the step's rates to TRL's own metrics."""
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
+            metrics[name].append(value)
+        for segment, value in segment_means(episodes, self.reward).items():
+            metrics[f"reward_segment/{segment}"].append(value)
+        if self.on_episodes and self.accelerator.is_main_process:
+            self.on_episodes(episodes, self.state.global_step)
+
+
+def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
+    """For TRL's own logs; the advantages are formed from the parts."""
+    return [record.episode.reward for record in rollout]
+
+
+def learnable(record: Rollout) -> list[int]:
+    """1 for the model's own tokens, 0 for the environment's and for undecided attempts."""
+    decided = [turn.correct is not None for turn in record.episode.turns]
+    return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
+
+
+def reward_means(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Mean reward per episode, by term."""
+    totals: dict[str, float] = {}
+    for episode in episodes:
+        for turn in episode.turns:
+            for term, value in turn.rewards.items():
+                totals[term] = totals.get(term, 0.0) + value
+    return {f"reward_term/{term}": total / len(episodes) for term, total in totals.items()}
+
+
+def segment_means(episodes: Sequence[Episode], reward: Reward) -> Mapping[str, float]:
+    """Mean reward per episode, by segment."""
+    total = reward_array(episodes, reward).sum(axis=(0, 1)) / len(episodes)
+    return {"attempt": float(total[0]), "verdict": float(total[1])}
+
+
+def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
+    """TRL's settings for `config`."""
+    episodes = config.problems_per_step * config.group_size
+    micro_batch = min(config.micro_batch, episodes)
+    if episodes % micro_batch:
+        raise ValueError(
+            f"problems_per_step * group_size = {episodes} is not a multiple of micro_batch = "
+            f"{micro_batch}"
+        )
+    cuda = torch.cuda.is_available()
+    return GRPOConfig(
+        output_dir=str(output),
+        max_steps=config.steps,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=episodes // micro_batch,
+        num_generations=config.group_size,
+        num_iterations=config.inner_epochs,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=min(5, config.steps // 10),
+        beta=config.kl,
+        epsilon=config.clip,
+        temperature=config.temperature,
+        max_completion_length=config.max_new_tokens,
+        loss_type="dapo",  # a token mean over the whole step: long episodes are not diluted
+        save_steps=config.save_every,
+        save_total_limit=2,
+        logging_steps=1,
+        seed=seed,
+        bf16=cuda,
+        gradient_checkpointing=cuda,
+        use_cpu=not cuda,
+        report_to="none",  # `agents.tracking` reports, with one run for all stages
+        disable_tqdm=True,  # `agents.progress` shows the bar
+    )
+
+
+def train_policy(
+    model: str | Path,
+    output: Path,
+    problems: Sequence[Problem],
+    make_env: EnvFactory,
+    reward: Reward,
+    config: PolicyGradientConfig,
+    seed: int = 0,
+    on_episodes: OnEpisodes | None = None,
+    callbacks: list[TrainerCallback] | None = None,
+) -> Path:
+    """Trains and returns the folder of the final model; goes on from a checkpoint in `output`."""
+    trainer = SelfCorrectTrainer(
+        str(model),
+        problems,
+        make_env,
+        reward,
+        config,
+        grpo_config(config, output, seed),
+        on_episodes,
+        callbacks,
+    )
+    trainer.train(resume_from_checkpoint=any(output.glob("checkpoint-*")) or None)
+    final = output / "final"
+    trainer.save_model(str(final))
+    return final

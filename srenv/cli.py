@@ -1,0 +1,97 @@
+"""The console command ``srenv``. It lives in the core; what needs torch says what to install."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from typing import Any
+
+USAGE = """usage: srenv COMMAND [options]
+
+commands:
+  train self_rewarding   train a model to correct itself (Xiong et al. 2025)
+  evaluate               measure how well a model corrects itself
+
+`srenv COMMAND --help` lists the options of a command.
+"""
+
+RECIPES = ("self_rewarding",)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = arguments[0] if arguments else ""
+    try:
+        if command == "train":
+            _train(arguments[1:])
+        elif command == "evaluate":
+            _evaluate(arguments[1:])
+        elif command in ("", "-h", "--help"):
+            print(USAGE, end="")
+        else:
+            sys.exit(f"srenv: unknown command {command!r}\n{USAGE}")
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if os.environ.get("SRENV_TRACEBACK"):
+            raise
+        sys.exit(f"srenv: {error}\n(set SRENV_TRACEBACK=1 to see where this came from)")
+
+
+def _train(arguments: list[str]) -> None:
+    recipe = arguments[0] if arguments else ""
+    if recipe not in RECIPES:
+        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}")
+    _prepare()
+    from agents.recipes import self_rewarding
+
+    _call(
+        self_rewarding.train,
+        self_rewarding.SelfRewardingConfig,
+        "srenv train self_rewarding",
+        arguments[1:],
+    )
+
+
+def _evaluate(arguments: list[str]) -> None:
+    _prepare()
+    from agents.evaluate import EvaluateConfig, evaluate
+
+    _call(evaluate, EvaluateConfig, "srenv evaluate", arguments)
+
+
+def _call(
+    function: Callable[[Any], object], config: type[Any], program: str, arguments: list[str]
+) -> None:
+    import tyro
+
+    function(tyro.cli(config, prog=program, args=arguments))
+
+
+def _prepare() -> None:
+    """Checks that the training extra is there, and picks thread settings before torch loads."""
+    missing = [name for name in ("torch", "transformers", "trl") if not _installed(name)]
+    if missing:
+        sys.exit(
+            f"srenv: this command needs {', '.join(missing)}; install the training extra:\n"
+            '    pip install "srenv[train]"'
+        )
+    if not _installed("agents.recipes"):
+        sys.exit(
+            "srenv: the package 'agents' that Python finds is not srenv's; another distribution "
+            "uses the same name. Install srenv in an environment of its own."
+        )
+    if not shutil.which("nvidia-smi"):
+        # Small models: a second thread costs more than it brings, most of all on a busy machine.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

@@ -1,0 +1,171 @@
+"""The records that everything else is made of: problems, turns, episodes, and their JSON Lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Verdict = Literal["correct", "wrong"]
+Segment = Literal["attempt", "verdict"]
+Message = dict[str, str]
+"""One chat message, ``{"role": ..., "content": ...}``."""
+Ending = Literal["declared", "exhausted", "single", "oracle", "running"]
+"""How an episode ended: the model declared itself correct, its attempts ran out, the one attempt
+it had was the task, an oracle stopped it (baselines), or it has not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One maths problem with its gold answer.
+
+    Attributes:
+        id: Unique within its source.
+        prompt: The problem statement, as the model reads it.
+        answer: The gold answer. It never stands in an observation.
+        source: Where the problem came from, such as ``"synthetic:linear"``.
+        checker: Name of a registered checker (see `srenv.problems.register_checker`) for
+            problems with many right answers; None compares with `answer` by `srenv.verify`.
+        data: What the checker needs beyond the answer; JSON values only.
+    """
+
+    id: str
+    prompt: str
+    answer: str
+    source: str
+    checker: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Turn:
+    """One attempt, the model's verdict on it, and what they earned.
+
+    Attributes:
+        text: The whole turn as the model wrote it.
+        answer: The final answer, or None when there is none.
+        verdict: The model's own word, or None when absent or ambiguous.
+        confidence: Confidence in the verdict as stated in the text, in [0, 1]; None if unstated.
+        split: Character offset in `text` where the attempt ends and the verdict segment begins.
+        malformed: Why the turn breaks the format, or ``""``.
+        correct: What the verifier says; None when it could not decide.
+        reason: The rule by which the verifier decided.
+        rewards: Weighted reward by the name of its term.
+        verdict_probability: Probability that the engine gave to the tokens of the verdict it
+            chose, in [0, 1]; None for engines without log-probs and for turns without verdict.
+        tokens: Number of generated tokens, or None when unknown.
+    """
+
+    text: str
+    answer: str | None
+    verdict: Verdict | None
+    confidence: float | None
+    split: int
+    malformed: str
+    correct: bool | None
+    reason: str
+    rewards: dict[str, float] = field(default_factory=dict)
+    verdict_probability: float | None = None
+    tokens: int | None = None
+
+    @property
+    def declared(self) -> bool:
+        """Whether the model declares itself correct; a malformed turn declares nothing."""
+        return not self.malformed and self.verdict == "correct"
+
+    @property
+    def stated_confidence(self) -> float | None:
+        """Probability that the attempt is right by the text: 1 or 0 where no number is stated."""
+        return self._right(1.0 if self.confidence is None else self.confidence)
+
+    @property
+    def token_confidence(self) -> float | None:
+        """Probability that the attempt is right by the probability of the verdict's tokens."""
+        return self._right(self.verdict_probability)
+
+    def _right(self, in_verdict: float | None) -> float | None:
+        if self.verdict is None or self.malformed or in_verdict is None:
+            return None
+        return in_verdict if self.verdict == "correct" else 1.0 - in_verdict
+
+
+@dataclass(slots=True)
+class Episode:
+    """A problem, the conversation about it, and how it ended.
+
+    Attributes:
+        problem: What was asked.
+        messages: The whole chat, environment messages included.
+        turns: The model's turns in order, one per assistant message.
+        ending: How the episode ended.
+    """
+
+    problem: Problem
+    messages: list[Message] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    ending: Ending = "running"
+
+    @property
+    def final(self) -> Turn:
+        """The last turn, whose answer is the episode's answer."""
+        return self.turns[-1]
+
+    @property
+    def reward(self) -> float:
+        """Sum of all rewards."""
+        return sum(sum(turn.rewards.values()) for turn in self.turns)
+
+    @property
+    def graded(self) -> bool:
+        """Whether the verifier decided every attempt."""
+        return all(turn.correct is not None for turn in self.turns)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON values; `from_json` gives the episode back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Episode:
+        """Builds an episode from `to_json`'s record.
+
+        Raises:
+            ValueError: A field is missing or unknown.
+        """
+        try:
+            return cls(
+                problem=Problem(**record["problem"]),
+                messages=[dict(message) for message in record["messages"]],
+                turns=[Turn(**turn) for turn in record["turns"]],
+                ending=record["ending"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an episode record: {error}") from error
+
+
+def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> Path:
+    """Writes one episode per line; the file appears whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for episode in episodes:
+            file.write(json.dumps(episode.to_json(), ensure_ascii=False) + "\n")
+    return partial.replace(path)
+
+
+def read_episodes(path: str | Path) -> Iterator[Episode]:
+    """Reads episodes that `write_episodes` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is not an episode; the message names file and line.
+    """
+    with Path(path).open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield Episode.from_json(json.loads(line))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,84 @@
+"""Where problems come from: one string names a source everywhere.
+
+| source | problems |
+|---|---|
+| `synthetic:linear` | endless, from a family of `srenv.problems.synthetic.FAMILIES` |
+| `jsonl:path/to/file.jsonl` | a file with one `{"problem": ..., "answer": ...}` a line |
+| `hf:openai/gsm8k?config=main` | a Hugging Face dataset |
+| `rg:chain_sum` | endless, from a task of reasoning-gym |
+| `module:attribute` | your own `SourceFactory` |
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from srenv.problems.checkers import Checker, check, register_checker
+from srenv.problems.hub import hub_source
+from srenv.problems.jsonl import jsonl_source
+from srenv.problems.reasoning import reasoning_gym_source
+from srenv.problems.seeding import Split
+from srenv.problems.source import ListSource, ProblemSource, SourceSpec
+from srenv.problems.synthetic import FAMILIES, synthetic_source
+from srenv.registry import lookup_or_import
+
+__all__ = [
+    "FAMILIES",
+    "Checker",
+    "ListSource",
+    "ProblemSource",
+    "SourceFactory",
+    "SourceSpec",
+    "Split",
+    "check",
+    "load_problems",
+    "register_checker",
+    "register_source",
+]
+
+SourceFactory = Callable[[SourceSpec], ProblemSource]
+"""Makes a source from a source string that was taken apart."""
+
+_FACTORIES: dict[str, SourceFactory] = {
+    "synthetic": synthetic_source,
+    "jsonl": jsonl_source,
+    "hf": hub_source,
+    "rg": reasoning_gym_source,
+}
+
+
+def register_source(scheme: str, factory: SourceFactory) -> None:
+    """Make `factory` available as `load_problems("scheme:...")`; a later one wins."""
+    _FACTORIES[scheme] = factory
+    _load.cache_clear()
+
+
+def load_problems(source: str, split: Split = "train") -> ProblemSource:
+    """Load the source that a string names; environments in one process share it.
+
+    Args:
+        source: `scheme:target?option=value&...`, such as `"synthetic:linear"`.
+        split: `"train"` or `"eval"`. Endless sources keep their prompts apart by split, `hf:`
+            picks the dataset's split, and a JSONL file is served whole in both.
+
+    Raises:
+        ValueError: If the string names no source, or what it names is malformed.
+        FileNotFoundError: If it names a file that is not there.
+        ImportError: If it needs a package that is not installed.
+    """
+    spec = SourceSpec.parse(source, split)
+    if spec.scheme == "jsonl":  # one file has many relative paths, and one of them many files
+        spec = replace(spec, target=str(Path(spec.target).expanduser().resolve()))
+    return _load(spec)
+
+
+@functools.lru_cache(maxsize=64)
+def _load(spec: SourceSpec) -> ProblemSource:
+    if spec.scheme in _FACTORIES:
+        return _FACTORIES[spec.scheme](spec)
+    name = f"{spec.scheme}:{spec.target}"
+    factory: SourceFactory = lookup_or_import("source", name, _FACTORIES)
+    return factory(spec)

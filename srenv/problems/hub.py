@@ -1,0 +1,58 @@
+"""`hf:openai/gsm8k?config=main`: problems from a Hugging Face dataset, by id or folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from srenv.problems.records import COLUMN_OPTIONS, Columns, problem_of
+from srenv.problems.seeding import Split
+from srenv.problems.source import ListSource, SourceSpec
+
+SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("train",),
+    "eval": ("test", "validation"),
+}
+"""The dataset's splits to try for ours, where the source names none by `?split=`."""
+
+
+def hub_source(spec: SourceSpec) -> ListSource:
+    """Load a dataset through the `datasets` package, which caches it on disk.
+
+    Raises:
+        ImportError: If `datasets` is not installed.
+        ValueError: If the dataset cannot be loaded or holds anything but problems.
+    """
+    options = spec.read_options("config", "split", "revision", *COLUMN_OPTIONS)
+    columns = Columns.read(options, spec)
+    split, rows = _load(spec, options)
+    problems = [
+        problem_of(row, columns, f"{spec.text}, row {number}", f"{split}/{number}", spec.text)
+        for number, row in enumerate(rows)
+    ]
+    if not problems:
+        raise ValueError(f"{spec.text}: split {split!r} is empty")
+    if len({problem.id for problem in problems}) < len(problems):
+        raise ValueError(f"{spec.text}: column {columns.id!r} repeats ids; leave out '?id='")
+    return ListSource(spec.text, spec.split, problems)
+
+
+def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:
+    """Return the name of the dataset's split and its rows."""
+    try:
+        import datasets
+    except ImportError as error:
+        message = f'{spec.text!r} needs the datasets package: pip install "srenv[hub]"'
+        raise ImportError(message) from error
+    config, revision = options.get("config"), options.get("revision")
+    try:
+        found = datasets.get_dataset_split_names(spec.target, config, revision=revision)
+        wanted = (options["split"],) if "split" in options else SPLITS[spec.split]
+        split = next((name for name in wanted if name in found), None)
+        if split is not None:
+            return split, datasets.load_dataset(spec.target, config, split=split, revision=revision)
+    except Exception as error:  # offline, no such dataset, no such config: all say so themselves
+        raise ValueError(f"could not load {spec.text!r}: {error}") from error
+    raise ValueError(
+        f"{spec.text!r} has no split {' or '.join(wanted)}; found {', '.join(found)}. "
+        "Name one in the source: '?split=NAME'"
+    )

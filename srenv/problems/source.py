@@ -1,0 +1,193 @@
+"""What a source of problems is: its name, and the three ways to get problems out of it."""
+
+from __future__ import annotations
+
+import operator
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from srenv.episode import Problem
+from srenv.problems.seeding import Split, hashed_rng, hashed_seed, split_of
+from srenv.registry import unknown
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A source string taken apart: `scheme:target?option=value&...`, and a split.
+
+    Attributes:
+        text: The string as it was given.
+        scheme: What stands before the first colon.
+        target: What stands between the first colon and the question mark.
+        options: The query, decoded; hashable, so that loaded sources can be cached.
+        split: Which problems to serve.
+    """
+
+    text: str
+    scheme: str
+    target: str
+    options: tuple[tuple[str, str], ...]
+    split: Split
+
+    @classmethod
+    def parse(cls, text: str, split: Split) -> SourceSpec:
+        """Take a source string apart.
+
+        Raises:
+            ValueError: If the string or the split is malformed.
+        """
+        if split not in ("train", "eval"):
+            raise ValueError(f"split must be 'train' or 'eval', not {split!r}")
+        body, _, query = text.partition("?")
+        scheme, colon, target = body.partition(":")
+        if not (scheme and colon and target):
+            raise ValueError(f"source {text!r} is not 'scheme:target', such as 'synthetic:linear'")
+        try:
+            options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+        except ValueError as error:
+            message = f"source {text!r}: options are written '?name=value&name=value' ({error})"
+            raise ValueError(message) from error
+        return cls(text, scheme, target, tuple(options), split)
+
+    def read_options(self, *allowed: str) -> dict[str, str]:
+        """Return the options as a dictionary.
+
+        Raises:
+            ValueError: If an option is not among `allowed`.
+        """
+        for name, _ in self.options:
+            if name not in allowed:
+                raise ValueError(f"source {self.text!r}: {unknown('option', name, allowed)}")
+        return dict(self.options)
+
+
+class ProblemSource(ABC):
+    """A numbered collection of problems, finite or endless.
+
+    Problem `i` is the same problem in every process; a source holds no position and no
+    random state, so that any number of environments can share one.
+
+    Attributes:
+        name: The source string.
+        split: `"train"` or `"eval"`.
+        size: How many problems there are; None for endless.
+    """
+
+    def __init__(self, name: str, split: Split, size: int | None) -> None:
+        self.name = name
+        self.split = split
+        self.size = size
+
+    @abstractmethod
+    def problem(self, index: int) -> Problem:
+        """Return problem number `index`.
+
+        Raises:
+            IndexError: If there is no such problem.
+        """
+
+    @abstractmethod
+    def find(self, problem_id: str) -> Problem:
+        """Return the problem with this id.
+
+        Raises:
+            KeyError: If this source has no such problem.
+        """
+
+    def take(self, n: int, seed: int = 0) -> list[Problem]:
+        """Return `n` distinct problems in a seeded order; fewer are a prefix of more.
+
+        Raises:
+            ValueError: If the source does not have that many.
+        """
+        rng = hashed_rng("take", self.name, self.split, seed)
+        if self.size is not None:
+            if n > self.size:
+                raise ValueError(f"{self.name} has {self.size} problems; {n} were asked for")
+            order = list(range(self.size))
+            rng.shuffle(order)
+            return [self.problem(index) for index in order[:n]]
+        taken: dict[str, Problem] = {}  # by prompt: small families repeat theirs
+        repeats = 0
+        while len(taken) < n:
+            problem = self.problem(rng.randrange(10**9))
+            repeats = repeats + 1 if problem.prompt in taken else 0
+            taken.setdefault(problem.prompt, problem)
+            if repeats > 1000 + 10 * len(taken):  # the last of n is drawn once in n, on average
+                raise ValueError(
+                    f"{self.name} has about {len(taken)} distinct problems in its {self.split} "
+                    f"split; {n} were asked for"
+                )
+        return list(taken.values())
+
+    def _check_index(self, index: int) -> int:
+        """Return the index as an int, or raise the IndexError that says what is allowed."""
+        index = operator.index(index)
+        if index < 0 or (self.size is not None and index >= self.size):
+            allowed = "0 or more" if self.size is None else f"0 to {self.size - 1}"
+            raise IndexError(f"{self.name} has no problem {index}: indices are {allowed}")
+        return index
+
+
+class ListSource(ProblemSource):
+    """A finite source: problems in a list, with distinct ids."""
+
+    def __init__(self, name: str, split: Split, problems: Sequence[Problem]) -> None:
+        super().__init__(name, split, len(problems))
+        self._problems = problems
+        self._by_id = {problem.id: problem for problem in problems}
+
+    def problem(self, index: int) -> Problem:
+        """Return problem number `index`, in the order of the list."""
+        return self._problems[self._check_index(index)]
+
+    def find(self, problem_id: str) -> Problem:
+        """Return the problem with this id."""
+        if problem_id not in self._by_id:
+            raise KeyError(f"{self.name} has no problem with id {problem_id!r}")
+        return self._by_id[problem_id]
+
+
+class Drawn(NamedTuple):
+    """What an endless source draws from a seed: the fields of a problem, bar its id."""
+
+    prompt: str
+    answer: str
+    checker: str | None
+    data: dict[str, object]
+
+
+class EndlessSource(ProblemSource):
+    """An endless source: problem `i` is drawn from a hash of (family, split, i).
+
+    Draws are repeated until the prompt falls into the wanted split, so no prompt is ever in
+    both. Ids are `family/split/index` and are all that is needed to draw a problem again.
+    """
+
+    def __init__(self, name: str, split: Split, family: str, draw: Callable[[int], Drawn]) -> None:
+        super().__init__(name, split, None)
+        self._family = family
+        self._draw = draw
+
+    def problem(self, index: int) -> Problem:
+        """Draw problem number `index`."""
+        index = self._check_index(index)
+        for attempt in range(400):
+            drawn = self._draw(hashed_seed(self._family, self.split, index, attempt))
+            if split_of(drawn.prompt) == self.split:
+                problem_id = f"{self._family}/{self.split}/{index}"
+                prompt, answer, checker, data = drawn
+                return Problem(problem_id, prompt, answer, self.name, checker, data)
+        raise ValueError(f"{self.name} draws too few different prompts for a {self.split} split")
+
+    def find(self, problem_id: str) -> Problem:
+        """Draw the problem that the id describes."""
+        prefix = f"{self._family}/{self.split}/"
+        index = problem_id.removeprefix(prefix)
+        if index == problem_id or not re.fullmatch("[0-9]{1,20}", index):
+            raise KeyError(f"{self.name}: ids are {prefix}INDEX, not {problem_id!r}")
+        return self.problem(int(index))

@@ -1,0 +1,143 @@
+"""The turn format as data: what the model is told, and how its reply is read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from srenv.episode import Message, Verdict
+from srenv.verifier.extract import extract, extract_box_span
+
+Stop = Literal["verdict", "never", "oracle"]
+VerdictForm = Literal["marker", "none"]
+Feedback = Literal["neutral", "constant", "oracle"]
+
+MAX_TURN_CHARS = 32_768
+"""Longer turns are cut before they are parsed, so that parsing time is bounded."""
+
+_VERDICT_LINE = re.compile(
+    r"\[VERIFY\] (correct|wrong)(?: \((0(?:\.\d{1,6})?|1(?:\.0{1,6})?|\.\d{1,6})\))?\.?"
+)
+_VERDICT_BOX = re.compile(r"\\boxed\{(?:\\text\{)?(\[VERIFY\] (?:correct|wrong))\.?\}?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTurn:
+    """One turn, taken apart.
+
+    Attributes:
+        answer: The final answer as written, or None when there is none.
+        verdict: The model's word on its attempt, or None when absent or ambiguous.
+        confidence: Stated confidence in the verdict, in [0, 1], or None when not stated.
+        split: Character offset where the attempt ends and the verdict segment begins.
+        malformed: Why the turn breaks the format (``"no_answer"``, ``"no_verdict"``), or ``""``.
+    """
+
+    answer: str | None
+    verdict: Verdict | None
+    confidence: float | None
+    split: int
+    malformed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    r"""The wording of the conversation and three choices in which published systems differ.
+
+    Only the last non-empty line of a turn can be its verdict, so a marker that stands in the
+    problem or in the reasoning never counts. A line that holds two markers is no verdict.
+
+    Attributes:
+        instruction: Added to the problem in the first message; describes the turn format.
+        retry: The neutral request to try again. It is silent about correctness.
+        reveal: The request that says the attempt was wrong (``feedback`` other than neutral).
+        praise: The request after a right attempt under ``feedback="oracle"``.
+        stop: Who ends the episode: the model's own ``"verdict"``, ``"never"`` (attempts run out),
+            or the ``"oracle"`` (first right answer; for baselines, it leaks correctness).
+        verdict: How the verdict is given: a ``"marker"`` line, or ``"none"`` at all.
+        feedback: What follows an attempt: the ``"neutral"`` retry, a ``"constant"`` claim that it
+            was wrong (RISE), or the ``"oracle"`` truth (for baselines, it leaks correctness).
+
+    Example:
+        >>> turn = Protocol().parse("2*3=6, so \\boxed{6}\n6/3=2\n[VERIFY] correct (0.9)")
+        >>> turn.answer, turn.verdict, turn.confidence
+        ('6', 'correct', 0.9)
+    """
+
+    instruction: str = (
+        "Solve the problem and give the answer in \\boxed{}. Then check your answer, and end with "
+        "one line that says [VERIFY] correct or [VERIFY] wrong."
+    )
+    retry: str = (
+        "There might be an error in the solution above. Go through it again, correct it where "
+        "needed, and reply in the same form."
+    )
+    reveal: str = (
+        "The solution above is wrong. Find the error, correct it, and give the answer in \\boxed{}."
+    )
+    praise: str = "The solution above is right. Confirm it and give the same answer in \\boxed{}."
+    stop: Stop = "verdict"
+    verdict: VerdictForm = "marker"
+    feedback: Feedback = "neutral"
+
+    def opening(self, problem: str) -> list[Message]:
+        """Returns the messages that start a conversation about `problem`."""
+        return [{"role": "user", "content": f"{problem}\n{self.instruction}"}]
+
+    def follow_up(self, correct: bool | None) -> Message:
+        """Returns the message after a turn that did not end the episode.
+
+        `correct` is looked at under ``feedback="oracle"`` alone.
+        """
+        if self.feedback == "neutral":
+            return {"role": "user", "content": self.retry}
+        if self.feedback == "oracle" and correct:
+            return {"role": "user", "content": self.praise}
+        return {"role": "user", "content": self.reveal}
+
+    def parse(self, text: str) -> ParsedTurn:
+        """Takes a turn apart; never raises, in time linear in the (bounded) text."""
+        text = text[:MAX_TURN_CHARS]
+        body_end = len(text)
+        verdict: Verdict | None = None
+        confidence: float | None = None
+        if self.verdict == "marker":
+            line_start, line = _last_line(text)
+            match = _VERDICT_LINE.fullmatch(_VERDICT_BOX.sub(r"\1", line))
+            if match:
+                verdict = "correct" if match[1] == "correct" else "wrong"
+                confidence = float(match[2]) if match[2] else None
+                body_end = line_start
+        body = text[:body_end]
+        answer = extract(body)
+        span = extract_box_span(body)
+        malformed = ""
+        if answer is None:
+            malformed = "no_answer"
+        elif verdict is None and self.verdict == "marker":
+            malformed = "no_verdict"
+        return ParsedTurn(answer, verdict, confidence, span[1] if span else body_end, malformed)
+
+
+def _last_line(text: str) -> tuple[int, str]:
+    """Returns the last non-empty line, stripped, and the offset where it starts."""
+    end = len(text.rstrip())
+    start = text.rfind("\n", 0, end) + 1
+    return start, text[start:end].strip()
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "default": Protocol(),
+    # Intrinsic self-correction: always revise, no verdict (papers: Xiong et al., app. B).
+    "intrinsic": Protocol(
+        instruction="Solve the problem and give the answer in \\boxed{}.",
+        retry=(
+            "There might be an error in the solution above. Correct it where needed, and give the "
+            "answer in \\boxed{}."
+        ),
+        stop="never",
+        verdict="none",
+    ),
+}
+"""Protocols by name; `gym.make` takes a name, a dict of fields, or ``module:attribute``."""

@@ -1,0 +1,51 @@
+"""Names into objects: registered tables, `module:attribute`, and helpful refusals."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return a message that refuses `name`, with the nearest known names and all of them."""
+    names = sorted(known)
+    nearest = difflib.get_close_matches(name, names, n=3)
+    hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
+    listed = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return f"unknown {kind} {name!r}.{hint} Known: {listed or 'none'}."
+
+
+def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """Return `table[name]`.
+
+    Raises:
+        ValueError: If the name is not there; the message names what is.
+    """
+    if name not in table:
+        raise ValueError(unknown(kind, name, table))
+    return table[name]
+
+
+def lookup_or_import(kind: str, name: str, table: Mapping[str, T]) -> T | Any:
+    """Return `table[name]`, or the object that `module:attribute` names.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    module_name, colon, attribute = name.partition(":")
+    if name in table or not colon:
+        return lookup(kind, name, table)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module is there; something that it imports is not
+        message = f"{unknown(kind, module_name, table)} No module {module_name!r} either."
+        raise ValueError(message) from error
+    if not hasattr(module, attribute):
+        raise ValueError(f"{kind} {name!r}: module {module_name!r} has no {attribute!r}")
+    return getattr(module, attribute)
