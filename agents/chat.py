@@ -16,6 +16,9 @@ PLAIN_TEMPLATE = (
 ATTEMPT, VERDICT, ENVIRONMENT = 1, 2, 0
 """Role of a token: part of an attempt, part of a verdict, or not the model's own."""
 
+IGNORE = -100
+"""The label that losses skip."""
+
 _SENTINEL = "\u241e"
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agents.chat import ATTEMPT, VERDICT
 from srenv.episode import Episode
-from srenv.registry import lookup_or_import
+from srenv.lookup import lookup_or_import
 from srenv.rewards import Reward
 
 Array = NDArray[np.float64]

@@ -24,11 +24,10 @@ from agents.sft import Demonstration
 from srenv.conversation import Conversation
 from srenv.episode import Message, Problem
 from srenv.problems import check
-from srenv.protocol import PROTOCOLS, ParsedTurn, Protocol
+from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
 from srenv.rewards import make_reward
 
 SOLVE = PROTOCOLS["intrinsic"].instruction
-EVALUATE = "Check the answer above, and end with one line: [VERIFY] correct or [VERIFY] wrong."
 
 
 @dataclass(frozen=True)

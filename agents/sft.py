@@ -12,11 +12,8 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from agents.chat import ATTEMPT, VERDICT, ChatFormat
+from agents.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
 from srenv.episode import Episode, Segment
-
-IGNORE = -100
-"""The label that the loss skips."""
 
 
 @dataclass(frozen=True)

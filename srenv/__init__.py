@@ -12,6 +12,7 @@ from gymnasium.envs.registration import register, registry
 
 from srenv.conversation import Conversation, transcript
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
+from srenv.metrics import Metrics, Outcomes, measure, outcomes
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol
 from srenv.rewards import Reward, make_reward, register_term
@@ -23,6 +24,8 @@ __all__ = [
     "Conversation",
     "Episode",
     "Judgement",
+    "Metrics",
+    "Outcomes",
     "Problem",
     "ProblemSource",
     "Protocol",
@@ -31,6 +34,8 @@ __all__ = [
     "extract",
     "load_problems",
     "make_reward",
+    "measure",
+    "outcomes",
     "read_episodes",
     "register_term",
     "transcript",

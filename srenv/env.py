@@ -11,9 +11,9 @@ from gymnasium.error import InvalidAction, ResetNeeded
 
 from srenv.conversation import Conversation
 from srenv.episode import Episode, Problem, Turn
+from srenv.lookup import lookup_or_import
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
-from srenv.registry import lookup_or_import
 from srenv.rewards import RewardSpec, make_reward
 from srenv.spaces import UnicodeText
 

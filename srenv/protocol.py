@@ -127,6 +127,9 @@ def _last_line(text: str) -> tuple[int, str]:
     return start, text[start:end].strip()
 
 
+EVALUATE = "Check the answer above, and end with one line: [VERIFY] correct or [VERIFY] wrong."
+"""Asks for a self-evaluation alone, where the parts of a turn are sampled one by one."""
+
 PROTOCOLS: dict[str, Protocol] = {
     "default": Protocol(),
     # Intrinsic self-correction: always revise, no verdict (papers: Xiong et al., app. B).

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from srenv.episode import Segment, Turn
-from srenv.registry import lookup_or_import
+from srenv.lookup import lookup_or_import
 
 TermFunction = Callable[[Sequence[Turn]], float]
 

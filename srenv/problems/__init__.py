@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from srenv.lookup import lookup_or_import
 from srenv.problems.checkers import Checker, check, register_checker
 from srenv.problems.hub import hub_source
 from srenv.problems.jsonl import jsonl_source
@@ -23,7 +24,6 @@ from srenv.problems.reasoning import reasoning_gym_source
 from srenv.problems.seeding import Split
 from srenv.problems.source import ListSource, ProblemSource, SourceSpec
 from srenv.problems.synthetic import FAMILIES, synthetic_source
-from srenv.registry import lookup_or_import
 
 __all__ = [
     "FAMILIES",

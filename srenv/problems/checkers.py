@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from srenv.episode import Problem
+from srenv.lookup import lookup_or_import
 from srenv.problems.countdown import check_countdown
 from srenv.problems.reasoning import check_reasoning_gym
-from srenv.registry import lookup_or_import
 from srenv.verifier.judgement import Judgement
 
 Checker = Callable[[Problem, str], Judgement]

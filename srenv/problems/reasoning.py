@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from srenv.episode import Problem
+from srenv.lookup import lookup
 from srenv.problems.source import Drawn, EndlessSource, SourceSpec
-from srenv.registry import lookup
 from srenv.verifier.judgement import Judgement
 
 _RUNS_TEXT = "its scorer runs the answer as Python code"

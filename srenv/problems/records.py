@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from srenv.episode import Problem
+from srenv.lookup import unknown
 from srenv.problems.source import SourceSpec
-from srenv.registry import unknown
 
 COLUMN_OPTIONS = ("problem", "answer", "id", "source", "extract")
 

@@ -1,0 +1,199 @@
+"""Trains the bundled model from nothing.
+
+    python -m agents.tiny.pretrain --output agents/tiny/weights
+
+One step is one batch of conversations of one shape, so that little is padded. A killed run goes
+on from its last checkpoint. See README.md in this folder for what came out.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from agents.chat import IGNORE
+from agents.progress import progress_bar
+from agents.tiny.skills import Said, at_sight, judge_and_revise
+from agents.tiny.tokenizer import ASSISTANT, END, PAD, USER, make_tokenizer
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """How the bundled model is made."""
+
+    output: Path = Path("runs/tiny")
+    """Folder of the finished model."""
+    steps: int = 4000
+    """Optimiser steps."""
+    batch_size: int = 64
+    """Conversations per step; four times as many of the short ones."""
+    at_sight_share: float = 0.3
+    """Share of steps on skill 1."""
+    learning_rate: float = 3e-3
+    """Adam's, for embeddings and norms."""
+    muon_rate: float = 0.02
+    """Muon's, for the matrices inside the layers."""
+    warmup: int = 100
+    """Steps of linear warm-up."""
+    decay_share: float = 0.4
+    """Share of the steps, at the end, over which the rates fall to nothing."""
+    hidden: int = 128
+    """Width."""
+    layers: int = 3
+    """Depth."""
+    heads: int = 4
+    """Attention heads."""
+    save_every: int = 250
+    """Steps between checkpoints."""
+    seed: int = 0
+    """Seeds weights and data."""
+
+
+ATTEMPTS = (1, 1, 1, 2, 2, 3)
+"""Given attempts per conversation, drawn evenly from here."""
+
+
+def make_model(config: PretrainConfig, tokenizer: Any) -> Qwen2ForCausalLM:
+    """Builds an untrained model with the ids of `tokenizer`."""
+    torch.manual_seed(config.seed)
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=len(tokenizer),
+            hidden_size=config.hidden,
+            intermediate_size=2 * config.hidden,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            num_key_value_heads=config.heads,
+            max_position_embeddings=2048,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    )
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
+    """The conversations of one step; the same in every process."""
+    rng = random.Random(f"{config.seed}/{step}")
+    if rng.random() < config.at_sight_share:
+        return [at_sight(rng) for _ in range(4 * config.batch_size)]
+    attempts = rng.choice(ATTEMPTS)
+    return [judge_and_revise(rng, attempts) for _ in range(config.batch_size)]
+
+
+def collate(
+    conversations: Sequence[Sequence[Said]], tokenizer: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and labels, padded on the right; only what is to be learned has labels."""
+    contents = [said.content for conversation in conversations for said in conversation]
+    encoded = iter(tokenizer(contents, add_special_tokens=False)["input_ids"])
+    pad, user, assistant, end = tokenizer.convert_tokens_to_ids([PAD, USER, ASSISTANT, END])
+    ids, labels = [], []
+    for conversation in conversations:
+        row: list[int] = []
+        targets: list[int] = []
+        for said in conversation:
+            new = [*next(encoded), end]
+            row += [user if said.role == "user" else assistant, *new]
+            targets += [IGNORE, *(new if said.learn else [IGNORE] * len(new))]
+        ids.append(torch.tensor(row))
+        labels.append(torch.tensor(targets))
+    pad_rows = torch.nn.utils.rnn.pad_sequence
+    return (
+        pad_rows(ids, batch_first=True, padding_value=pad),
+        pad_rows(labels, batch_first=True, padding_value=IGNORE),
+    )
+
+
+class Optimisers:
+    """Muon for the matrices inside the layers, Adam for the rest, on one schedule."""
+
+    def __init__(self, model: torch.nn.Module, config: PretrainConfig) -> None:
+        inner, outer = [], []
+        for name, parameter in model.named_parameters():
+            inside = parameter.ndim == 2 and "embed" not in name
+            (inner if inside else outer).append(parameter)
+        self.config = config
+        self.both: list[torch.optim.Optimizer] = [
+            torch.optim.Muon(inner, lr=config.muon_rate, weight_decay=0.01, momentum=0.95),
+            torch.optim.AdamW(outer, lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.95)),
+        ]
+        self.rates = [config.muon_rate, config.learning_rate]
+
+    def step(self, step: int) -> None:
+        """Updates the weights with the rates of this step, and clears the gradients."""
+        c = self.config
+        scale = min(1.0, (step + 1) / c.warmup, (c.steps - step) / (c.decay_share * c.steps))
+        for optimiser, rate in zip(self.both, self.rates, strict=True):
+            optimiser.param_groups[0]["lr"] = rate * scale
+            optimiser.step()
+            optimiser.zero_grad()
+
+
+def pretrain(config: PretrainConfig) -> Path:
+    """Trains the model and saves it with its tokenizer; returns the folder."""
+    tokenizer = make_tokenizer()
+    model = make_model(config, tokenizer)
+    optimisers = Optimisers(model, config)
+    checkpoint = config.output / "pretrain.pt"
+    first, tokens = _load(checkpoint, model, optimisers)
+    start = time.monotonic()
+    with progress_bar("pre-training", config.steps) as bar:
+        for step in range(first, config.steps):
+            ids, labels = collate(draw(config, step), tokenizer)
+            # Padding is on the right and has no labels: causal attention never looks at it.
+            loss = model(input_ids=ids, labels=labels).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimisers.step(step)
+            tokens += int((ids != tokenizer.pad_token_id).sum())
+            bar.reach(step + 1, f"loss {loss.item():.3f} tokens {tokens / 1e6:.1f}M")
+            if (step + 1) % config.save_every == 0:
+                _save(checkpoint, model, optimisers, step + 1, tokens)
+    model.save_pretrained(config.output)
+    tokenizer.save_pretrained(config.output)
+    checkpoint.unlink(missing_ok=True)
+    parameters = sum(p.numel() for p in model.parameters())
+    minutes = (time.monotonic() - start) / 60
+    print(f"{parameters} parameters, {tokens / 1e6:.2f}M tokens, {minutes:.1f} min")
+    return config.output
+
+
+def _save(
+    path: Path, model: torch.nn.Module, optimisers: Optimisers, step: int, tokens: int
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    states = [optimiser.state_dict() for optimiser in optimisers.both]
+    torch.save(
+        {"model": model.state_dict(), "optimisers": states, "step": step, "tokens": tokens},
+        partial,
+    )
+    partial.replace(path)
+
+
+def _load(path: Path, model: torch.nn.Module, optimisers: Optimisers) -> tuple[int, int]:
+    """Returns the step to go on from and the tokens seen before it."""
+    if not path.exists():
+        return 0, 0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    for optimiser, saved in zip(optimisers.both, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    return int(state["step"]), int(state["tokens"])
+
+
+if __name__ == "__main__":
+    pretrain(tyro.cli(PretrainConfig))

@@ -1,0 +1,87 @@
+"""What the bundled model is trained on from nothing: three skills, each asked for by a prompt.
+
+1. Answer a linear equation at sight.
+2. Judge a given answer: compute what the equation asks for and what the answer gives, compare.
+3. Answer again after a failed check.
+
+The skills are kept apart: never does an attempt come with its own verdict in one message. Putting
+them together is what the warm-up teaches. Problems are the training split's alone.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from srenv.problems import load_problems
+from srenv.protocol import EVALUATE, PROTOCOLS
+
+_TRAIN = load_problems("synthetic:linear", "train")
+_DEFAULT, _INTRINSIC = PROTOCOLS["default"], PROTOCOLS["intrinsic"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message of a training conversation, and whether it is to be learned."""
+
+    role: str
+    content: str
+    learn: bool = False
+
+
+def at_sight(rng: random.Random) -> list[Said]:
+    """Skill 1: the problem and its answer, under either instruction."""
+    problem = _TRAIN.problem(rng.getrandbits(40))
+    instruction = rng.choice((_INTRINSIC.instruction, _DEFAULT.instruction))
+    return [
+        Said("user", f"{problem.prompt}\n{instruction}"),
+        Said("assistant", f"\\boxed{{{problem.answer}}}", learn=True),
+    ]
+
+
+def judge_and_revise(rng: random.Random, attempts: int) -> list[Said]:
+    """Skills 2 and 3: given attempts, each judged on request; wrong ones are answered again.
+
+    All but the last of the given attempts are wrong; the last one is right half of the time.
+    """
+    problem = _TRAIN.problem(rng.getrandbits(40))
+    x = int(problem.answer)
+    instruction = rng.choice((_INTRINSIC.instruction, _DEFAULT.instruction))
+    said = [Said("user", f"{problem.prompt}\n{instruction}")]
+    for index in range(attempts):
+        right = index == attempts - 1 and rng.random() < 0.5
+        answer = x if right else near_miss(rng, x)
+        # A right answer after a failed check is skill 3; the given first attempt is nobody's.
+        said.append(Said("assistant", f"\\boxed{{{answer}}}", learn=right and index > 0))
+        said.append(Said("user", EVALUATE))
+        said.append(Said("assistant", check(problem.data, answer), learn=True))
+        if right:
+            return said
+        said.append(Said("user", rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry))))
+    said.append(Said("assistant", f"\\boxed{{{x}}}", learn=True))
+    return said
+
+
+def check(equation: object, answer: int) -> str:
+    """The check of one answer: what ax must be, what it is, the difference, the verdict."""
+    a, b, c = (equation[name] for name in "abc")  # type: ignore[index]
+    target, product = c - b, a * answer
+    verdict = "correct" if product == target else "wrong"
+    return (
+        f"{c}{-b:+d}={target},{a}*{answer}={product},-{target}={product - target}\n"
+        f"[VERIFY] {verdict}"
+    )
+
+
+def near_miss(rng: random.Random, x: int) -> int:
+    """A wrong two-digit answer, mostly near the right one, as the model's own errors are."""
+    while True:
+        kind = rng.random()
+        if kind < 0.75:
+            wrong = x + rng.choice((1, -1)) * min(1 + int(rng.expovariate(0.25)), 30)
+        elif kind < 0.85:
+            wrong = int(str(x)[::-1])
+        else:
+            wrong = rng.randint(10, 99)
+        if wrong != x and 10 <= wrong <= 99:
+            return wrong

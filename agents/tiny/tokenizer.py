@@ -1,0 +1,54 @@
+"""The tokenizer of the bundled model: one token per byte, and one per sentence of the protocol.
+
+Any text can be encoded. What every conversation repeats (the protocol's sentences, the words of a
+linear equation, the markers) is a single token each, so that the small model spends its few
+layers on numbers instead of on spelling.
+"""
+
+from __future__ import annotations
+
+from tokenizers import AddedToken, pre_tokenizers
+from transformers import Qwen2Tokenizer
+
+from srenv.protocol import EVALUATE, PROTOCOLS
+
+PAD, USER, ASSISTANT, END = "<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"
+
+TEMPLATE = (
+    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '<|end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong")
+
+
+def phrases() -> list[str]:
+    """Texts that are one token each, longest first so that none hides inside another."""
+    sentences = {EVALUATE}
+    for protocol in PROTOCOLS.values():
+        sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
+    return [*sorted(sentences, key=lambda s: (-len(s), s)), *WORDS]
+
+
+def make_tokenizer() -> Qwen2Tokenizer:
+    """Builds the tokenizer.
+
+    A `Qwen2Tokenizer` without merges: transformers puts that class's own splitting rules on any
+    tokenizer that lies beside a Qwen2 model, so it has to be one from the start.
+    """
+    specials = [PAD, USER, ASSISTANT, END]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {token: index for index, token in enumerate([*specials, *alphabet])}
+    tokenizer = Qwen2Tokenizer(
+        vocab=vocab,
+        merges=[],
+        eos_token=END,
+        pad_token=PAD,
+        unk_token=None,
+        extra_special_tokens=[USER, ASSISTANT],
+    )
+    # Not special: they are ordinary text that happens to be one token.
+    tokenizer.add_tokens([AddedToken(p, normalized=False, special=False) for p in phrases()])
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.model_max_length = 2048
+    return tokenizer

@@ -1,0 +1,68 @@
+"""Shared fixtures; the environment is set before torch is imported anywhere."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+DATA = Path(os.environ.get("SRENV_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data_file():
+    """Returns a function from a file name to its path in the shared data; skips without it."""
+
+    def find(name: str) -> Path:
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"{name} is not in {DATA}; set SRENV_DATA to the folder that holds it")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def untrained(tmp_path_factory) -> str:
+    """A folder with an untrained model of the bundled kind, one layer deep."""
+    from agents.tiny.pretrain import PretrainConfig, make_model
+    from agents.tiny.tokenizer import make_tokenizer
+
+    folder = tmp_path_factory.mktemp("untrained")
+    tokenizer = make_tokenizer()
+    make_model(PretrainConfig(hidden=32, layers=1, heads=2), tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+class ScriptedEngine:
+    """Says what it was told to say, turn by turn, for every conversation.
+
+    `lines[i][t]` is turn t of conversation i; log-probs are -0.1 per token.
+    """
+
+    def __init__(self, chat, lines: Sequence[Sequence[str]]) -> None:
+        self.chat = chat
+        self.lines = [list(turns) for turns in lines]
+        self.prompts: list[list[int]] = []
+        self.live: list[int] = []
+
+    def generate(self, prompts, sampling):
+        from agents.engines import Generation
+
+        self.prompts += [list(prompt) for prompt in prompts]
+        waiting = [turns for turns in self.lines if turns]
+        generations = []
+        for _, turns in zip(prompts, waiting, strict=True):
+            text = turns.pop(0)
+            ids = [*self.chat.tokenizer(text)["input_ids"], self.chat.tokenizer.eos_token_id]
+            generations.append(Generation(ids, [-0.1] * len(ids)))
+        return generations
