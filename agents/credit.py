@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,9 +100,10 @@ def make_estimator(name: str, discount: float = 0.0) -> Estimator:
     Raises:
         ValueError: Unknown name.
     """
+    found: Any = lookup_or_import("estimator", name, BASELINES)
     if name in BASELINES:
-        return partial(_estimate, baseline=BASELINES[name], discount=discount)
-    own: Estimator = lookup_or_import("estimator", name, {})
+        return partial(_estimate, baseline=found, discount=discount)
+    own: Estimator = found
     return own
 
 
