@@ -148,7 +148,7 @@ def _wandb_mode() -> Literal["online", "offline", "disabled", "shared"] | None:
     import wandb
 
     os.environ.setdefault("WANDB_SILENT", "true")
-    if "WANDB_MODE" in os.environ or wandb.api.api_key:
+    if "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False):
         return None
     return "offline"
 

@@ -179,6 +179,30 @@ def measure(data: Outcomes, resamples: int = 1000, seed: int = 0) -> Metrics:
     return metrics
 
 
+def difference(after: Outcomes, before: Outcomes, resamples: int = 1000, seed: int = 0) -> Metrics:
+    """Every metric of `after` minus that of `before`, with paired-bootstrap intervals.
+
+    Both must hold the same problems in the same order; resampling problems keeps the pairs.
+
+    Raises:
+        ValueError: The two hold different numbers of problems.
+    """
+    n = len(after.final)
+    if n != len(before.final) or n == 0:
+        raise ValueError(f"cannot pair {n} problems with {len(before.final)}")
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    weights = np.concatenate([np.ones((1, n)), draws])
+    ours, theirs = _weighted(after, weights), _weighted(before, weights)
+    metrics = {}
+    for name in ours.keys() & theirs.keys():
+        gap = ours[name] - theirs[name]
+        spread = gap[1:][np.isfinite(gap[1:])]
+        low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) else (math.nan, math.nan)
+        metrics[name] = Estimate(float(gap[0]), float(low), float(high))
+    return metrics
+
+
 def summarise(data: Outcomes) -> dict[str, float]:
     """Computes every metric that is defined for `data`, without intervals."""
     if len(data.final) == 0:

@@ -41,7 +41,7 @@ def test_gymnasium_checker_accepts_it_without_a_warning():
 
 def test_declaring_ends_by_termination_rightly_or_wrongly():
     for answer, correct in (("9", True), ("6", False)):
-        (_, _, terminated, truncated, info), = play(make(), RIGHT.format(answer, "correct"))
+        ((_, _, terminated, truncated, info),) = play(make(), RIGHT.format(answer, "correct"))
         assert (terminated, truncated) == (True, False)
         assert info["correct"] is correct
         assert info["declared"]
@@ -86,7 +86,12 @@ def test_the_gold_answer_never_stands_in_an_observation():
     env = make()
     observation, info = env.reset(options={"problem": secret})
     seen = [observation, str(info)]
-    for turn in ("\\boxed{1}\n[VERIFY] wrong", "nonsense", "\\boxed{2}\n[VERIFY] wrong", "\\boxed{"):
+    for turn in (
+        "\\boxed{1}\n[VERIFY] wrong",
+        "nonsense",
+        "\\boxed{2}\n[VERIFY] wrong",
+        "\\boxed{",
+    ):
         observation, _, _, _, info = env.step(turn)
         seen += [observation, str(info)]
     assert not any("314159" in text for text in seen)
@@ -193,7 +198,9 @@ def test_import_is_light():
         "import json; print(json.dumps([cost, heavy]))"
     )
     runs = [
-        json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+        json.loads(
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+        )
         for _ in range(3)
     ]
     assert all(heavy == [] for _, heavy in runs)

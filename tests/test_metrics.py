@@ -60,7 +60,12 @@ def test_accuracies_and_transitions_by_hand():
 
 def test_delta_is_what_came_in_minus_what_went_out_always():
     for pattern in itertools.product([True, False], repeat=4):
-        got = values([episode(turn(pattern[0]), turn(pattern[1])), episode(turn(pattern[2]), turn(pattern[3]))])
+        got = values(
+            [
+                episode(turn(pattern[0]), turn(pattern[1])),
+                episode(turn(pattern[2]), turn(pattern[3])),
+            ]
+        )
         assert got["delta"] == pytest.approx(got["delta_ic"] - got["delta_ci"])
         assert got["delta"] == pytest.approx(got["accuracy_final"] - got["accuracy_t1"])
 
@@ -106,7 +111,10 @@ def test_nothing_to_measure_is_not_an_error():
 def test_intervals_hold_their_value_and_shrink_with_n():
     def width(n):
         rng = np.random.default_rng(0)
-        data = [episode(turn(bool(rng.random() < 0.4)), turn(bool(rng.random() < 0.8))) for _ in range(n)]
+        data = [
+            episode(turn(bool(rng.random() < 0.4)), turn(bool(rng.random() < 0.8)))
+            for _ in range(n)
+        ]
         estimate = measure(outcomes(data))["delta"]
         assert estimate.low <= estimate.value <= estimate.high
         return estimate.high - estimate.low

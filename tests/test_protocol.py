@@ -92,7 +92,7 @@ def test_without_a_verdict_only_the_answer_is_asked_for():
 def test_protocols_by_fields_and_by_attribute():
     assert make_protocol({"retry": "Again."}).retry == "Again."
     assert make_protocol("test_protocol:OWN") is OWN
-    with pytest.raises(ValueError, match="not a srenv.Protocol"):
+    with pytest.raises(ValueError, match="not a srenv"):
         make_protocol("srenv.protocol:PROTOCOLS")
 
 

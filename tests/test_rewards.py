@@ -128,7 +128,9 @@ def test_with_an_informative_check_no_constant_verdict_is_optimal(accuracy):
     for p, f in GRID:
         if p > accuracy - 0.05 or p < 1.05 - accuracy:
             continue  # the check must know more than the base rate does
-        values = {v: toy_value("default", p, f, f, accuracy, v)[0] for v in (FOLLOW, CORRECT, WRONG)}
+        values = {
+            v: toy_value("default", p, f, f, accuracy, v)[0] for v in (FOLLOW, CORRECT, WRONG)
+        }
         if f >= 0.5:  # going on must be worth its price for "always correct" to lose outright
             assert values[FOLLOW] > values[CORRECT]
         assert values[FOLLOW] > values[WRONG] - (f - p if f > p else 0)

@@ -58,7 +58,9 @@ def test_log_probs_are_those_of_the_models_forward(engine, temperature):
             logits = engine.model(input_ids=ids).logits[0].float() / (temperature or 1.0)
         expected = torch.log_softmax(logits, -1)[:-1].gather(1, ids[0, 1:, None]).squeeze(1)
         expected = expected[len(record.prompt_ids) - 1 :]
-        for mine, theirs, turn in zip(record.logprobs, expected.tolist(), record.turns, strict=True):
+        for mine, theirs, turn in zip(
+            record.logprobs, expected.tolist(), record.turns, strict=True
+        ):
             if turn:
                 assert mine == pytest.approx(theirs, abs=1e-4)
 
@@ -122,9 +124,10 @@ def test_greedy_is_repeatable_and_batching_does_not_matter(engine):
 
 
 def test_every_sentence_of_the_protocols_is_one_token(engine):
+    from transformers import AutoTokenizer
+
     from agents.tiny import TINY
     from agents.tiny.tokenizer import phrases
-    from transformers import AutoTokenizer
 
     bundled = AutoTokenizer.from_pretrained(TINY)
     for phrase in phrases():

@@ -69,9 +69,9 @@ def test_the_gradient_is_the_formulas(untrained, tmp_path, kl):
     trainer.model.zero_grad()
     prompt, ids = micro["prompt_ids"], micro["completion_ids"]
     attention = torch.cat([micro["prompt_mask"], micro["completion_mask"]], 1)
-    logits = trainer.model(
-        input_ids=torch.cat([prompt, ids], 1), attention_mask=attention
-    ).logits[:, prompt.shape[1] - 1 : -1]
+    logits = trainer.model(input_ids=torch.cat([prompt, ids], 1), attention_mask=attention).logits[
+        :, prompt.shape[1] - 1 : -1
+    ]
     logps = torch.log_softmax(logits.float(), -1).gather(-1, ids[..., None]).squeeze(-1)
     own = micro["completion_mask"] * micro["tool_mask"]
     terms = -micro["advantages"] * torch.exp(logps - logps.detach())
@@ -99,7 +99,9 @@ def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
     trainer._generate_and_score_completions = spy
     trainer.train()
     rows, batch = captured["rows"], captured["batch"]
-    expected = hand_made(None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None)
+    expected = hand_made(
+        None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None
+    )
     for i, record in enumerate(rows):
         assert batch["completion_ids"][i, : len(record.ids)].tolist() == record.ids
         for k, (turn, role) in enumerate(zip(record.turns, record.roles, strict=True)):

@@ -36,8 +36,10 @@ from srenv.episode import Episode, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure
 from srenv.rewards import make_reward
 
-BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@{k}"
+BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 WARM, TRAINED = "after warm-up", "after policy gradient"
+ROWS = (BASE, REVISED, MAJORITY, WARM, TRAINED)
+"""Rows of the table, in its order."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,8 @@ class _Recipe:
         rows[TRAINED] = self.evaluate(TRAINED, trained, "policy_gradient")
         # As many votes as cost the tokens that the trained model spends.
         votes = equal_votes(rows[TRAINED].tokens.mean(), rows[BASE].tokens.mean())
-        rows[MAJORITY.format(k=votes)] = self.majority(base, votes)
-        return self.report(rows)
+        rows[MAJORITY] = self.majority(base, votes)
+        return self.report({name: rows[name] for name in ROWS})
 
     def warm_up(self, base: str) -> Path:
         """Stage 1: sequential rejection sampling, then fine-tuning on what was kept."""
@@ -209,7 +211,7 @@ class _Recipe:
                 self.eval_problems,
                 votes,
                 Sampling(1.0, 1.0, self.config.max_new_tokens),
-                f"evaluate: {MAJORITY.format(k=votes)}",
+                f"evaluate: base, maj@{votes}",
                 seed=self.config.seed,
             )
             write_episodes(path, episodes)

@@ -21,7 +21,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from agents.chat import IGNORE
 from agents.progress import progress_bar
-from agents.tiny.skills import Said, at_sight, judge_and_revise
+from agents.tiny.skills import Said, at_sight, facts, judge_and_revise
 from agents.tiny.tokenizer import ASSISTANT, END, PAD, USER, make_tokenizer
 
 
@@ -35,8 +35,14 @@ class PretrainConfig:
     """Optimiser steps."""
     batch_size: int = 64
     """Conversations per step; four times as many of the short ones."""
-    at_sight_share: float = 0.3
-    """Share of steps on skill 1."""
+    facts_first: float = 0.75
+    """Share of steps on bare arithmetic in the first part of the training."""
+    first_part: float = 0.3
+    """How long the first part is, as a share of all steps."""
+    facts_later: float = 0.15
+    """Share of steps on bare arithmetic in the rest."""
+    at_sight_share: float = 0.25
+    """Share of the other steps that train answering at sight."""
     learning_rate: float = 3e-3
     """Adam's, for embeddings and norms."""
     muon_rate: float = 0.02
@@ -87,6 +93,9 @@ def make_model(config: PretrainConfig, tokenizer: Any) -> Qwen2ForCausalLM:
 def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
     """The conversations of one step; the same in every process."""
     rng = random.Random(f"{config.seed}/{step}")
+    early = step < config.first_part * config.steps
+    if rng.random() < (config.facts_first if early else config.facts_later):
+        return [facts(rng) for _ in range(2 * config.batch_size)]
     if rng.random() < config.at_sight_share:
         return [at_sight(rng) for _ in range(4 * config.batch_size)]
     attempts = rng.choice(ATTEMPTS)
@@ -105,9 +114,13 @@ def collate(
         row: list[int] = []
         targets: list[int] = []
         for said in conversation:
-            new = [*next(encoded), end]
-            row += [user if said.role == "user" else assistant, *new]
-            targets += [IGNORE, *(new if said.learn else [IGNORE] * len(new))]
+            new = next(encoded)
+            if said.role != "text":
+                row.append(user if said.role == "user" else assistant)
+                targets.append(IGNORE)
+                new = [*new, end]
+            row += new
+            targets += new if said.learn else [IGNORE] * len(new)
         ids.append(torch.tensor(row))
         labels.append(torch.tensor(targets))
     pad_rows = torch.nn.utils.rnn.pad_sequence
@@ -121,7 +134,8 @@ class Optimisers:
     """Muon for the matrices inside the layers, Adam for the rest, on one schedule."""
 
     def __init__(self, model: torch.nn.Module, config: PretrainConfig) -> None:
-        inner, outer = [], []
+        inner: list[torch.nn.Parameter] = []
+        outer: list[torch.nn.Parameter] = []
         for name, parameter in model.named_parameters():
             inside = parameter.ndim == 2 and "embed" not in name
             (inner if inside else outer).append(parameter)

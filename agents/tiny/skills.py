@@ -1,4 +1,6 @@
-"""What the bundled model is trained on from nothing: three skills, each asked for by a prompt.
+"""What the bundled model is trained on from nothing: arithmetic, and three skills on top of it.
+
+Arithmetic comes as bare facts, such as ``101-17=84``. The skills are each asked for by a prompt:
 
 1. Answer a linear equation at sight.
 2. Judge a given answer: compute what the equation asks for and what the answer gives, compare.
@@ -11,6 +13,7 @@ them together is what the warm-up teaches. Problems are the training split's alo
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from srenv.problems import load_problems
@@ -22,7 +25,7 @@ _DEFAULT, _INTRINSIC = PROTOCOLS["default"], PROTOCOLS["intrinsic"]
 
 @dataclass(frozen=True)
 class Said:
-    """One message of a training conversation, and whether it is to be learned."""
+    """One message of a training conversation, or a piece of bare text, and whether to learn it."""
 
     role: str
     content: str
@@ -62,13 +65,32 @@ def judge_and_revise(rng: random.Random, attempts: int) -> list[Said]:
     return said
 
 
-def check(equation: object, answer: int) -> str:
+def facts(rng: random.Random, count: int = 6) -> list[Said]:
+    """Bare arithmetic of the kinds that checks consist of; only results are learned."""
+    said = []
+    for _ in range(count):
+        problem = _TRAIN.problem(rng.getrandbits(40))
+        a, b, c = (problem.data[name] for name in "abc")
+        x = int(problem.answer)
+        kind = rng.random()
+        if kind < 0.35:
+            question, result = f"{c}{-b:+d}=", c - b
+        elif kind < 0.55:
+            question, result = f"{a}*{x}=", a * x
+        else:
+            other = x if rng.random() < 0.15 else near_miss(rng, x)
+            question, result = f"{a * other}-{a * x}=", a * (other - x)
+        said += [Said("text", question), Said("text", f"{result},", learn=True)]
+    return said
+
+
+def check(equation: Mapping[str, int], answer: int) -> str:
     """The check of one answer: what ax must be, what it is, the difference, the verdict."""
-    a, b, c = (equation[name] for name in "abc")  # type: ignore[index]
+    a, b, c = (equation[name] for name in "abc")
     target, product = c - b, a * answer
     verdict = "correct" if product == target else "wrong"
     return (
-        f"{c}{-b:+d}={target},{a}*{answer}={product},-{target}={product - target}\n"
+        f"{c}{-b:+d}={target},{a}*{answer}={product},{product}-{target}={product - target}\n"
         f"[VERIFY] {verdict}"
     )
 

@@ -44,7 +44,6 @@ def make_tokenizer() -> Qwen2Tokenizer:
         merges=[],
         eos_token=END,
         pad_token=PAD,
-        unk_token=None,
         extra_special_tokens=[USER, ASSISTANT],
     )
     # Not special: they are ordinary text that happens to be one token.

@@ -27,7 +27,7 @@ class Ranges:
     `modinv` 66 000 and 9000; the other families have hundreds of thousands.
     """
 
-    linear_a: tuple[int, int] = (2, 19)
+    linear_a: tuple[int, int] = (2, 9)
     linear_b: tuple[int, int] = (1, 99)
     linear_x: tuple[int, int] = (10, 99)
     system_coefficient: tuple[int, int] = (2, 9)
@@ -44,7 +44,7 @@ RANGES = Ranges()
 
 
 def linear(rng: random.Random) -> Draw:
-    """`Solve 17x+43=825 for x.`: found by two inverse operations, checked by substitution."""
+    """`Solve 7x+43=365 for x.`: found by two inverse operations, checked by substitution."""
     a = rng.randint(*RANGES.linear_a)
     b = _signed(rng, RANGES.linear_b)
     x = rng.randint(*RANGES.linear_x)

@@ -1,0 +1,194 @@
+import pytest
+
+from agents.chat import IGNORE, ChatFormat
+from agents.rejection import (
+    RejectionConfig,
+    _Sample,
+    _select,
+    count_kinds,
+    glue,
+    sample_demonstrations,
+)
+from agents.sft import (
+    SftConfig,
+    fine_tune,
+    read_demonstrations,
+    tokenise,
+    write_demonstrations,
+)
+from srenv.episode import Problem
+from srenv.protocol import EVALUATE, PROTOCOLS
+
+CHECK_RIGHT, CHECK_WRONG = "2*3=6\n[VERIFY] correct", "2*4=8\n[VERIFY] wrong"
+
+
+def problem(index):
+    return Problem(str(index), f"Solve 2x+{index}={6 + index} for x.", "3", "test")
+
+
+@pytest.fixture(scope="module")
+def chat(untrained):
+    from transformers import AutoTokenizer
+
+    return ChatFormat(AutoTokenizer.from_pretrained(untrained))
+
+
+def samples():
+    import random
+
+    wrong = _Sample(problem(1), "\\boxed{4}", False, CHECK_WRONG, None, "\\boxed{3}", CHECK_RIGHT)
+    kept = _Sample(
+        problem(2), "\\boxed{3}", True, CHECK_RIGHT, CHECK_WRONG, "\\boxed{3}", CHECK_RIGHT
+    )
+    right = _Sample(problem(3), "\\boxed{3}", True, CHECK_RIGHT)
+    config = RejectionConfig(right_to_wrong=2.0, confirmed_share=0.5)
+    return {d.kind: d for d in _select([wrong, kept, right], config, random.Random(0))}
+
+
+def learned(demonstration, chat):
+    """The text under the labels, in order."""
+    row = tokenise(demonstration, chat)
+    assert len(row["input_ids"]) == len(row["labels"])
+    assert all(
+        label in (IGNORE, i) for i, label in zip(row["input_ids"], row["labels"], strict=True)
+    )
+    return chat.tokenizer.decode([label for label in row["labels"] if label != IGNORE])
+
+
+def test_the_three_sets_and_their_masks(chat):
+    sets = samples()
+    # D1: the verdict that finds the error, and the revision. The wrong attempt is never learned.
+    assert learned(sets["D1"], chat) == (
+        f"\n{CHECK_WRONG}<|end|>\\boxed{{3}}\n{CHECK_RIGHT}<|end|>"
+    )
+    # D2: the revision alone. The misjudgement before it is context.
+    assert learned(sets["D2"], chat) == f"\\boxed{{3}}\n{CHECK_RIGHT}<|end|>"
+    # D3: the verdict that accepts, and the right attempt as a stabiliser.
+    assert learned(sets["D3"], chat) == f"\\boxed{{3}}\n{CHECK_RIGHT}<|end|>"
+
+
+def test_the_layout_is_the_rollouts(chat):
+    row = tokenise(samples()["D1"], chat)
+    text = chat.tokenizer.decode(row["input_ids"])
+    default = PROTOCOLS["default"]
+    assert text == (
+        f"<|user|>{problem(1).prompt}\n{default.instruction}<|end|>"
+        f"<|assistant|>\\boxed{{4}}\n{CHECK_WRONG}<|end|>"
+        f"<|user|>{default.retry}<|end|>"
+        f"<|assistant|>\\boxed{{3}}\n{CHECK_RIGHT}<|end|>"
+    )
+
+
+def test_the_mix_is_kept():
+    import random
+
+    def make(correct, n):
+        attempt = "\\boxed{3}" if correct else "\\boxed{4}"
+        check = CHECK_RIGHT if correct else CHECK_WRONG
+        return [
+            _Sample(problem(i), attempt, correct, check, None, "\\boxed{3}", CHECK_RIGHT)
+            for i in range(n)
+        ]
+
+    config = RejectionConfig(right_to_wrong=1.0, confirmed_share=0.25)
+    kept = _select(make(False, 40) + make(True, 500), config, random.Random(0))
+    assert count_kinds(kept) == {"D1": 40, "D2": 10, "D3": 30}
+    assert len({id(d.episode.problem) for d in kept}) == 80  # one per attempt
+
+
+class Teller:
+    """An engine whose replies depend on what it is asked, to follow the sampling step by step."""
+
+    def __init__(self, chat):
+        self.chat = chat
+        self.asked = {"attempt": 0, "evaluate": 0, "revise": 0}
+
+    def generate(self, prompts, sampling):
+        from agents.engines import Generation
+
+        replies = []
+        for number, prompt in enumerate(prompts):
+            text = self.chat.tokenizer.decode(prompt)
+            if text.endswith(f"{EVALUATE}<|end|><|assistant|>"):
+                self.asked["evaluate"] += 1
+                right = text.rpartition("\\boxed{")[2].startswith("3")
+                honest = CHECK_RIGHT if right else CHECK_WRONG
+                lying = CHECK_WRONG if right else CHECK_RIGHT
+                two = "[VERIFY] correct\n[VERIFY] wrong"
+                reply = (honest, lying, two, "hm")[number % 4]
+            elif text.endswith(f"{PROTOCOLS['default'].reveal}<|end|><|assistant|>"):
+                self.asked["revise"] += 1
+                reply = ("\\boxed{3}", "\\boxed{5}")[number % 2]
+            else:
+                self.asked["attempt"] += 1
+                reply = ("\\boxed{3}", "\\boxed{4}", "no box")[number % 3]
+            replies.append(Generation([*self.chat.tokenizer(reply)["input_ids"]], []))
+        return replies
+
+
+def test_sequential_rejection_sampling_step_by_step(chat):
+    class NoBar:
+        def advance(self, amount=1):
+            pass
+
+    teller = Teller(chat)
+    config = RejectionConfig(attempts=3, evaluations=4, corrections=2, confirmations=2)
+    kept = sample_demonstrations(teller, [problem(i) for i in range(5)], config, NoBar())
+    # 5 problems x 3 attempts, of which the unboxed ones are dropped; 10 attempts are evaluated 4
+    # times each; 5 wrong ones are corrected and 5 right ones confirmed twice each.
+    assert teller.asked == {"attempt": 15, "evaluate": 10 * 4 + 10 * 4, "revise": 10 + 10}
+    assert count_kinds(kept) == {"D1": 5, "D2": 1, "D3": 4}
+    for item in kept:
+        first = item.episode.turns[0]
+        assert first.correct == (item.kind != "D1")
+        assert item.episode.final.correct
+        assert item.episode.final.verdict == "correct"
+        assert all(turn.malformed == "" for turn in item.episode.turns)
+        if item.kind == "D2":
+            assert first.verdict == "wrong"
+
+
+def test_glued_parts_make_one_turn():
+    assert (
+        glue("  \\boxed{3}\n", "\nfine\n[VERIFY] correct ") == "\\boxed{3}\nfine\n[VERIFY] correct"
+    )
+
+
+def test_keeping_nothing_says_how_far_the_pieces_came(chat):
+    class Mute(Teller):
+        def generate(self, prompts, sampling):
+            return [type(g)([7], []) for g in super().generate(prompts, sampling)]
+
+    class NoBar:
+        def advance(self, amount=1):
+            pass
+
+    with pytest.raises(RuntimeError, match="kept nothing of 0 attempts"):
+        sample_demonstrations(Mute(chat), [problem(0)], RejectionConfig(), NoBar())
+
+
+def test_demonstrations_survive_a_file(tmp_path):
+    items = list(samples().values())
+    write_demonstrations(tmp_path / "d.jsonl", items)
+    assert read_demonstrations(tmp_path / "d.jsonl") == items
+
+
+def test_fine_tuning_learns_the_targets(untrained, tmp_path):
+    items = list(samples().values()) * 8
+    losses = []
+
+    from transformers import TrainerCallback
+
+    class Listen(TrainerCallback):
+        def on_log(self, args, state, control, logs=None, **_):
+            losses.extend([logs["loss"]] if "loss" in logs else [])
+
+    final = fine_tune(
+        untrained,
+        tmp_path,
+        items,
+        SftConfig(epochs=20, batch_size=8, learning_rate=1e-2),
+        callbacks=[Listen()],
+    )
+    assert losses[-1] < 0.2 * losses[0]
+    assert (final / "tokenizer.json").exists()
