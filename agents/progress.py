@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,17 +15,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from transformers import TrainerCallback
 
 console = Console()
-_SHOWN = (
-    "loss",
-    "mean_token_accuracy",
-    "accuracy_t1",
-    "accuracy_final",
-    "verdict_tpr",
-    "verdict_tnr",
-)
 
 
 @contextmanager
@@ -59,20 +49,3 @@ class Bar:
     def reach(self, completed: int, note: str = "") -> None:
         """Moves to `completed`, with a few figures beside the bar."""
         self._progress.update(self._task, completed=completed, note=note)
-
-
-class TrainingBar(TrainerCallback):
-    """Moves a bar along with a transformers trainer, its latest figures beside it."""
-
-    def __init__(self, bar: Bar) -> None:
-        self.bar = bar
-        self.note = ""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Remembers the figures worth showing."""
-        shown = {key: logs[key] for key in _SHOWN if key in (logs or {})}
-        self.note = " ".join(f"{key} {value:.3g}" for key, value in shown.items()) or self.note
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Moves the bar."""
-        self.bar.reach(state.global_step, self.note)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
-from transformers import TrainerCallback
 
 ReportTo = Literal["wandb", "trackio", "tensorboard", "none"]
 
@@ -87,19 +86,6 @@ class Tracker:
         """Closes the run."""
         if self._backend is not None:
             self._backend.finish()
-
-
-class TrackTraining(TrainerCallback):
-    """Forwards what a transformers trainer logs to a tracker, under the stage's name."""
-
-    def __init__(self, tracker: Tracker, stage: str) -> None:
-        self.tracker, self.stage = tracker, stage
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Forwards the numbers among `logs`."""
-        if state.is_world_process_zero:
-            numbers = {k: v for k, v in (logs or {}).items() if isinstance(v, int | float)}
-            self.tracker.log(self.stage, numbers, state.global_step)
 
 
 def revision() -> str:

@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,9 @@ class Config:
     """Where the runs stand."""
     output: Path = Path("benchmarks/results")
     """Where the result is written."""
-    recipe: SelfRewardingConfig = SelfRewardingConfig(report_to="none")
+    recipe: SelfRewardingConfig = field(
+        default_factory=lambda: SelfRewardingConfig(report_to="none")
+    )
     """The recipe's own options."""
 
 

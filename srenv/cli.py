@@ -95,3 +95,7 @@ def _installed(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
+
+
+if __name__ == "__main__":
+    main()

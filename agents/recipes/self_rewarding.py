@@ -15,10 +15,11 @@ from typing import Any
 import gymnasium as gym
 
 import srenv
+from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Sampling, TransformersEngine
 from agents.evaluate import equal_votes, load_outcomes, play, vote
 from agents.plots import plot_summary
-from agents.progress import TrainingBar, console, progress_bar
+from agents.progress import console, progress_bar
 from agents.recipes.run import Run, write_json
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, count_kinds, sample_demonstrations
 from agents.report import markdown_table, metrics_to_json, terminal_table
@@ -30,7 +31,7 @@ from agents.sft import (
     write_demonstrations,
 )
 from agents.tiny import TINY
-from agents.tracking import ReportTo, Tracker, TrackTraining
+from agents.tracking import ReportTo, Tracker
 from agents.trainer import PolicyGradientConfig, train_policy
 from srenv.episode import Episode, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure

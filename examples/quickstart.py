@@ -1,0 +1,52 @@
+"""One problem, one model, one conversation.
+
+python examples/quickstart.py
+python examples/quickstart.py --model Qwen/Qwen2.5-1.5B-Instruct --problems hf:openai/gsm8k
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import gymnasium as gym
+import tyro
+
+from agents.engines import Sampling, TransformersEngine
+from agents.tiny import TINY
+
+
+def main(
+    model: str = TINY,
+    problems: str = "synthetic:linear",
+    max_new_tokens: int = 512,
+    seed: int = 0,
+) -> None:
+    """Let a model solve one problem, and show what it earns at every turn.
+
+    Args:
+        model: Folder or hub id; the bundled model by default.
+        problems: Where the problem comes from.
+        max_new_tokens: Greatest length of one turn.
+        seed: Chooses the problem.
+    """
+    engine = TransformersEngine.load(model)
+    env = gym.make("srenv:SelfCorrectMath-v0", problems=problems, split="eval", max_attempts=2)
+    observation, info = env.reset(seed=seed)
+    print(observation)
+    done = False
+    while not done:
+        # The messages of the chat stand in the episode; the observation is their plain text.
+        prompt = engine.chat.opening(env.unwrapped.episode.messages)
+        (turn,) = engine.generate([prompt], Sampling(0.0, max_new_tokens=max_new_tokens))
+        action = engine.chat.turn_text(turn.ids)
+        observation, reward, terminated, truncated, info = env.step(action)
+        done = terminated or truncated
+        print(f"\nTurn {info['turn']}: {action}")
+        print(
+            f"reward {reward:+.2f}, correct {info['correct']}, verdict {info['verdict']!r}", end=""
+        )
+        print(f", malformed: {info['malformed']}" if info["malformed"] else "")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
