@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
 import gymnasium as gym
 import torch
+import tyro
 
 import srenv
 from agents.engines import Engine, Sampling, TransformersEngine
+from agents.files import to_json, write_json
 from agents.progress import console, progress_bar
 from agents.report import metrics_to_json, terminal_table
 from agents.rollout import rollout
@@ -28,12 +28,12 @@ class EvaluateConfig:
     """Play problems with a model and measure how well it corrects itself."""
 
     model: str = TINY
-    """Folder or hub id of any transformers model; the bundled one by default."""
+    """Folder or hub id of any transformers model, or tiny, the bundled one."""
     problems: str = "synthetic:linear"
     """Where problems come from: synthetic:..., jsonl:..., hf:... or rg:..."""
     split: Literal["train", "eval"] = "eval"
     """Split of a generated source."""
-    n: int = field(default=500)
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 500
     """Number of problems; of a finite source at most all."""
     output: Path = Path("runs/evaluate")
     """Folder for metrics.json and episodes.jsonl."""
@@ -134,18 +134,13 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
 
 
 def _write(config: EvaluateConfig, rows: dict[str, Metrics]) -> None:
-    record: dict[str, Any] = {
-        "config": {k: str(v) if isinstance(v, Path) else v for k, v in _fields(config).items()},
+    record = {
+        "config": to_json(config),
         "rows": {name: metrics_to_json(metrics) for name, metrics in rows.items()},
     }
-    path = config.output / "metrics.json"
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    path = write_json(config.output / "metrics.json", record)
     console.print(terminal_table(rows, f"{config.model} on {config.problems}"))
     console.print(f"wrote {path} and {config.output / 'episodes.jsonl'}")
-
-
-def _fields(config: EvaluateConfig) -> dict[str, Any]:
-    return dataclasses.asdict(config)
 
 
 def equal_votes(engine_tokens: float, tokens_per_attempt: float) -> int:

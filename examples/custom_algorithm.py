@@ -15,7 +15,7 @@ import torch
 import tyro
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agents.tiny import TINY
+from agents.tiny import TINY, model_path
 
 
 def main(
@@ -37,6 +37,7 @@ def main(
         max_new_tokens: Greatest length of an attempt.
     """
     torch.manual_seed(0)
+    model = model_path(model)
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     optimiser = torch.optim.Adam(policy.parameters(), lr=learning_rate)

@@ -126,10 +126,10 @@ def test_greedy_is_repeatable_and_batching_does_not_matter(engine):
 def test_every_sentence_of_the_protocols_is_one_token(engine):
     from transformers import AutoTokenizer
 
-    from agents.tiny import TINY
+    from agents.tiny import TINY, model_path
     from agents.tiny.tokenizer import phrases
 
-    bundled = AutoTokenizer.from_pretrained(TINY)
+    bundled = AutoTokenizer.from_pretrained(model_path(TINY))
     for phrase in phrases():
         assert len(bundled(phrase)["input_ids"]) == 1, phrase
     for text in ("π ≈ 3\n\ttab", "\\frac{1}{2}", "日本 \\boxed{4}\n[VERIFY] wrong"):

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, L
 
 from agents.chat import ChatFormat
 from agents.engines.base import Generation, Sampling
+from agents.tiny import model_path
 
 
 class TransformersEngine:
@@ -31,7 +32,8 @@ class TransformersEngine:
 
     @classmethod
     def load(cls, path: str | Path, batch_size: int = 256) -> TransformersEngine:
-        """Loads a model by folder or hub id, onto a GPU in bfloat16 where there is one."""
+        """Loads a model by folder, hub id or ``"tiny"``, onto a GPU in bfloat16 where there is one."""
+        path = model_path(path)
         cuda = torch.cuda.is_available()
         model: Any = AutoModelForCausalLM.from_pretrained(
             path, dtype=torch.bfloat16 if cuda else torch.float32

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agents.files import to_json, write_json
 from agents.progress import console
 
 
@@ -67,17 +67,3 @@ class Run:
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
                 "name another folder with --output"
             )
-
-
-def to_json(config: Any) -> dict[str, Any]:
-    """A dataclass as plain JSON values."""
-    record: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
-    return record
-
-
-def write_json(path: Path, record: Any) -> Path:
-    """Writes JSON; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return partial.replace(path)

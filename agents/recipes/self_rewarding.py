@@ -18,9 +18,10 @@ import srenv
 from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Sampling, TransformersEngine
 from agents.evaluate import equal_votes, load_outcomes, play, vote
+from agents.files import write_json
 from agents.plots import plot_summary
 from agents.progress import console, progress_bar
-from agents.recipes.run import Run, write_json
+from agents.recipes.run import Run
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, count_kinds, sample_demonstrations
 from agents.report import markdown_table, metrics_to_json, terminal_table
 from agents.sft import (
@@ -30,7 +31,7 @@ from agents.sft import (
     sft_steps,
     write_demonstrations,
 )
-from agents.tiny import TINY
+from agents.tiny import TINY, model_path
 from agents.tracking import ReportTo, Tracker
 from agents.trainer import PolicyGradientConfig, train_policy
 from srenv.episode import Episode, write_episodes
@@ -48,7 +49,7 @@ class SelfRewardingConfig:
     """Self-rewarding correction, from a base model to a trained one."""
 
     model: str = TINY
-    """Folder or hub id of the base model; the bundled one by default."""
+    """Folder or hub id of the base model, or tiny, the bundled one."""
     problems: str = "synthetic:linear"
     """Where problems come from; training uses its train split, evaluation its eval split."""
     eval_problems: str | None = None
@@ -103,7 +104,7 @@ class _Recipe:
     def train(self) -> dict[str, Metrics]:
         """The method, stage by stage."""
         rows: dict[str, Outcomes] = {}
-        base = self.config.model
+        base = model_path(self.config.model)
         rows[BASE] = self.evaluate(BASE, base, "base", max_attempts=1)
         rows[REVISED] = self.evaluate(REVISED, base, "intrinsic", 2, "intrinsic")
         warm = self.warm_up(base)
