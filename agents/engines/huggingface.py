@@ -32,7 +32,7 @@ class TransformersEngine:
 
     @classmethod
     def load(cls, path: str | Path, batch_size: int = 256) -> TransformersEngine:
-        """Loads a model by folder, hub id or ``"tiny"``, onto a GPU in bfloat16 where there is one."""
+        """Loads a model by folder, hub id or ``"tiny"``, in bfloat16 onto a GPU if there is one."""
         path = model_path(path)
         cuda = torch.cuda.is_available()
         model: Any = AutoModelForCausalLM.from_pretrained(

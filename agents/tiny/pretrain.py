@@ -37,11 +37,11 @@ class PretrainConfig:
     """Conversations per step; four times as many of the short ones."""
     facts_first: float = 0.75
     """Share of steps on bare arithmetic in the first part of the training."""
-    first_part: float = 0.3
+    first_part: float = 0.15
     """How long the first part is, as a share of all steps."""
     facts_later: float = 0.15
     """Share of steps on bare arithmetic in the rest."""
-    at_sight_share: float = 0.25
+    at_sight_share: float = 0.35
     """Share of the other steps that train answering at sight."""
     learning_rate: float = 3e-3
     """Adam's, for embeddings and norms."""

@@ -66,17 +66,19 @@ def judge_and_revise(rng: random.Random, attempts: int) -> list[Said]:
 
 
 def facts(rng: random.Random, count: int = 6) -> list[Said]:
-    """Bare arithmetic of the kinds that checks consist of; only results are learned."""
+    """Bare arithmetic of the kinds that the skills consist of; only results are learned."""
     said = []
     for _ in range(count):
         problem = _TRAIN.problem(rng.getrandbits(40))
         a, b, c = (problem.data[name] for name in "abc")
         x = int(problem.answer)
         kind = rng.random()
-        if kind < 0.35:
+        if kind < 0.3:
             question, result = f"{c}{-b:+d}=", c - b
-        elif kind < 0.55:
+        elif kind < 0.45:
             question, result = f"{a}*{x}=", a * x
+        elif kind < 0.6:
+            question, result = f"{a * x}/{a}=", x
         else:
             other = x if rng.random() < 0.15 else near_miss(rng, x)
             question, result = f"{a * other}-{a * x}=", a * (other - x)
