@@ -20,3 +20,13 @@ def write_json(path: Path, record: Any) -> Path:
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return partial.replace(path)
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The newest complete checkpoint of a transformers trainer in `folder`, or None.
+
+    The trainer's state is written last: a checkpoint without it was cut short by a kill.
+    """
+    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return str(newest) if newest else None

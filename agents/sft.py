@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from agents.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
+from agents.files import last_checkpoint
 from srenv.episode import Episode, Segment
 
 
@@ -120,7 +121,7 @@ def fine_tune(
         processing_class=tokenizer,
         callbacks=callbacks,
     )
-    trainer.train(resume_from_checkpoint=any(output.glob("checkpoint-*")) or None)
+    trainer.train(resume_from_checkpoint=last_checkpoint(output))
     final = output / "final"
     trainer.save_model(str(final))
     return final

@@ -27,6 +27,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from agents.credit import make_estimator, reward_array, scale_by_role, token_advantages
 from agents.engines import Sampling, TransformersEngine
+from agents.files import last_checkpoint
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
@@ -259,7 +260,7 @@ def train_policy(
         on_episodes,
         callbacks,
     )
-    trainer.train(resume_from_checkpoint=any(output.glob("checkpoint-*")) or None)
+    trainer.train(resume_from_checkpoint=last_checkpoint(output))
     final = output / "final"
     trainer.save_model(str(final))
     return final

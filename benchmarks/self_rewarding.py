@@ -65,7 +65,17 @@ def pool(parts: Sequence[Outcomes]) -> Outcomes:
     offsets = np.cumsum([0, *(len(part.final) for part in parts)])
     together = {
         name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("final", "turns", "tokens", "malformed", "says", "truth", "token", "stated")
+        for name in (
+            "final",
+            "turns",
+            "tokens",
+            "malformed",
+            "turn",
+            "says",
+            "truth",
+            "token",
+            "stated",
+        )
     }
     return Outcomes(
         by_turn=np.concatenate(

@@ -48,6 +48,7 @@ class Outcomes:
         tokens: (N,) generated tokens; nan where the engine did not say.
         malformed: (N,) number of malformed turns.
         owner: (M,) row of the problem that a verdict belongs to.
+        turn: (M,) turn of the verdict, counted from 1.
         says: (M,) 1 where the verdict is "correct".
         truth: (M,) 1 where the attempt is right.
         token: (M,) probability of being right by the verdict's tokens; nan where unknown.
@@ -61,6 +62,7 @@ class Outcomes:
     tokens: Array
     malformed: Array
     owner: NDArray[np.int64]
+    turn: NDArray[np.int64]
     says: Array
     truth: Array
     token: Array
@@ -74,7 +76,7 @@ def outcomes(episodes: Iterable[Episode]) -> Outcomes:
     graded = [episode for episode in every if episode.graded and episode.turns]
     horizon = max((len(episode.turns) for episode in graded), default=1)
     by_turn = np.zeros((len(graded), horizon))
-    verdicts: list[tuple[float, float, float, float, float]] = []
+    verdicts: list[tuple[float, ...]] = []
     for row, episode in enumerate(graded):
         for index, turn in enumerate(episode.turns):
             by_turn[row, index:] = float(turn.correct is True)
@@ -83,13 +85,14 @@ def outcomes(episodes: Iterable[Episode]) -> Outcomes:
                 verdicts.append(
                     (
                         row,
+                        index + 1,
                         float(turn.verdict == "correct"),
                         float(turn.correct is True),
                         math.nan if token is None else token,
                         math.nan if stated is None else stated,
                     )
                 )
-    columns = np.array(verdicts, dtype=np.float64).reshape(-1, 5).T
+    columns = np.array(verdicts, dtype=np.float64).reshape(-1, 6).T
     return Outcomes(
         by_turn=by_turn,
         final=by_turn[:, -1],
@@ -97,10 +100,11 @@ def outcomes(episodes: Iterable[Episode]) -> Outcomes:
         tokens=np.array([_tokens(episode) for episode in graded]),
         malformed=np.array([float(sum(bool(t.malformed) for t in e.turns)) for e in graded]),
         owner=columns[0].astype(np.int64),
-        says=columns[1],
-        truth=columns[2],
-        token=columns[3],
-        stated=columns[4],
+        turn=columns[1].astype(np.int64),
+        says=columns[2],
+        truth=columns[3],
+        token=columns[4],
+        stated=columns[5],
         undecided=len(every) - len(graded),
     )
 
@@ -124,6 +128,7 @@ def vote_outcomes(groups: Iterable[Sequence[Episode]]) -> Outcomes:
         tokens=np.array([sum(_tokens(e) for e in g) for g, _ in decided]),
         malformed=np.array([float(sum(bool(e.final.malformed) for e in g)) for g, _ in decided]),
         owner=empty.astype(np.int64),
+        turn=empty.astype(np.int64),
         says=empty,
         truth=empty,
         token=empty,
@@ -244,7 +249,10 @@ def _weighted(data: Outcomes, weights: Array) -> dict[str, Array]:
         metrics[f"brier_{kind}"] = brier_score(*args)
         metrics[f"ece_{kind}"] = calibration_error(*args)
     for turn in range(data.by_turn.shape[1]):
+        here = (data.turn == turn + 1).astype(np.float64)
         metrics[f"accuracy_by_turn/{turn + 1}"] = per_problem(data.by_turn[:, turn])
+        metrics[f"verdict_tpr_by_turn/{turn + 1}"] = where(here * data.truth, data.says)
+        metrics[f"verdict_tnr_by_turn/{turn + 1}"] = where(here * (1 - data.truth), 1 - data.says)
     return metrics
 
 

@@ -53,6 +53,10 @@ def test_accuracies_and_transitions_by_hand():
     # Right attempts: 3, two of them accepted. Wrong attempts: 4, two of them refused.
     assert got["verdict_tpr"] == pytest.approx(2 / 3)
     assert got["verdict_tnr"] == pytest.approx(2 / 4)
+    # Of the two right first attempts one is accepted, of the two wrong ones one is refused.
+    assert got["verdict_tpr_by_turn/1"] == 0.5
+    assert got["verdict_tpr_by_turn/2"] == 1.0
+    assert got["verdict_tnr_by_turn/1"] == 0.5
     assert got["turns"] == 7 / 4
     assert got["tokens"] == 35 / 4
     assert [got[f"accuracy_by_turn/{t}"] for t in (1, 2, 3)] == [0.5, 0.5, 0.5]
