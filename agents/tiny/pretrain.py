@@ -21,7 +21,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from agents.chat import IGNORE
 from agents.progress import progress_bar
-from agents.tiny.skills import Said, at_sight, facts, judge_and_revise
+from agents.tiny.skills import Said, at_sight, facts, judge, revise
 from agents.tiny.tokenizer import ASSISTANT, END, PAD, USER, make_tokenizer
 
 
@@ -39,17 +39,17 @@ class PretrainConfig:
     """Share of steps on bare arithmetic in the first part of the training."""
     first_part: float = 0.15
     """How long the first part is, as a share of all steps."""
-    facts_later: float = 0.15
+    facts_later: float = 0.1
     """Share of steps on bare arithmetic in the rest."""
-    at_sight_share: float = 0.35
-    """Share of the other steps that train answering at sight."""
+    skills: tuple[float, float, float] = (0.4, 0.3, 0.3)
+    """Shares of the other steps: answering at sight, judging, revising."""
     learning_rate: float = 3e-3
     """Adam's, for embeddings and norms."""
     muon_rate: float = 0.02
     """Muon's, for the matrices inside the layers."""
     warmup: int = 100
     """Steps of linear warm-up."""
-    decay_share: float = 0.4
+    decay_share: float = 0.3
     """Share of the steps, at the end, over which the rates fall to nothing."""
     hidden: int = 128
     """Width."""
@@ -96,10 +96,12 @@ def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
     early = step < config.first_part * config.steps
     if rng.random() < (config.facts_first if early else config.facts_later):
         return [facts(rng) for _ in range(2 * config.batch_size)]
-    if rng.random() < config.at_sight_share:
+    (skill,) = rng.choices(("at sight", "judge", "revise"), config.skills)
+    if skill == "at sight":
         return [at_sight(rng) for _ in range(4 * config.batch_size)]
     attempts = rng.choice(ATTEMPTS)
-    return [judge_and_revise(rng, attempts) for _ in range(config.batch_size)]
+    draw_one = judge if skill == "judge" else revise
+    return [draw_one(rng, attempts) for _ in range(config.batch_size)]
 
 
 def collate(

@@ -13,9 +13,10 @@ them together is what the warm-up teaches. Problems are the training split's alo
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.protocol import EVALUATE, PROTOCOLS
 
@@ -35,33 +36,57 @@ class Said:
 def at_sight(rng: random.Random) -> list[Said]:
     """Skill 1: the problem and its answer, under either instruction."""
     problem = _TRAIN.problem(rng.getrandbits(40))
-    instruction = rng.choice((_INTRINSIC.instruction, _DEFAULT.instruction))
-    return [
-        Said("user", f"{problem.prompt}\n{instruction}"),
-        Said("assistant", f"\\boxed{{{problem.answer}}}", learn=True),
-    ]
+    return [*_asked(rng, problem), Said("assistant", _boxed(problem.answer), learn=True)]
 
 
-def judge_and_revise(rng: random.Random, attempts: int) -> list[Said]:
-    """Skills 2 and 3: given attempts, each judged on request; wrong ones are answered again.
+def judge(rng: random.Random, attempts: int) -> list[Said]:
+    """Skill 2: given attempts, each checked on request.
 
     All but the last of the given attempts are wrong; the last one is right half of the time.
     """
     problem = _TRAIN.problem(rng.getrandbits(40))
     x = int(problem.answer)
+    answers = [near_miss(rng, x) for _ in range(attempts)]
+    if rng.random() < 0.5:
+        answers[-1] = x
+    return _checked(rng, problem, answers, learn=True)
+
+
+def revise(rng: random.Random, attempts: int) -> list[Said]:
+    """Skill 3: the right answer, after one or more wrong ones and their checks."""
+    problem = _TRAIN.problem(rng.getrandbits(40))
+    x = int(problem.answer)
+    answers = [near_miss(rng, x) for _ in range(attempts)]
+    said = _checked(rng, problem, answers, learn=False)
+    return [*said, _again(rng), Said("assistant", _boxed(x), learn=True)]
+
+
+def _asked(rng: random.Random, problem: Problem) -> list[Said]:
     instruction = rng.choice((_INTRINSIC.instruction, _DEFAULT.instruction))
-    said = [Said("user", f"{problem.prompt}\n{instruction}")]
-    for index in range(attempts):
-        right = index == attempts - 1 and rng.random() < 0.5
-        answer = x if right else near_miss(rng, x)
-        # A right answer after a failed check is skill 3; the given first attempt is nobody's.
-        said.append(Said("assistant", f"\\boxed{{{answer}}}", learn=right and index > 0))
-        said.append(Said("user", EVALUATE))
-        said.append(Said("assistant", check(problem.data, answer), learn=True))
-        if right:
-            return said
-        said.append(Said("user", rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry))))
-    said.append(Said("assistant", f"\\boxed{{{x}}}", learn=True))
+    return [Said("user", f"{problem.prompt}\n{instruction}")]
+
+
+def _again(rng: random.Random) -> Said:
+    return Said("user", rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry)))
+
+
+def _boxed(answer: int | str) -> str:
+    return f"\\boxed{{{answer}}}"
+
+
+def _checked(
+    rng: random.Random, problem: Problem, answers: Sequence[int], learn: bool
+) -> list[Said]:
+    """The problem, then given answers, each with the request to check it and the check."""
+    said = _asked(rng, problem)
+    for index, answer in enumerate(answers):
+        if index:
+            said.append(_again(rng))
+        said += [
+            Said("assistant", _boxed(answer)),
+            Said("user", EVALUATE),
+            Said("assistant", check(problem.data, answer), learn),
+        ]
     return said
 
 
