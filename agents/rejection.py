@@ -34,13 +34,13 @@ SOLVE = PROTOCOLS["intrinsic"].instruction
 class RejectionConfig:
     """How much is sampled, and what is kept; the paper's values in brackets."""
 
-    problems: int = 1200
+    problems: int = 1500
     """Training problems sampled from [50,000]."""
-    attempts: int = 2
+    attempts: int = 3
     """First attempts per problem [50]."""
-    evaluations: int = 4
+    evaluations: int = 2
     """Self-evaluations per attempt [8]."""
-    corrections: int = 4
+    corrections: int = 3
     """Revisions per wrong attempt, told that it is wrong [8]."""
     confirmations: int = 2
     """Revisions per right attempt, told that it is wrong all the same [4]."""
@@ -235,13 +235,17 @@ def _revision_evaluated(sample: _Sample, protocol: Protocol) -> list[Message]:
 def _select(
     samples: Sequence[_Sample], config: RejectionConfig, rng: random.Random
 ) -> list[Demonstration]:
-    """Builds D1, D2 and D3 and thins them to the mix; one demonstration per attempt at most."""
+    """Builds D1, D2 and D3 and thins them to the mix; one demonstration per attempt at most.
+
+    The scarcer of right and wrong first attempts sets the size.
+    """
     shuffled = rng.sample(list(samples), len(samples))
     revised = [s for s in shuffled if s.revision and s.revision_evaluation]
     d1 = [s for s in revised if not s.correct]
     d2 = [s for s in revised if s.correct]
     d3 = [s for s in shuffled if s.correct and s.right_evaluation]
-    right = round(len(d1) * config.right_to_wrong)
+    right = min(len({id(s) for s in d2 + d3}), round(len(d1) * config.right_to_wrong))
+    d1 = d1[: round(right / config.right_to_wrong)]
     d2 = d2[: round(right * config.confirmed_share)]
     used = {id(s) for s in d2}
     d3 = [s for s in d3 if id(s) not in used][: right - len(d2)]

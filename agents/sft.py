@@ -9,7 +9,12 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PrinterCallback,
+    TrainerCallback,
+)
 from trl import SFTConfig, SFTTrainer
 
 from agents.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
@@ -36,11 +41,11 @@ class Demonstration:
 class SftConfig:
     """How demonstrations are imitated."""
 
-    epochs: float = 3.0
+    epochs: float = 4.0
     """Passes over the data."""
-    batch_size: int = 32
+    batch_size: int = 16
     """Demonstrations per optimiser step."""
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     """Peak of a cosine schedule; the paper's 7B model used 1e-5."""
     save_every: int = 100
     """Steps between checkpoints, from which a killed run resumes."""
@@ -121,6 +126,7 @@ def fine_tune(
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
     final = output / "final"
     trainer.save_model(str(final))

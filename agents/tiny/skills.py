@@ -49,7 +49,22 @@ def judge(rng: random.Random, attempts: int) -> list[Said]:
     answers = [near_miss(rng, x) for _ in range(attempts)]
     if rng.random() < 0.5:
         answers[-1] = x
+    if attempts == 1 and rng.random() < 0.5:
+        return _quoted(rng, problem, answers[0])
     return _checked(rng, problem, answers, learn=True)
+
+
+def _quoted(rng: random.Random, problem: Problem, answer: int) -> list[Said]:
+    """A given answer that the user quotes, before or after the request to check it.
+
+    Copying by position alone would fail here; so it would in the turns that the warm-up builds.
+    """
+    parts = [_boxed(answer) + "\n" * rng.choice((0, 0, 1, 2)), EVALUATE]
+    rng.shuffle(parts)
+    return [
+        Said("user", "\n".join([problem.prompt, *parts])),
+        Said("assistant", check(problem.data, answer), learn=True),
+    ]
 
 
 def revise(rng: random.Random, attempts: int) -> list[Said]:
@@ -82,8 +97,9 @@ def _checked(
     for index, answer in enumerate(answers):
         if index:
             said.append(_again(rng))
+        blank = "\n" * rng.choice((0, 0, 0, 1, 2, 3))
         said += [
-            Said("assistant", _boxed(answer)),
+            Said("assistant", _boxed(answer) + blank),
             Said("user", EVALUATE),
             Said("assistant", check(problem.data, answer), learn),
         ]
