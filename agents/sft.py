@@ -41,9 +41,9 @@ class Demonstration:
 class SftConfig:
     """How demonstrations are imitated."""
 
-    epochs: float = 4.0
+    epochs: float = 8.0
     """Passes over the data."""
-    batch_size: int = 16
+    batch_size: int = 32
     """Demonstrations per optimiser step."""
     learning_rate: float = 1e-3
     """Peak of a cosine schedule; the paper's 7B model used 1e-5."""

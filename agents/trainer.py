@@ -46,7 +46,7 @@ OnEpisodes = Callable[[Sequence[Episode], int], None]
 class PolicyGradientConfig:
     """How the policy is trained on its own episodes."""
 
-    steps: int = 60
+    steps: int = 80
     """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
     problems_per_step: int = 16
     """Different problems per step."""
@@ -58,8 +58,8 @@ class PolicyGradientConfig:
     """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
     scale_roles: bool = True
     """Divide attempts' and verdicts' advantages by their own spread (PAG)."""
-    learning_rate: float = 1e-4
-    """Adam's; a 7B model wants about 1e-6."""
+    learning_rate: float = 2e-4
+    """Adam's at the start, falling linearly; a 7B model wants about 1e-6."""
     kl: float = 0.0
     """Weight of the KL to the starting policy (TRL's beta)."""
     clip: float = 0.2
@@ -224,7 +224,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         num_generations=config.group_size,
         num_iterations=config.inner_epochs,
         learning_rate=config.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
+        lr_scheduler_type="linear",
         warmup_steps=min(5, config.steps // 10),
         beta=config.kl,
         epsilon=config.clip,
