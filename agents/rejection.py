@@ -57,7 +57,7 @@ class RejectionConfig:
 
 
 @dataclass
-class _Sample:
+class Pieces:
     """One sampled attempt and what followed it."""
 
     problem: Problem
@@ -89,7 +89,7 @@ def sample_demonstrations(
         RuntimeError: Nothing was kept; the message says how far the pieces came.
     """
     torch.manual_seed(seed)
-    sampler = _Sampler(engine, config, Protocol())
+    sampler = PieceSampler(engine, config, Protocol())
     samples = sampler.attempts(problems)
     bar.advance()
     sampler.evaluations(samples)
@@ -113,7 +113,7 @@ def sample_demonstrations(
 SAMPLING_STEPS = 4
 
 
-class _Sampler:
+class PieceSampler:
     """Samples one kind of piece for many conversations at once."""
 
     def __init__(self, engine: Engine, config: RejectionConfig, protocol: Protocol) -> None:
@@ -121,7 +121,7 @@ class _Sampler:
         self.config = config
         self.protocol = protocol
 
-    def attempts(self, problems: Sequence[Problem]) -> list[_Sample]:
+    def attempts(self, problems: Sequence[Problem]) -> list[Pieces]:
         """First attempts; those without a box or beyond the verifier are dropped."""
         texts = self._complete([_asked(p) for p in problems], self.config.attempts)
         samples = []
@@ -131,10 +131,10 @@ class _Sampler:
                 answer = self.protocol.parse(text).answer
                 correct = check(problem, answer).correct
                 if answer is not None and correct is not None:
-                    samples.append(_Sample(problem, text, correct))
+                    samples.append(Pieces(problem, text, correct))
         return samples
 
-    def evaluations(self, samples: Sequence[_Sample]) -> None:
+    def evaluations(self, samples: Sequence[Pieces]) -> None:
         """Self-evaluations: one that agrees with the verifier, and one that does not (for D2)."""
         prompts = [_evaluated(s) for s in samples]
         for sample, group in zip(
@@ -149,7 +149,7 @@ class _Sampler:
                 else:
                     sample.wrong_evaluation = sample.wrong_evaluation or text
 
-    def revisions(self, samples: Sequence[_Sample]) -> None:
+    def revisions(self, samples: Sequence[Pieces]) -> None:
         """Right revisions after the claim that the attempt was wrong, true or not."""
         for correct, count in (
             (False, self.config.corrections),
@@ -162,7 +162,7 @@ class _Sampler:
             for sample, group in zip(chosen, texts, strict=True):
                 sample.revision = next((t for t in group if self._right(sample, t)), None)
 
-    def revision_evaluations(self, samples: Sequence[_Sample]) -> None:
+    def revision_evaluations(self, samples: Sequence[Pieces]) -> None:
         """Evaluations that rightly accept the revision."""
         chosen = [s for s in samples if s.revision is not None]
         prompts = [_revision_evaluated(s, self.protocol) for s in chosen]
@@ -175,7 +175,7 @@ class _Sampler:
                     sample.revision_evaluation = text
                     break
 
-    def _right(self, sample: _Sample, revision: str) -> bool:
+    def _right(self, sample: Pieces, revision: str) -> bool:
         return check(sample.problem, self.protocol.parse(revision).answer).correct is True
 
     def _glued(self, attempt: str, evaluation: str) -> ParsedTurn | None:
@@ -212,28 +212,28 @@ def _asked(problem: Problem) -> list[Message]:
     return [_user(f"{problem.prompt}\n{SOLVE}")]
 
 
-def _evaluated(sample: _Sample) -> list[Message]:
+def _evaluated(sample: Pieces) -> list[Message]:
     return [*_asked(sample.problem), _assistant(sample.attempt), _user(EVALUATE)]
 
 
-def _first_verdict(sample: _Sample) -> str:
+def _first_verdict(sample: Pieces) -> str:
     """The evaluation that calls the first attempt wrong, rightly or not."""
     evaluation = sample.wrong_evaluation if sample.correct else sample.right_evaluation
     return evaluation or "[VERIFY] wrong"
 
 
-def _told_wrong(sample: _Sample, protocol: Protocol) -> list[Message]:
+def _told_wrong(sample: Pieces, protocol: Protocol) -> list[Message]:
     verdict = _assistant(_first_verdict(sample))
     return [*_evaluated(sample), verdict, _user(protocol.reveal)]
 
 
-def _revision_evaluated(sample: _Sample, protocol: Protocol) -> list[Message]:
+def _revision_evaluated(sample: Pieces, protocol: Protocol) -> list[Message]:
     revision = _assistant(sample.revision or "")
     return [*_told_wrong(sample, protocol), revision, _user(EVALUATE)]
 
 
 def _select(
-    samples: Sequence[_Sample], config: RejectionConfig, rng: random.Random
+    samples: Sequence[Pieces], config: RejectionConfig, rng: random.Random
 ) -> list[Demonstration]:
     """Builds D1, D2 and D3 and thins them to the mix; one demonstration per attempt at most.
 
@@ -257,7 +257,7 @@ def _select(
     return kept
 
 
-def _demonstration(sample: _Sample, kind: str, config: RejectionConfig) -> Demonstration:
+def _demonstration(sample: Pieces, kind: str, config: RejectionConfig) -> Demonstration:
     conversation = Conversation(sample.problem, Protocol(), make_reward(), max_attempts=2)
     targets: set[tuple[int, str]] = set()
     if kind == "D3":

@@ -2,8 +2,8 @@ import pytest
 
 from agents.chat import IGNORE, ChatFormat
 from agents.rejection import (
+    Pieces,
     RejectionConfig,
-    _Sample,
     _select,
     count_kinds,
     glue,
@@ -36,11 +36,11 @@ def chat(untrained):
 def samples():
     import random
 
-    wrong = _Sample(problem(1), "\\boxed{4}", False, CHECK_WRONG, None, "\\boxed{3}", CHECK_RIGHT)
-    kept = _Sample(
+    wrong = Pieces(problem(1), "\\boxed{4}", False, CHECK_WRONG, None, "\\boxed{3}", CHECK_RIGHT)
+    kept = Pieces(
         problem(2), "\\boxed{3}", True, CHECK_RIGHT, CHECK_WRONG, "\\boxed{3}", CHECK_RIGHT
     )
-    right = _Sample(problem(3), "\\boxed{3}", True, CHECK_RIGHT)
+    right = Pieces(problem(3), "\\boxed{3}", True, CHECK_RIGHT)
     config = RejectionConfig(right_to_wrong=2.0, confirmed_share=0.5)
     return {d.kind: d for d in _select([wrong, kept, right], config, random.Random(0))}
 
@@ -86,7 +86,7 @@ def test_the_mix_is_kept():
         attempt = "\\boxed{3}" if correct else "\\boxed{4}"
         check = CHECK_RIGHT if correct else CHECK_WRONG
         return [
-            _Sample(problem(i), attempt, correct, check, None, "\\boxed{3}", CHECK_RIGHT)
+            Pieces(problem(i), attempt, correct, check, None, "\\boxed{3}", CHECK_RIGHT)
             for i in range(n)
         ]
 

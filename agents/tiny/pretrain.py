@@ -31,26 +31,14 @@ class PretrainConfig:
 
     output: Path = Path("runs/tiny")
     """Folder of the finished model."""
-    steps: int = 4000
-    """Optimiser steps."""
     batch_size: int = 64
     """Conversations per step; four times as many of the short ones."""
-    facts_first: float = 0.75
-    """Share of steps on bare arithmetic in the first part of the training."""
-    first_part: float = 0.15
-    """How long the first part is, as a share of all steps."""
-    facts_later: float = 0.1
-    """Share of steps on bare arithmetic in the rest."""
-    skills: tuple[float, float, float] = (0.4, 0.3, 0.3)
-    """Shares of the other steps: answering at sight, judging, revising."""
     learning_rate: float = 3e-3
     """Adam's, for embeddings and norms."""
     muon_rate: float = 0.02
     """Muon's, for the matrices inside the layers."""
-    warmup: int = 100
-    """Steps of linear warm-up."""
-    decay_share: float = 0.3
-    """Share of the steps, at the end, over which the rates fall to nothing."""
+    shorten: int = 1
+    """Divides the steps of every phase, for a quick try."""
     hidden: int = 128
     """Width."""
     layers: int = 3
@@ -62,6 +50,42 @@ class PretrainConfig:
     seed: int = 0
     """Seeds weights and data."""
 
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of the curriculum.
+
+    Attributes:
+        steps: Optimiser steps.
+        facts: Share of steps on bare arithmetic.
+        at_sight: Share of steps on skill 1.
+        judge: Share of steps on skill 2.
+        revise: Share of steps on skill 3.
+        peak: Greatest learning rates, as a share of the configured ones.
+        decay: Share of the phase, at its end, over which the rates fall to nothing.
+    """
+
+    steps: int
+    facts: float
+    at_sight: float
+    judge: float
+    revise: float
+    peak: float = 1.0
+    decay: float = 0.5
+
+
+CURRICULUM = (
+    Phase(900, 0.75, 0.07, 0.09, 0.09, decay=0.0),
+    Phase(1350, 0.15, 0.21, 0.32, 0.32, decay=0.3),
+    Phase(1200, 0.10, 0.30, 0.20, 0.40, decay=0.45),
+    Phase(600, 0.08, 0.55, 0.15, 0.22, peak=0.6, decay=0.6),
+    Phase(600, 0.05, 0.33, 0.42, 0.20, peak=0.7, decay=0.6),
+    Phase(400, 0.03, 0.57, 0.22, 0.18, peak=0.5, decay=0.8),
+)
+"""Arithmetic first, then all skills; the last phases set how good the model is at sight."""
+
+WARMUP = 30
+"""Steps of linear warm-up at the start of a phase."""
 
 ATTEMPTS = (1, 1, 1, 2, 2, 3)
 """Given attempts per conversation, drawn evenly from here."""
@@ -90,13 +114,30 @@ def make_model(config: PretrainConfig, tokenizer: Any) -> Qwen2ForCausalLM:
     return model
 
 
+def locate(config: PretrainConfig, step: int) -> tuple[Phase, float]:
+    """The phase that a step belongs to, and its learning rates as a share of the configured."""
+    for phase in CURRICULUM:
+        steps = phase.steps // config.shorten
+        if step < steps:
+            left = (steps - step) / (phase.decay * steps) if phase.decay else 1.0
+            return phase, phase.peak * min(1.0, (step + 1) / WARMUP, left)
+        step -= steps
+    raise ValueError("the curriculum is over")
+
+
+def total_steps(config: PretrainConfig) -> int:
+    """Number of steps of the whole curriculum."""
+    return sum(phase.steps // config.shorten for phase in CURRICULUM)
+
+
 def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
     """The conversations of one step; the same in every process."""
     rng = random.Random(f"{config.seed}/{step}")
-    early = step < config.first_part * config.steps
-    if rng.random() < (config.facts_first if early else config.facts_later):
+    phase, _ = locate(config, step)
+    shares = (phase.facts, phase.at_sight, phase.judge, phase.revise)
+    (skill,) = rng.choices(("facts", "at sight", "judge", "revise"), shares)
+    if skill == "facts":
         return [facts(rng) for _ in range(2 * config.batch_size)]
-    (skill,) = rng.choices(("at sight", "judge", "revise"), config.skills)
     if skill == "at sight":
         return [at_sight(rng) for _ in range(4 * config.batch_size)]
     attempts = rng.choice(ATTEMPTS)
@@ -150,8 +191,7 @@ class Optimisers:
 
     def step(self, step: int) -> None:
         """Updates the weights with the rates of this step, and clears the gradients."""
-        c = self.config
-        scale = min(1.0, (step + 1) / c.warmup, (c.steps - step) / (c.decay_share * c.steps))
+        _, scale = locate(self.config, step)
         for optimiser, rate in zip(self.both, self.rates, strict=True):
             optimiser.param_groups[0]["lr"] = rate * scale
             optimiser.step()
@@ -166,8 +206,9 @@ def pretrain(config: PretrainConfig) -> Path:
     checkpoint = config.output / "pretrain.pt"
     first, tokens = _load(checkpoint, model, optimisers)
     start = time.monotonic()
-    with progress_bar("pre-training", config.steps) as bar:
-        for step in range(first, config.steps):
+    steps = total_steps(config)
+    with progress_bar("pre-training", steps) as bar:
+        for step in range(first, steps):
             ids, labels = collate(draw(config, step), tokenizer)
             # Padding is on the right and has no labels: causal attention never looks at it.
             loss = model(input_ids=ids, labels=labels).loss
