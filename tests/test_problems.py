@@ -61,8 +61,8 @@ class TestSynthetic:
         problem = load_problems("synthetic:linear", "eval").problem(0)
         assert (problem.id, problem.prompt, problem.answer) == (
             "linear/eval/0",
-            "Solve 8x+6=342 for x.",
-            "42",
+            "Solve 8x-78=18 for x.",
+            "12",
         )
 
     @pytest.mark.parametrize("family", SYNTHETIC)
