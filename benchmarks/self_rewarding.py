@@ -140,16 +140,16 @@ def claims(rows: Mapping[str, Outcomes], pooled: Mapping[str, Metrics]) -> list[
             learned["accuracy_final"],
             100,
             "> 0",
-            learned["accuracy_final"].value > 0,
+            learned["accuracy_final"].low > 0,
         ),
         (
             "Brier (token), against warm-up",
             learned["brier_token"],
             1,
             "< 0",
-            learned["brier_token"].value < 0,
+            learned["brier_token"].high < 0,
         ),
-        ("final accuracy, against maj@k", over_votes, 100, "> 0", over_votes.value > 0),
+        ("final accuracy, against maj@k", over_votes, 100, "> 0", over_votes.low > 0),
     ):
         lines.append(
             f"| {name} | {paired(estimate, factor)} | {target} | {'yes' if holds else 'NO'} |"
