@@ -47,7 +47,11 @@ __all__ = [
 def _register() -> None:
     # The package can be imported twice (as itself and through "srenv:..."): register once.
     if "SelfCorrectMath-v0" not in registry:
-        register(id="SelfCorrectMath-v0", entry_point="srenv.env:SelfCorrectMathEnv")
+        register(
+            id="SelfCorrectMath-v0",
+            entry_point="srenv.env:SelfCorrectMathEnv",
+            vector_entry_point="srenv.vector:SelfCorrectMathVectorEnv",
+        )
 
 
 _register()

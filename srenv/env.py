@@ -23,6 +23,20 @@ _ANY_INDEX = 1 << 40
 
 ProtocolSpec = str | Mapping[str, Any]
 
+INFO = (
+    "problem_id",
+    "turn",
+    "answer",
+    "correct",
+    "graded",
+    "verdict",
+    "declared",
+    "malformed",
+    "reward_attempt",
+    "reward_verdict",
+)
+"""The keys of `info`, at reset and at every step, each always of one type."""
+
 
 class SelfCorrectEnv(gym.Env[str, str]):
     """Self-correction as an environment: one step is one attempt and the model's verdict on it.
@@ -55,7 +69,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
     @property
     def episode(self) -> Episode:
         """The record of the current episode; complete once it has ended."""
-        return self._running().episode
+        return self.running().episode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -63,44 +77,51 @@ class SelfCorrectEnv(gym.Env[str, str]):
         """Starts an episode on the next problem, or on the one that `options` names."""
         super().reset(seed=seed)
         # Drawn either way, so that naming a problem leaves the later ones as they would be.
-        index = int(self.np_random.integers(self.source.size or _ANY_INDEX))
-        problem = self._chosen(options or {}) or self.source.problem(index)
-        self._conversation = Conversation(problem, self.protocol, self.reward, self.max_attempts)
-        self._show()
-        return self._observation(), self._info(None)
+        index = self.draw()
+        self.begin(self.chosen(options or {}) or self.source.problem(index))
+        return self.observation(), dict(zip(INFO, self.report(None), strict=True))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Plays one turn."""
-        conversation = self._running()
+        conversation = self.running()
         if conversation.ended:
             raise ResetNeeded("the episode is over: call reset() before step()")
         if not isinstance(action, str):
             raise InvalidAction(f"an action is one turn as str, got {type(action).__name__}")
         turn = conversation.step(action)
-        self._show()
-        ending = conversation.episode.ending
-        truncated = ending == "exhausted"
+        self.show()
+        truncated = conversation.episode.ending == "exhausted"
         terminated = conversation.ended and not truncated
-        return (
-            self._observation(),
-            float(sum(turn.rewards.values())),
-            terminated,
-            truncated,
-            self._info(turn),
-        )
+        info = dict(zip(INFO, self.report(turn), strict=True))
+        return self.observation(), conversation.payment.total, terminated, truncated, info
 
     def render(self) -> str | None:
         """Returns the transcript (``ansi``); ``human`` prints each step as it happens."""
         if self.render_mode == "ansi":
-            return self._running().transcript
+            return self.running().transcript
         return None
 
-    def _running(self) -> Conversation:
+    # The parts of `reset` and `step`, which `srenv.vector` puts together for many environments.
+
+    def draw(self) -> int:
+        """Draws the index of the next problem."""
+        return int(self.np_random.integers(self.source.size or _ANY_INDEX))
+
+    def begin(self, problem: Problem) -> None:
+        """Starts an episode."""
+        self._conversation = Conversation(problem, self.protocol, self.reward, self.max_attempts)
+        self.show()
+
+    def running(self) -> Conversation:
+        """The current conversation; an error before the first reset."""
         if self._conversation is None:
             raise ResetNeeded("call reset() before using the environment")
         return self._conversation
 
-    def _chosen(self, options: Mapping[str, Any]) -> Problem | None:
+    def chosen(self, options: Mapping[str, Any]) -> Problem | None:
+        """The problem that reset options name, if they name one."""
+        if not options:
+            return None
         unknown = set(options) - {"problem", "problem_id"}
         if unknown:
             raise ValueError(
@@ -110,31 +131,34 @@ class SelfCorrectEnv(gym.Env[str, str]):
         if "problem" in options:
             problem = options["problem"]
             return problem if isinstance(problem, Problem) else Problem(**problem)
-        if "problem_id" in options:
-            return self.source.find(options["problem_id"])
-        return None
+        return self.source.find(options["problem_id"])
 
-    def _observation(self) -> str:
-        # A conversation can outgrow the space only by its reasoning; its newest part counts most.
-        return self._running().transcript[-MAX_OBSERVATION_CHARS:]
+    def observation(self) -> str:
+        """The conversation as plain text."""
+        # It can outgrow the space only by its reasoning; its newest part counts most.
+        return self.running().transcript[-MAX_OBSERVATION_CHARS:]
 
-    def _info(self, turn: Turn | None) -> dict[str, Any]:
-        conversation = self._running()
-        pay = conversation.reward.by_segment(turn.rewards) if turn else {}
-        return {
-            "problem_id": conversation.episode.problem.id,
-            "turn": len(conversation.episode.turns),
-            "answer": (turn.answer or "") if turn else "",
-            "correct": bool(turn and turn.correct),
-            "graded": turn is None or turn.correct is not None,
-            "verdict": (turn.verdict or "") if turn else "",
-            "declared": bool(turn and turn.declared),
-            "malformed": turn.malformed if turn else "",
-            "reward_attempt": pay.get("attempt", 0.0),
-            "reward_verdict": pay.get("verdict", 0.0),
-        }
+    def report(self, turn: Turn | None) -> tuple[Any, ...]:
+        """The values of `info`, in the order of `INFO`; None stands for the moment of reset."""
+        conversation = self.running()
+        episode = conversation.episode
+        if turn is None:
+            return (episode.problem.id, 0, "", False, True, "", False, "", 0.0, 0.0)
+        return (
+            episode.problem.id,
+            len(episode.turns),
+            turn.answer or "",
+            turn.correct is True,
+            turn.correct is not None,
+            turn.verdict or "",
+            turn.declared,
+            turn.malformed,
+            conversation.payment.attempt,
+            conversation.payment.verdict,
+        )
 
-    def _show(self) -> None:
+    def show(self) -> None:
+        """Prints what is new, in render mode `human`."""
         if self.render_mode != "human":
             return
         from rich import print as rich_print
@@ -145,7 +169,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
             rich_print(Text(turns[-1].text))
             rich_print(Text(f"-> {turns[-1].rewards}", style="dim"))
         else:
-            rich_print(Text(self._running().transcript, style="bold"))
+            rich_print(Text(self.running().transcript, style="bold"))
 
 
 class SelfCorrectMathEnv(SelfCorrectEnv):
@@ -193,6 +217,9 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     | `reward` | str or dict | `"default"` | preset, `"term=weight,..."`, or mapping |
     | `protocol` | str or dict | `"default"` | name, fields to change, or `"module:attribute"` |
     | `render_mode` | str | `None` | `"ansi"` or `"human"` |
+
+    A user may also pass ``max_episode_steps``, as for any environment: a cap on turns from
+    outside, which truncates.
 
     Reset options: `problem_id` chooses a problem of the source, `problem` gives one (a
     `srenv.Problem` or its fields).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from srenv.episode import Message, Verdict
 from srenv.verifier.extract import extract, extract_box_span
@@ -19,11 +19,11 @@ MAX_TURN_CHARS = 32_768
 _VERDICT_LINE = re.compile(
     r"\[VERIFY\] (correct|wrong)(?: \((0(?:\.\d{1,6})?|1(?:\.0{1,6})?|\.\d{1,6})\))?\.?"
 )
+_PLAIN_VERDICTS: dict[str, Verdict] = {"[VERIFY] correct": "correct", "[VERIFY] wrong": "wrong"}
 _VERDICT_BOX = re.compile(r"\\boxed\{(?:\\text\{)?(\[VERIFY\] (?:correct|wrong))\.?\}?\}")
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedTurn:
+class ParsedTurn(NamedTuple):
     """One turn, taken apart.
 
     Attributes:
@@ -104,20 +104,42 @@ class Protocol:
         confidence: float | None = None
         if self.verdict == "marker":
             line_start, line = _last_line(text)
-            match = _VERDICT_LINE.fullmatch(_VERDICT_BOX.sub(r"\1", line))
-            if match:
+            if line in _PLAIN_VERDICTS:
+                verdict = _PLAIN_VERDICTS[line]
+            elif match := _VERDICT_LINE.fullmatch(_VERDICT_BOX.sub(r"\1", line)):
                 verdict = "correct" if match[1] == "correct" else "wrong"
                 confidence = float(match[2]) if match[2] else None
+            if verdict is not None:
                 body_end = line_start
         body = text[:body_end]
-        answer = extract(body)
-        span = extract_box_span(body)
+        if lone := _lone_box(body):
+            answer, split = lone
+        else:
+            answer, span = extract(body), extract_box_span(body)
+            split = span[1] if span else body_end
         malformed = ""
         if answer is None:
             malformed = "no_answer"
         elif verdict is None and self.verdict == "marker":
             malformed = "no_verdict"
-        return ParsedTurn(answer, verdict, confidence, span[1] if span else body_end, malformed)
+        return ParsedTurn(answer, verdict, confidence, split, malformed)
+
+
+def _lone_box(body: str) -> tuple[str | None, int] | None:
+    """The answer in a turn's only box and where the box ends, if that can be seen at a glance.
+
+    What `extract` and `extract_box_span` say of the usual turn, without reading all of it. None
+    where they have to be asked: another box, braces or commands in the box, marked thinking.
+    """
+    start = body.rfind("\\boxed{")
+    if start < 0 or body.find("box") != start + 1 or body[start - 1 : start] == "\\":
+        return None
+    inside = start + len("\\boxed{")
+    end = body.find("}", inside)
+    answer = body[inside:end]
+    if end < 0 or "{" in answer or "\\" in answer or "think>" in body or "box" in body[end:]:
+        return None
+    return answer.strip() or None, end + 1
 
 
 def _last_line(text: str) -> tuple[int, str]:

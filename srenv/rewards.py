@@ -11,7 +11,8 @@ are chosen by name and weight, from Python or the command line::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from srenv.episode import Segment, Turn
 from srenv.lookup import lookup_or_import
@@ -21,11 +22,29 @@ TermFunction = Callable[[Sequence[Turn]], float]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One reward term: a name, the segment that it pays, and the rule."""
+    """One reward term: a name, the segment that it pays, and the rule.
+
+    Attributes:
+        name: What it is called in a reward.
+        segment: Which part of the turn it pays.
+        rule: Earns the newest of the turns so far.
+        by_outcome: The rule looks at nothing of the turns but `correct`, `verdict`, `confidence`
+            and `malformed`, so what it pays may be remembered for turns that agree in these.
+    """
 
     name: str
     segment: Segment
     rule: TermFunction
+    by_outcome: bool = False
+
+
+class Payment(NamedTuple):
+    """What one turn earns: by term, in sum, and by segment."""
+
+    rewards: dict[str, float]
+    total: float
+    attempt: float
+    verdict: float
 
 
 def _level(turns: Sequence[Turn]) -> float:
@@ -89,8 +108,8 @@ _ATTEMPT: tuple[TermFunction, ...] = (
 )
 _VERDICT: tuple[TermFunction, ...] = (agreement, brier, verdict_format)
 TERMS: dict[str, Term] = {
-    **{rule.__name__: Term(rule.__name__, "attempt", rule) for rule in _ATTEMPT},
-    **{rule.__name__: Term(rule.__name__, "verdict", rule) for rule in _VERDICT},
+    **{rule.__name__: Term(rule.__name__, "attempt", rule, True) for rule in _ATTEMPT},
+    **{rule.__name__: Term(rule.__name__, "verdict", rule, True) for rule in _VERDICT},
 }
 
 _FORMAT = {"answer_format": 0.5, "verdict_format": 1.0}
@@ -106,6 +125,9 @@ PRESETS: dict[str, dict[str, float]] = {
     # RLCR: correctness plus the calibration bonus, per turn.
     "rlcr": {"correctness": 1.0, "brier": 1.0, **_FORMAT},
 }
+
+_REMEMBERED = 4096
+"""Payments that a reward remembers; stated confidences make for many."""
 
 RewardSpec = str | Mapping[str, float]
 
@@ -123,6 +145,10 @@ class Reward:
     """
 
     terms: tuple[tuple[Term, float], ...]
+    _known: dict[tuple[Any, ...], Payment] = field(default_factory=dict, compare=False, repr=False)
+
+    def __reduce__(self) -> tuple[type[Reward], tuple[Any, ...]]:
+        return Reward, (self.terms,)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -137,6 +163,24 @@ class Reward:
         if turns[-1].correct is None:
             return {term.name: 0.0 for term, _ in self.terms}
         return {term.name: weight * term.rule(turns) for term, weight in self.terms}
+
+    def settle(self, turns: Sequence[Turn]) -> Payment:
+        """Returns what the newest of `turns` earns, added up; terms by outcome are remembered."""
+        if not all(term.by_outcome for term, _ in self.terms):
+            return self._settle(turns)
+        key = tuple([(t.correct, t.verdict, t.confidence, t.malformed) for t in turns])
+        payment = self._known.get(key)
+        if payment is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            payment = self._known[key] = self._settle(turns)
+        return payment._replace(rewards=payment.rewards.copy())
+
+    def _settle(self, turns: Sequence[Turn]) -> Payment:
+        rewards = self.pay(turns)
+        segments = self.by_segment(rewards)
+        total = float(sum(rewards.values()))
+        return Payment(rewards, total, segments["attempt"], segments["verdict"])
 
     def by_segment(self, rewards: Mapping[str, float]) -> dict[Segment, float]:
         """Adds up what `pay` returned, per segment."""

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from srenv.lookup import lookup_or_import
-from srenv.problems.checkers import Checker, check, register_checker
+from srenv.problems.checkers import Checker, check, check_batch, register_checker
 from srenv.problems.hub import hub_source
 from srenv.problems.jsonl import jsonl_source
 from srenv.problems.reasoning import reasoning_gym_source
@@ -34,6 +34,7 @@ __all__ = [
     "SourceSpec",
     "Split",
     "check",
+    "check_batch",
     "load_problems",
     "register_checker",
     "register_source",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from srenv.episode import Problem
@@ -39,13 +40,61 @@ def check(problem: Problem, answer: str | None) -> Judgement:
     Raises:
         ValueError: If the problem names a checker that does not exist.
     """
-    if answer is None:
-        return Judgement(False, "no_answer")
-    if problem.checker is None:
-        from srenv.verifier import verify  # SymPy is slow to import
+    return check_batch([problem], [answer])[0]
 
-        return verify(problem.answer, answer)
-    checker: Checker = lookup_or_import("checker", problem.checker, _CHECKERS)
+
+def check_batch(problems: Sequence[Problem], answers: Sequence[str | None]) -> list[Judgement]:
+    """Judge many answers at once, each as `check` would.
+
+    Pairs of a gold answer and an answer that occur more than once are judged once, and all pairs
+    go to the verifier in one call.
+
+    Args:
+        problems: One per answer; repeated for a group.
+        answers: What was extracted from the attempts; None where there was nothing.
+
+    Returns:
+        One judgement per answer, in order.
+
+    Raises:
+        ValueError: If a problem names a checker that does not exist.
+    """
+    judgements: list[Judgement] = []
+    waiting: dict[tuple[str, str], list[int]] = {}
+    for place, (problem, answer) in enumerate(zip(problems, answers, strict=True)):
+        if answer is None:
+            judgement = _NO_ANSWER
+        elif problem.checker is not None:
+            judgement = _by_checker(problem, problem.checker, answer)
+        elif _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(problem.answer):
+            judgement = _SAME if answer == problem.answer else _OTHER
+        else:
+            waiting.setdefault((problem.answer, answer), []).append(place)
+            judgement = _NO_ANSWER  # to be replaced
+        judgements.append(judgement)
+    if waiting:
+        for places, judgement in zip(waiting.values(), _verify(list(waiting)), strict=True):
+            for place in places:
+                judgements[place] = judgement
+    return judgements
+
+
+_NO_ANSWER = Judgement(False, "no_answer")
+# Two integers in plain digits are the verifier's easiest case and the usual one: it would say the
+# same, but takes longer than the rest of a step.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_SAME = Judgement(True, "text")
+_OTHER = Judgement(False, "integer")
+
+
+def _verify(pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
+    from srenv import verifier  # SymPy is slow to import
+
+    return [verifier.verify(gold, answer) for gold, answer in pairs]
+
+
+def _by_checker(problem: Problem, name: str, answer: str) -> Judgement:
+    checker: Checker = lookup_or_import("checker", name, _CHECKERS)
     start = time.perf_counter()
     try:
         judgement = checker(problem, answer)

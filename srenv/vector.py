@@ -1,0 +1,382 @@
+"""Many conversations at once: one Python loop, one call to the verifier, arrays at the end."""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from srenv.env import INFO, SelfCorrectEnv, SelfCorrectMathEnv
+from srenv.episode import Episode, Problem
+from srenv.problems import check_batch
+
+BoolArray = NDArray[np.bool_]
+Observations = tuple[str, ...]
+Step = tuple[Observations, NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
+
+_DTYPES = (object, np.int64, object, np.bool_, np.bool_, object, np.bool_, object, float, float)
+_BLANK = (None, 0, None, False, False, None, False, None, 0.0, 0.0)
+"""What Gymnasium's vector infos hold where an environment has nothing to say."""
+
+
+class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
+    r"""`SelfCorrectMath-v0` in batches, value for value what `SyncVectorEnv` returns.
+
+    `gym.make_vec("srenv:SelfCorrectMath-v0", num_envs=64)` makes one. All answers of a step are
+    checked in one call (`srenv.problems.check_batch`), and the arrays of `info` are built once.
+
+    ## Autoreset
+    ``autoreset_mode`` is one of Gymnasium's three. ``SAME_STEP`` fits language models best:
+    under ``NEXT_STEP`` the turn after the end of an episode is generated and thrown away.
+
+    ## Reset options
+    As for one environment, `problem` and `problem_id`, where a list gives one per environment
+    (None lets that one draw). `group_size=k` gives each k neighbours the same problem: lists then
+    hold one entry per group, and without a list the first of a group draws for all.
+    `reset_mask`, a bool array of shape (num_envs,), resets some environments alone.
+
+    ## Slow conversations
+    `step_subset` plays the environments whose turns are ready and leaves the others as they are.
+
+    Args:
+        num_envs: Number of environments.
+        autoreset_mode: A member of `gymnasium.vector.AutoresetMode`, or its value.
+        max_episode_steps: Truncates every episode after so many turns; None and -1 never do.
+        disable_env_checker: Accepted because training scripts pass it; changes nothing.
+        kwargs: The arguments of the environment (`srenv.env.SelfCorrectMathEnv`).
+
+    Attributes:
+        envs: The environments. They share source, protocol, reward and spaces.
+        ended: The episodes that ended in the newest step, by environment, autoreset or not.
+
+    Example:
+        >>> import gymnasium as gym
+        >>> envs = gym.make_vec("srenv:SelfCorrectMath-v0", 4, autoreset_mode="SameStep")
+        >>> _, info = envs.reset(seed=0, options={"group_size": 2})
+        >>> info["problem_id"][0] == info["problem_id"][1] != info["problem_id"][2]
+        True
+        >>> _, rewards, *_ = envs.unwrapped.step_subset([3], ["\\boxed{1}\n[VERIFY] wrong"])
+        >>> rewards.shape
+        (1,)
+    """
+
+    metadata: dict[str, Any] = {
+        **SelfCorrectEnv.metadata,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        max_episode_steps: int | None = None,
+        disable_env_checker: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+        if max_episode_steps is not None and max_episode_steps < 1 and max_episode_steps != -1:
+            raise ValueError(f"max_episode_steps must be positive, got {max_episode_steps}")
+        self.num_envs = num_envs
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self._limit = None if max_episode_steps == -1 else max_episode_steps
+        first = SelfCorrectMathEnv(**kwargs)
+        # A bare environment holds nothing of its own before its first reset.
+        self.envs: list[SelfCorrectEnv] = [copy.copy(first) for _ in range(num_envs)]
+        self.render_mode = first.render_mode
+        self.single_observation_space = first.observation_space
+        self.single_action_space = first.action_space
+        self.observation_space = batch_space(first.observation_space, num_envs)
+        self.action_space = batch_space(first.action_space, num_envs)
+        self.ended: dict[int, Episode] = {}
+        self._observations = [""] * num_envs
+        self._over = [False] * num_envs
+
+    # --- reset and step ----------------------------------------------------------------------
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> tuple[Observations, dict[str, Any]]:
+        """Starts episodes in all environments, or in those that `reset_mask` names.
+
+        Args:
+            seed: An int seeds environment i with ``seed + i``; a sequence gives one each.
+            options: See the class.
+
+        Returns:
+            The observations of all environments, and infos of those that were reset.
+
+        Raises:
+            ValueError: Seeds, mask or lists of the wrong length, or an unknown option.
+            TypeError: A mask that is no array of bool.
+            KeyError: The source has no problem of a given id.
+        """
+        options = dict(options or {})
+        chosen = self._chosen(options.pop("reset_mask", None))
+        seeds = self._seeds(seed)
+        size = self._group_size(options.pop("group_size", 1))
+        given = self._given(options, size)
+        drawn: dict[int, Problem] = {}
+        rows: list[tuple[Any, ...] | None] = [None] * self.num_envs
+        for place in chosen:
+            env = self.envs[place]
+            if seeds[place] is not None:
+                gym.Env.reset(env, seed=seeds[place])
+            index, group = env.draw(), place // size
+            problem = given[place] or drawn.get(group)
+            if problem is None:
+                problem = drawn[group] = env.source.problem(index)
+            env.begin(problem)
+            rows[place] = env.report(None)
+            self._observations[place] = env.observation()
+            self._over[place] = False
+        self.ended = {}
+        return tuple(self._observations), _batch(rows)
+
+    def step(self, actions: Sequence[str]) -> Step:
+        """Plays one turn in every environment.
+
+        Returns:
+            Observations, rewards (float64), terminations and truncations (bool), each of length
+            num_envs, and infos.
+
+        Raises:
+            InvalidAction: A bare string, anything but strings, or the wrong number of them.
+            ResetNeeded: Before the first reset, or after an end under ``DISABLED``.
+        """
+        return self._play(range(self.num_envs), actions)
+
+    def step_subset(self, indices: Sequence[int], actions: Sequence[str]) -> Step:
+        """Plays one turn in some environments; the others stay as they are.
+
+        Args:
+            indices: Which environments, without repetition.
+            actions: One turn for each of them.
+
+        Returns:
+            As `step`, but every array has one entry per index, in the order of `indices`.
+
+        Raises:
+            IndexError: There is no such environment.
+            ValueError: An index is repeated.
+            InvalidAction: As `step`.
+            ResetNeeded: As `step`.
+        """
+        places = [operator.index(index) for index in indices]
+        if any(not 0 <= place < self.num_envs for place in places):
+            raise IndexError(f"indices must be from 0 to {self.num_envs - 1}, got {places}")
+        if len(set(places)) < len(places):
+            raise ValueError(f"an environment can play one turn a step, got indices {places}")
+        return self._play(places, actions)
+
+    def _play(self, places: Sequence[int], actions: Iterable[str]) -> Step:
+        texts = _texts(actions, len(places))
+        renew = [self._over[place] for place in places]
+        if any(renew) and self.autoreset_mode is AutoresetMode.DISABLED:
+            over = [place for place, done in zip(places, renew, strict=True) if done]
+            raise ResetNeeded(
+                f"the episodes of environments {over} are over: call "
+                "reset(options={'reset_mask': mask}) before the next step"
+            )
+        playing = [slot for slot, done in enumerate(renew) if not done]
+        conversations = [self.envs[places[slot]].running() for slot in playing]
+        # Nothing has changed up to here, and nothing does before all answers are judged.
+        reads = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
+        judgements = check_batch(
+            [conversation.episode.problem for conversation in conversations],
+            [parsed.answer for _, parsed in reads],
+        )
+        count = len(places)
+        rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
+        rows: list[tuple[Any, ...] | None] = [None] * count
+        finals: dict[int, tuple[str, tuple[Any, ...]]] = {}
+        self.ended = {}
+        for slot, conversation, (text, parsed), judgement in zip(
+            playing, conversations, reads, judgements, strict=True
+        ):
+            place = places[slot]
+            env = self.envs[place]
+            turn = conversation.settle(text, parsed, judgement)
+            env.show()
+            episode = conversation.episode
+            ending = episode.ending
+            rewards[slot] = conversation.payment.total
+            rows[slot] = env.report(turn)
+            self._observations[place] = env.observation()
+            if ending == "running" and len(episode.turns) != self._limit:
+                continue
+            terminated[slot] = ending not in ("running", "exhausted")
+            truncated[slot] = ending == "exhausted" or len(episode.turns) == self._limit
+            self._over[place] = True
+            self.ended[place] = episode
+            if self.autoreset_mode is AutoresetMode.SAME_STEP:
+                finals[slot] = self._observations[place], rows[slot] or ()
+                rows[slot] = self._renew(place)
+        for slot, done in enumerate(renew):
+            if done:
+                rows[slot] = self._renew(places[slot])
+        infos = _batch(rows)
+        if finals:
+            infos |= _final(finals, count)
+        return (
+            tuple([self._observations[place] for place in places]),
+            np.array(rewards),
+            np.array(terminated),
+            np.array(truncated),
+            infos,
+        )
+
+    def _renew(self, place: int) -> tuple[Any, ...]:
+        """Starts the next episode of one environment and reports it."""
+        env = self.envs[place]
+        env.begin(env.source.problem(env.draw()))
+        self._observations[place] = env.observation()
+        self._over[place] = False
+        return env.report(None)
+
+    # --- what reset was asked for --------------------------------------------------------------
+
+    def _chosen(self, mask: Any) -> list[int]:
+        if mask is None:
+            return list(range(self.num_envs))
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
+            raise TypeError(f"reset_mask must be a numpy array of bool, got {kind}")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"reset_mask must have shape ({self.num_envs},) and at least one True, "
+                f"got {mask.tolist()}"
+            )
+        return [int(place) for place in np.flatnonzero(mask)]
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int):
+            return [seed + place for place in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{self.num_envs} environments need as many seeds, got {len(seed)}")
+        return seed
+
+    def _group_size(self, size: Any) -> int:
+        size = operator.index(size)
+        if size < 1 or self.num_envs % size:
+            raise ValueError(f"group_size must divide {self.num_envs} environments, got {size}")
+        return size
+
+    def _given(self, options: dict[str, Any], size: int) -> list[Problem | None]:
+        """The problem that the options name for each environment."""
+        lists = {name: o for name, o in options.items() if isinstance(o, (list, tuple))}
+        groups = self.num_envs // size
+        for name, values in lists.items():
+            if len(values) != groups:
+                raise ValueError(
+                    f"option {name!r} needs {groups} entries, one per "
+                    f"{'group' if size > 1 else 'environment'}, got {len(values)}"
+                )
+        given: list[Problem | None] = []
+        for group in range(groups):
+            own = {name: o[group] if name in lists else o for name, o in options.items()}
+            named = {name: o for name, o in own.items() if o is not None}
+            given += [self.envs[group * size].chosen(named)] * size
+        return given
+
+    # --- attributes of the environments --------------------------------------------------------
+
+    @property
+    def np_random(self) -> Any:
+        """The generators of the environments."""
+        return self.get_attr("np_random")
+
+    @property
+    def np_random_seed(self) -> Any:
+        """The seeds of the environments."""
+        return self.get_attr("np_random_seed")
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Calls a method of every environment, or reads an attribute."""
+        found = [getattr(env, name) for env in self.envs]
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in found)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Reads an attribute of every environment."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Sets an attribute of every environment: a list or tuple gives one value each.
+
+        `max_attempts`, `source`, `reward` and `protocol` count from the next reset on.
+
+        Raises:
+            ValueError: The list has the wrong length.
+        """
+        if not isinstance(values, (list, tuple)):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ValueError(f"{self.num_envs} environments need as many values, got {len(values)}")
+        for env, value in zip(self.envs, values, strict=True):
+            setattr(env, name, value)
+
+    def render(self) -> tuple[str | None, ...] | None:
+        """Returns the frame of every environment."""
+        return tuple(env.render() for env in self.envs)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes the environments."""
+        for env in self.envs:
+            env.close()
+
+
+def _texts(actions: Iterable[str], count: int) -> list[str]:
+    """The actions as a list of as many strings as are needed."""
+    if isinstance(actions, str):
+        raise InvalidAction(
+            f"actions must be a sequence of {count} turns, got one bare str, "
+            "whose characters would be taken for turns"
+        )
+    texts = list(actions)
+    if len(texts) != count:
+        raise InvalidAction(f"{count} environments need as many turns, got {len(texts)}")
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidAction(f"a turn is a str, got {type(text).__name__} at {place}")
+    return texts
+
+
+def _batch(rows: Sequence[tuple[Any, ...] | None]) -> dict[str, Any]:
+    """Infos of Gymnasium's shape: an array per key and a mask of who has it."""
+    mask = np.array([row is not None for row in rows])
+    columns = zip(*[_BLANK if row is None else row for row in rows], strict=True)
+    infos: dict[str, Any] = {}
+    for key, dtype, column in zip(INFO, _DTYPES, columns, strict=True):
+        infos[key] = np.array(column, dtype)
+        infos["_" + key] = mask.copy()
+    return infos
+
+
+def _final(finals: Mapping[int, tuple[str, tuple[Any, ...]]], count: int) -> dict[str, Any]:
+    """What SAME_STEP adds: the last observation and info of the episodes that ended."""
+    observations = np.full(count, None, object)
+    mask = np.zeros(count, np.bool_)
+    rows: list[tuple[Any, ...] | None] = [None] * count
+    for slot, (observation, row) in finals.items():
+        observations[slot], mask[slot], rows[slot] = observation, True, row
+    return {
+        "final_obs": observations,
+        "_final_obs": mask,
+        "final_info": _batch(rows),
+        "_final_info": mask.copy(),
+    }
