@@ -2,13 +2,105 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from srenv.episode import Ending, Episode, Message, Problem, Turn
 from srenv.problems import check
 from srenv.protocol import MAX_TURN_CHARS, ParsedTurn, Protocol
-from srenv.rewards import Payment, Reward
+from srenv.rewards import Reward
 from srenv.verifier.judgement import Judgement
 
-_NOTHING = Payment({}, 0.0, 0.0, 0.0)
+_REMEMBERED = 4096
+"""Outcomes that one set of rules remembers; stated confidences make for many."""
+
+
+class Outcome:
+    """What the turns so far have come to: all that the rules say, none of what was written.
+
+    Attributes:
+        turn: Number of turns played.
+        rewards: What the newest turn earned, by term.
+        reward: Their sum.
+        ending: Whether and how the episode has ended.
+        reply: The environment's next message; None after the end.
+        tail: The reply as it stands in the transcript.
+        report: The values of `srenv.env.INFO`, bar the first two.
+        next: The outcomes that may follow, as far as they have been met.
+    """
+
+    __slots__ = ("ending", "next", "reply", "report", "reward", "rewards", "tail", "turn")
+
+    def __init__(
+        self,
+        turn: int,
+        rewards: dict[str, float],
+        ending: Ending,
+        reply: Message | None,
+        report: tuple[Any, ...],
+    ) -> None:
+        self.turn = turn
+        self.rewards = rewards
+        self.reward = float(sum(rewards.values()))
+        self.ending: Ending = ending
+        self.reply = reply
+        self.tail = _paragraph(reply) if reply else ""
+        self.report = report
+        self.next: dict[tuple[Any, ...], Outcome] = {}
+
+
+class Rules:
+    """Protocol, reward and number of attempts: what is the same for many conversations.
+
+    The rules look at a turn through a few facts: whether it is right, its verdict and confidence,
+    and what is malformed. Turns that agree in these have the same outcome, which is worked out
+    once. A reward with terms of its own may look at more: then every turn is worked out.
+    """
+
+    def __init__(self, protocol: Protocol, reward: Reward, max_attempts: int) -> None:
+        self.protocol = protocol
+        self.reward = reward
+        self.max_attempts = max_attempts
+        self.start = Outcome(0, {}, "running", None, (0, False, True, "", False, "", 0.0, 0.0))
+        self._remember = all(term.by_outcome for term, _ in reward.terms)
+        self._known = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Rules, (self.protocol, self.reward, self.max_attempts)
+
+    def outcome(self, before: Outcome, key: tuple[Any, ...], turns: list[Turn]) -> Outcome:
+        """Works out what follows `before` by the newest of `turns`, which `key` describes."""
+        turn = turns[-1]
+        rewards = self.reward.pay(turns)
+        pay = self.reward.by_segment(rewards)
+        ending = self._ending(turn, len(turns))
+        report = (
+            len(turns),
+            turn.correct is True,
+            turn.correct is not None,
+            turn.verdict or "",
+            turn.declared,
+            turn.malformed,
+            pay["attempt"],
+            pay["verdict"],
+        )
+        reply = self.protocol.follow_up(turn.correct) if ending == "running" else None
+        after = Outcome(len(turns), rewards, ending, reply, report)
+        if self._remember:
+            self._known += 1
+            if self._known > _REMEMBERED:
+                self._known = 0
+                self.start.next.clear()
+            before.next[key] = after
+        return after
+
+    def _ending(self, turn: Turn, played: int) -> Ending:
+        if self.protocol.stop == "verdict" and turn.declared:
+            return "declared"
+        if self.protocol.stop == "oracle" and turn.correct:
+            return "oracle"
+        if played < self.max_attempts:
+            return "running"
+        return "single" if self.max_attempts == 1 else "exhausted"
 
 
 class Conversation:
@@ -19,27 +111,49 @@ class Conversation:
     checked together (`srenv.vector`).
 
     Attributes:
-        episode: The record so far.
-        payment: What the newest turn earned.
+        problem: What is asked.
+        rules: How it is asked and paid.
+        outcome: What the turns so far have come to.
         transcript: The whole chat as plain text.
     """
 
-    __slots__ = ("episode", "max_attempts", "payment", "protocol", "reward", "transcript")
+    __slots__ = ("_episode", "_played", "outcome", "problem", "rules", "transcript")
 
     def __init__(
         self, problem: Problem, protocol: Protocol, reward: Reward, max_attempts: int
     ) -> None:
-        self.protocol = protocol
-        self.reward = reward
-        self.max_attempts = max_attempts
-        self.episode = Episode(problem, messages=protocol.opening(problem.prompt))
-        self.payment = _NOTHING
-        self.transcript = transcript(self.episode.messages)
+        self._begin(problem, Rules(protocol, reward, max_attempts))
+
+    @classmethod
+    def under(cls, rules: Rules, problem: Problem) -> Conversation:
+        """Starts a conversation under rules that others share."""
+        conversation = cls.__new__(cls)
+        conversation._begin(problem, rules)
+        return conversation
+
+    def _begin(self, problem: Problem, rules: Rules) -> None:
+        self.problem = problem
+        self.rules = rules
+        self.outcome = rules.start
+        self.transcript = transcript(rules.protocol.opening(problem.prompt))
+        self._played: list[tuple[str, ParsedTurn, Judgement, Outcome]] = []
+        self._episode: Episode | None = None
 
     @property
     def ended(self) -> bool:
         """Whether the episode is over."""
-        return self.episode.ending != "running"
+        return self.outcome.ending != "running"
+
+    @property
+    def episode(self) -> Episode:
+        """The record so far. From the first look on it is kept up to date."""
+        if self._episode is None:
+            self._episode = Episode(
+                self.problem, messages=self.rules.protocol.opening(self.problem.prompt)
+            )
+            for played in self._played:
+                self._record(self._episode, *played)
+        return self._episode
 
     def step(self, text: str) -> Turn:
         """Plays one turn: parse, verify, pay, and either end or ask again.
@@ -48,7 +162,8 @@ class Conversation:
             RuntimeError: The episode is over.
         """
         text, parsed = self.read(text)
-        return self.settle(text, parsed, check(self.episode.problem, parsed.answer))
+        self.settle(text, parsed, check(self.problem, parsed.answer))
+        return self.episode.turns[-1]
 
     def read(self, text: str) -> tuple[str, ParsedTurn]:
         """Takes a turn apart without playing it; the text comes back as it will be recorded.
@@ -56,43 +171,59 @@ class Conversation:
         Raises:
             RuntimeError: The episode is over.
         """
-        if self.episode.ending != "running":
+        if self.outcome.ending != "running":
             raise RuntimeError("the episode is over; start a new conversation")
         # The verifier and the next observation see what was parsed, never an unbounded text.
         text = text[:MAX_TURN_CHARS]
-        return text, self.protocol.parse(text)
+        return text, self.rules.protocol.parse(text)
 
-    def settle(self, text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
+    def settle(self, text: str, parsed: ParsedTurn, judgement: Judgement) -> Outcome:
         """Plays a turn that was read and judged."""
-        answer, verdict, confidence, split, malformed = parsed
-        correct = judgement.correct
-        episode = self.episode
-        turn = Turn(
-            text, answer, verdict, confidence, split, malformed, correct, judgement.reason
-        )
+        key = (judgement.correct, parsed.verdict, parsed.confidence, parsed.malformed)
+        outcome = self.outcome.next.get(key)
+        if outcome is None:
+            turns = [*self.episode.turns, _turn(text, parsed, judgement)]
+            outcome = self.rules.outcome(self.outcome, key, turns)
+        self.outcome = outcome
+        self._played.append((text, parsed, judgement, outcome))
+        if self._episode is not None:
+            self._record(self._episode, *self._played[-1])
+        self.transcript = f"{self.transcript}\n\nAssistant: {text}{outcome.tail}"
+        return outcome
+
+    @staticmethod
+    def _record(
+        episode: Episode, text: str, parsed: ParsedTurn, judgement: Judgement, outcome: Outcome
+    ) -> None:
+        turn = _turn(text, parsed, judgement)
+        turn.rewards = outcome.rewards.copy()
         episode.turns.append(turn)
-        self._say({"role": "assistant", "content": text})
-        self.payment = self.reward.settle(episode.turns)
-        turn.rewards = self.payment.rewards
-        episode.ending = self._ending(turn)
-        if episode.ending == "running":
-            self._say(self.protocol.follow_up(correct))
-        return turn
+        episode.messages.append({"role": "assistant", "content": text})
+        if outcome.reply:
+            episode.messages.append(outcome.reply.copy())
+        episode.ending = outcome.ending
 
-    def _say(self, message: Message) -> None:
-        self.episode.messages.append(message)
-        self.transcript += f"\n\n{message['role'].capitalize()}: {message['content']}"
 
-    def _ending(self, turn: Turn) -> Ending:
-        if self.protocol.stop == "verdict" and turn.declared:
-            return "declared"
-        if self.protocol.stop == "oracle" and turn.correct:
-            return "oracle"
-        if len(self.episode.turns) < self.max_attempts:
-            return "running"
-        return "single" if self.max_attempts == 1 else "exhausted"
+def _turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
+    return Turn(
+        text,
+        parsed.answer,
+        parsed.verdict,
+        parsed.confidence,
+        parsed.split,
+        parsed.malformed,
+        judgement.correct,
+        judgement.reason,
+    )
 
 
 def transcript(messages: list[Message]) -> str:
     """Writes messages as plain text, one labelled paragraph each."""
-    return "\n\n".join(f"{m['role'].capitalize()}: {m['content']}" for m in messages)
+    return "".join(map(_paragraph, messages)).removeprefix(_BREAK)
+
+
+_BREAK = "\n\n"
+
+
+def _paragraph(message: Message) -> str:
+    return f"{_BREAK}{message['role'].capitalize()}: {message['content']}"

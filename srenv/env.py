@@ -9,10 +9,10 @@ from typing import Any, Literal
 import gymnasium as gym
 from gymnasium.error import InvalidAction, ResetNeeded
 
-from srenv.conversation import Conversation
-from srenv.episode import Episode, Problem, Turn
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Problem
 from srenv.lookup import lookup_or_import
-from srenv.problems import ProblemSource, load_problems
+from srenv.problems import ProblemSource, check, load_problems
 from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
 from srenv.rewards import RewardSpec, make_reward
 from srenv.spaces import UnicodeText
@@ -25,8 +25,8 @@ ProtocolSpec = str | Mapping[str, Any]
 
 INFO = (
     "problem_id",
-    "turn",
     "answer",
+    "turn",
     "correct",
     "graded",
     "verdict",
@@ -64,6 +64,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
         self.render_mode = render_mode
         self.observation_space = UnicodeText(MAX_OBSERVATION_CHARS)
         self.action_space = UnicodeText(MAX_TURN_CHARS)
+        self._rules = Rules(self.protocol, self.reward, max_attempts)
         self._conversation: Conversation | None = None
 
     @property
@@ -78,8 +79,9 @@ class SelfCorrectEnv(gym.Env[str, str]):
         super().reset(seed=seed)
         # Drawn either way, so that naming a problem leaves the later ones as they would be.
         index = self.draw()
-        self.begin(self.chosen(options or {}) or self.source.problem(index))
-        return self.observation(), dict(zip(INFO, self.report(None), strict=True))
+        conversation = self.begin(self.chosen(options or {}) or self.source.problem(index))
+        report = (conversation.problem.id, "", *conversation.outcome.report)
+        return self.observation(), dict(zip(INFO, report, strict=True))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Plays one turn."""
@@ -88,12 +90,14 @@ class SelfCorrectEnv(gym.Env[str, str]):
             raise ResetNeeded("the episode is over: call reset() before step()")
         if not isinstance(action, str):
             raise InvalidAction(f"an action is one turn as str, got {type(action).__name__}")
-        turn = conversation.step(action)
+        text, parsed = conversation.read(action)
+        outcome = conversation.settle(text, parsed, check(conversation.problem, parsed.answer))
         self.show()
-        truncated = conversation.episode.ending == "exhausted"
-        terminated = conversation.ended and not truncated
-        info = dict(zip(INFO, self.report(turn), strict=True))
-        return self.observation(), conversation.payment.total, terminated, truncated, info
+        truncated = outcome.ending == "exhausted"
+        terminated = outcome.ending != "running" and not truncated
+        report = (conversation.problem.id, parsed.answer or "", *outcome.report)
+        info = dict(zip(INFO, report, strict=True))
+        return self.observation(), outcome.reward, terminated, truncated, info
 
     def render(self) -> str | None:
         """Returns the transcript (``ansi``); ``human`` prints each step as it happens."""
@@ -107,10 +111,18 @@ class SelfCorrectEnv(gym.Env[str, str]):
         """Draws the index of the next problem."""
         return int(self.np_random.integers(self.source.size or _ANY_INDEX))
 
-    def begin(self, problem: Problem) -> None:
-        """Starts an episode."""
-        self._conversation = Conversation(problem, self.protocol, self.reward, self.max_attempts)
+    def begin(self, problem: Problem) -> Conversation:
+        """Starts an episode under the rules as they are now."""
+        rules = self._rules
+        if (
+            rules.max_attempts != self.max_attempts
+            or rules.reward is not self.reward
+            or rules.protocol is not self.protocol
+        ):
+            rules = self._rules = Rules(self.protocol, self.reward, self.max_attempts)
+        self._conversation = Conversation.under(rules, problem)
         self.show()
+        return self._conversation
 
     def running(self) -> Conversation:
         """The current conversation; an error before the first reset."""
@@ -137,25 +149,6 @@ class SelfCorrectEnv(gym.Env[str, str]):
         """The conversation as plain text."""
         # It can outgrow the space only by its reasoning; its newest part counts most.
         return self.running().transcript[-MAX_OBSERVATION_CHARS:]
-
-    def report(self, turn: Turn | None) -> tuple[Any, ...]:
-        """The values of `info`, in the order of `INFO`; None stands for the moment of reset."""
-        conversation = self.running()
-        episode = conversation.episode
-        if turn is None:
-            return (episode.problem.id, 0, "", False, True, "", False, "", 0.0, 0.0)
-        return (
-            episode.problem.id,
-            len(episode.turns),
-            turn.answer or "",
-            turn.correct is True,
-            turn.correct is not None,
-            turn.verdict or "",
-            turn.declared,
-            turn.malformed,
-            conversation.payment.attempt,
-            conversation.payment.verdict,
-        )
 
     def show(self) -> None:
         """Prints what is new, in render mode `human`."""

@@ -11,8 +11,7 @@ are chosen by name and weight, from Python or the command line::
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 from srenv.episode import Segment, Turn
 from srenv.lookup import lookup_or_import
@@ -36,15 +35,6 @@ class Term:
     segment: Segment
     rule: TermFunction
     by_outcome: bool = False
-
-
-class Payment(NamedTuple):
-    """What one turn earns: by term, in sum, and by segment."""
-
-    rewards: dict[str, float]
-    total: float
-    attempt: float
-    verdict: float
 
 
 def _level(turns: Sequence[Turn]) -> float:
@@ -126,9 +116,6 @@ PRESETS: dict[str, dict[str, float]] = {
     "rlcr": {"correctness": 1.0, "brier": 1.0, **_FORMAT},
 }
 
-_REMEMBERED = 4096
-"""Payments that a reward remembers; stated confidences make for many."""
-
 RewardSpec = str | Mapping[str, float]
 
 
@@ -145,10 +132,6 @@ class Reward:
     """
 
     terms: tuple[tuple[Term, float], ...]
-    _known: dict[tuple[Any, ...], Payment] = field(default_factory=dict, compare=False, repr=False)
-
-    def __reduce__(self) -> tuple[type[Reward], tuple[Any, ...]]:
-        return Reward, (self.terms,)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -163,24 +146,6 @@ class Reward:
         if turns[-1].correct is None:
             return {term.name: 0.0 for term, _ in self.terms}
         return {term.name: weight * term.rule(turns) for term, weight in self.terms}
-
-    def settle(self, turns: Sequence[Turn]) -> Payment:
-        """Returns what the newest of `turns` earns, added up; terms by outcome are remembered."""
-        if not all(term.by_outcome for term, _ in self.terms):
-            return self._settle(turns)
-        key = tuple([(t.correct, t.verdict, t.confidence, t.malformed) for t in turns])
-        payment = self._known.get(key)
-        if payment is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            payment = self._known[key] = self._settle(turns)
-        return payment._replace(rewards=payment.rewards.copy())
-
-    def _settle(self, turns: Sequence[Turn]) -> Payment:
-        rewards = self.pay(turns)
-        segments = self.by_segment(rewards)
-        total = float(sum(rewards.values()))
-        return Payment(rewards, total, segments["attempt"], segments["verdict"])
 
     def by_segment(self, rewards: Mapping[str, float]) -> dict[Segment, float]:
         """Adds up what `pay` returned, per segment."""

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from srenv.conversation import Conversation
 from srenv.env import INFO, SelfCorrectEnv, SelfCorrectMathEnv
 from srenv.episode import Episode, Problem
 from srenv.problems import check_batch
@@ -22,8 +23,8 @@ BoolArray = NDArray[np.bool_]
 Observations = tuple[str, ...]
 Step = tuple[Observations, NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
 
-_DTYPES = (object, np.int64, object, np.bool_, np.bool_, object, np.bool_, object, float, float)
-_BLANK = (None, 0, None, False, False, None, False, None, 0.0, 0.0)
+_DTYPES = (object, object, np.int64, np.bool_, np.bool_, object, np.bool_, object, float, float)
+_BLANK = (None, None, 0, False, False, None, False, None, 0.0, 0.0)
 """What Gymnasium's vector infos hold where an environment has nothing to say."""
 
 
@@ -55,7 +56,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     Attributes:
         envs: The environments. They share source, protocol, reward and spaces.
-        ended: The episodes that ended in the newest step, by environment, autoreset or not.
 
     Example:
         >>> import gymnasium as gym
@@ -98,7 +98,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         self.single_action_space = first.action_space
         self.observation_space = batch_space(first.observation_space, num_envs)
         self.action_space = batch_space(first.action_space, num_envs)
-        self.ended: dict[int, Episode] = {}
+        self._ended: dict[int, Conversation] = {}
         self._observations = [""] * num_envs
         self._over = [False] * num_envs
 
@@ -139,11 +139,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             problem = given[place] or drawn.get(group)
             if problem is None:
                 problem = drawn[group] = env.source.problem(index)
-            env.begin(problem)
-            rows[place] = env.report(None)
-            self._observations[place] = env.observation()
-            self._over[place] = False
-        self.ended = {}
+            rows[place] = self._begin(place, problem)
+        self._ended = {}
         return tuple(self._observations), _batch(rows)
 
     def step(self, actions: Sequence[str]) -> Step:
@@ -196,32 +193,33 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         # Nothing has changed up to here, and nothing does before all answers are judged.
         reads = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
         judgements = check_batch(
-            [conversation.episode.problem for conversation in conversations],
+            [conversation.problem for conversation in conversations],
             [parsed.answer for _, parsed in reads],
         )
         count = len(places)
         rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
         rows: list[tuple[Any, ...] | None] = [None] * count
         finals: dict[int, tuple[str, tuple[Any, ...]]] = {}
-        self.ended = {}
+        self._ended = {}
         for slot, conversation, (text, parsed), judgement in zip(
             playing, conversations, reads, judgements, strict=True
         ):
             place = places[slot]
             env = self.envs[place]
-            turn = conversation.settle(text, parsed, judgement)
-            env.show()
-            episode = conversation.episode
-            ending = episode.ending
-            rewards[slot] = conversation.payment.total
-            rows[slot] = env.report(turn)
+            outcome = conversation.settle(text, parsed, judgement)
+            if self.render_mode is not None:
+                env.show()
+            ending = outcome.ending
+            rewards[slot] = outcome.reward
+            rows[slot] = (conversation.problem.id, parsed.answer or "", *outcome.report)
             self._observations[place] = env.observation()
-            if ending == "running" and len(episode.turns) != self._limit:
+            capped = outcome.turn == self._limit
+            if ending == "running" and not capped:
                 continue
             terminated[slot] = ending not in ("running", "exhausted")
-            truncated[slot] = ending == "exhausted" or len(episode.turns) == self._limit
+            truncated[slot] = ending == "exhausted" or capped
             self._over[place] = True
-            self.ended[place] = episode
+            self._ended[place] = conversation
             if self.autoreset_mode is AutoresetMode.SAME_STEP:
                 finals[slot] = self._observations[place], rows[slot] or ()
                 rows[slot] = self._renew(place)
@@ -242,10 +240,18 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
     def _renew(self, place: int) -> tuple[Any, ...]:
         """Starts the next episode of one environment and reports it."""
         env = self.envs[place]
-        env.begin(env.source.problem(env.draw()))
-        self._observations[place] = env.observation()
+        return self._begin(place, env.source.problem(env.draw()))
+
+    def _begin(self, place: int, problem: Problem) -> tuple[Any, ...]:
+        conversation = self.envs[place].begin(problem)
+        self._observations[place] = self.envs[place].observation()
         self._over[place] = False
-        return env.report(None)
+        return (problem.id, "", *conversation.outcome.report)
+
+    @property
+    def ended(self) -> dict[int, Episode]:
+        """The episodes that ended in the newest step, by environment, autoreset or not."""
+        return {place: conversation.episode for place, conversation in self._ended.items()}
 
     # --- what reset was asked for --------------------------------------------------------------
 
