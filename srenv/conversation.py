@@ -43,7 +43,7 @@ class Outcome:
         self.reward = float(sum(rewards.values()))
         self.ending: Ending = ending
         self.reply = reply
-        self.tail = _paragraph(reply) if reply else ""
+        self.tail = f"\n\n{transcript([reply])}" if reply else ""
         self.report = report
         self.next: dict[tuple[Any, ...], Outcome] = {}
 
@@ -135,7 +135,8 @@ class Conversation:
         self.problem = problem
         self.rules = rules
         self.outcome = rules.start
-        self.transcript = transcript(rules.protocol.opening(problem.prompt))
+        (opening,) = rules.protocol.opening(problem.prompt)
+        self.transcript = f"User: {opening['content']}"
         self._played: list[tuple[str, ParsedTurn, Judgement, Outcome]] = []
         self._episode: Episode | None = None
 
@@ -219,11 +220,4 @@ def _turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
 
 def transcript(messages: list[Message]) -> str:
     """Writes messages as plain text, one labelled paragraph each."""
-    return "".join(map(_paragraph, messages)).removeprefix(_BREAK)
-
-
-_BREAK = "\n\n"
-
-
-def _paragraph(message: Message) -> str:
-    return f"{_BREAK}{message['role'].capitalize()}: {message['content']}"
+    return "\n\n".join([f"{m['role'].capitalize()}: {m['content']}" for m in messages])

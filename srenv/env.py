@@ -109,7 +109,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
 
     def draw(self) -> int:
         """Draws the index of the next problem."""
-        return int(self.np_random.integers(self.source.size or _ANY_INDEX))
+        return int(self.np_random.random() * (self.source.size or _ANY_INDEX))
 
     def begin(self, problem: Problem) -> Conversation:
         """Starts an episode under the rules as they are now."""

@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from srenv.conversation import Conversation
-from srenv.env import INFO, SelfCorrectEnv, SelfCorrectMathEnv
+from srenv.env import INFO, MAX_OBSERVATION_CHARS, SelfCorrectEnv, SelfCorrectMathEnv
 from srenv.episode import Episode, Problem
 from srenv.problems import check_batch
 
@@ -23,8 +23,11 @@ BoolArray = NDArray[np.bool_]
 Observations = tuple[str, ...]
 Step = tuple[Observations, NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
 
-_DTYPES = (object, object, np.int64, np.bool_, np.bool_, object, np.bool_, object, float, float)
-_BLANK = (None, None, 0, False, False, None, False, None, 0.0, 0.0)
+Row = tuple[str | None, str | None, tuple[Any, ...]]
+"""What one environment reports: problem id, answer, and the rest of `srenv.env.INFO`."""
+
+_DTYPES = (np.int64, np.bool_, np.bool_, object, np.bool_, object, np.float64, np.float64)
+_BLANK: Row = (None, None, (0, False, False, None, False, None, 0.0, 0.0))
 """What Gymnasium's vector infos hold where an environment has nothing to say."""
 
 
@@ -89,6 +92,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
+        self._same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         self._limit = None if max_episode_steps == -1 else max_episode_steps
         first = SelfCorrectMathEnv(**kwargs)
         # A bare environment holds nothing of its own before its first reset.
@@ -130,7 +134,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         size = self._group_size(options.pop("group_size", 1))
         given = self._given(options, size)
         drawn: dict[int, Problem] = {}
-        rows: list[tuple[Any, ...] | None] = [None] * self.num_envs
+        rows: list[Row | None] = [None] * self.num_envs
         for place in chosen:
             env = self.envs[place]
             if seeds[place] is not None:
@@ -198,55 +202,54 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         )
         count = len(places)
         rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
-        rows: list[tuple[Any, ...] | None] = [None] * count
-        finals: dict[int, tuple[str, tuple[Any, ...]]] = {}
+        rows: list[Row | None] = [None] * count
+        finals: dict[int, tuple[str, Row]] = {}
+        observations, limit, same_step = self._observations, self._limit, self._same_step
         self._ended = {}
         for slot, conversation, (text, parsed), judgement in zip(
             playing, conversations, reads, judgements, strict=True
         ):
             place = places[slot]
-            env = self.envs[place]
             outcome = conversation.settle(text, parsed, judgement)
-            if self.render_mode is not None:
-                env.show()
             ending = outcome.ending
             rewards[slot] = outcome.reward
-            rows[slot] = (conversation.problem.id, parsed.answer or "", *outcome.report)
-            self._observations[place] = env.observation()
-            capped = outcome.turn == self._limit
-            if ending == "running" and not capped:
+            rows[slot] = conversation.problem.id, parsed.answer or "", outcome.report
+            observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
+            if ending == "running" and outcome.turn != limit:
                 continue
+            capped = outcome.turn == limit
             terminated[slot] = ending not in ("running", "exhausted")
             truncated[slot] = ending == "exhausted" or capped
             self._over[place] = True
             self._ended[place] = conversation
-            if self.autoreset_mode is AutoresetMode.SAME_STEP:
-                finals[slot] = self._observations[place], rows[slot] or ()
-                rows[slot] = self._renew(place)
-        for slot, done in enumerate(renew):
-            if done:
-                rows[slot] = self._renew(places[slot])
+            if same_step:
+                finals[slot] = observations[place], rows[slot] or _BLANK
+        if self.render_mode == "human":
+            for slot in playing:
+                self.envs[places[slot]].show()
+        for slot in finals if same_step else [slot for slot, done in enumerate(renew) if done]:
+            rows[slot] = self._renew(places[slot])
         infos = _batch(rows)
         if finals:
             infos |= _final(finals, count)
         return (
-            tuple([self._observations[place] for place in places]),
+            tuple([observations[place] for place in places]),
             np.array(rewards),
             np.array(terminated),
             np.array(truncated),
             infos,
         )
 
-    def _renew(self, place: int) -> tuple[Any, ...]:
+    def _renew(self, place: int) -> Row:
         """Starts the next episode of one environment and reports it."""
         env = self.envs[place]
         return self._begin(place, env.source.problem(env.draw()))
 
-    def _begin(self, place: int, problem: Problem) -> tuple[Any, ...]:
+    def _begin(self, place: int, problem: Problem) -> Row:
         conversation = self.envs[place].begin(problem)
-        self._observations[place] = self.envs[place].observation()
+        self._observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
         self._over[place] = False
-        return (problem.id, "", *conversation.outcome.report)
+        return problem.id, "", conversation.outcome.report
 
     @property
     def ended(self) -> dict[int, Episode]:
@@ -362,22 +365,23 @@ def _texts(actions: Iterable[str], count: int) -> list[str]:
     return texts
 
 
-def _batch(rows: Sequence[tuple[Any, ...] | None]) -> dict[str, Any]:
+def _batch(rows: Sequence[Row | None]) -> dict[str, Any]:
     """Infos of Gymnasium's shape: an array per key and a mask of who has it."""
     mask = np.array([row is not None for row in rows])
-    columns = zip(*[_BLANK if row is None else row for row in rows], strict=True)
+    ids, answers, reports = zip(*[row or _BLANK for row in rows], strict=True)
+    columns = [np.array(ids, object), np.array(answers, object)]
+    columns += map(np.array, zip(*reports, strict=True), _DTYPES)
     infos: dict[str, Any] = {}
-    for key, dtype, column in zip(INFO, _DTYPES, columns, strict=True):
-        infos[key] = np.array(column, dtype)
-        infos["_" + key] = mask.copy()
+    for key, column in zip(INFO, columns, strict=True):
+        infos[key], infos["_" + key] = column, mask.copy()
     return infos
 
 
-def _final(finals: Mapping[int, tuple[str, tuple[Any, ...]]], count: int) -> dict[str, Any]:
+def _final(finals: Mapping[int, tuple[str, Row]], count: int) -> dict[str, Any]:
     """What SAME_STEP adds: the last observation and info of the episodes that ended."""
     observations = np.full(count, None, object)
     mask = np.zeros(count, np.bool_)
-    rows: list[tuple[Any, ...] | None] = [None] * count
+    rows: list[Row | None] = [None] * count
     for slot, (observation, row) in finals.items():
         observations[slot], mask[slot], rows[slot] = observation, True, row
     return {
