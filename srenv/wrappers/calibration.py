@@ -1,0 +1,75 @@
+"""How well the verdicts of recent episodes agree with the truth."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from srenv.episode import Episode
+from srenv.metrics import outcomes, summarise
+from srenv.wrappers.common import core
+
+
+class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
+    r"""Keeps count of right, wrong and overconfident verdicts.
+
+    The counterpart of `gymnasium.wrappers.RecordEpisodeStatistics`: the last step of an episode
+    has ``info["calibration"]`` with
+
+    * `verdicts`: number of readable verdicts on attempts that the verifier decided (int),
+    * `agreement`: share of them that say what the verifier says (float, 0 without verdicts),
+    * `brier`: mean squared distance of the stated confidence from the truth (float, likewise),
+    * `final_correct`: whether the final answer is right (bool).
+
+    `summary` pools the last episodes into the measures of `srenv.metrics`.
+
+    Args:
+        env: A self-correction environment.
+        buffer_length: Number of episodes that `summary` looks back on.
+
+    Example:
+        >>> import gymnasium as gym, srenv
+        >>> env = CalibrationStatistics(gym.make("SelfCorrectMath-v0"))
+        >>> _ = env.reset(seed=0)
+        >>> *_, info = env.step("\boxed{0}\n[VERIFY] correct (0.5)")
+        >>> info["calibration"]
+        {'verdicts': 1, 'agreement': 0.0, 'brier': 0.25, 'final_correct': False}
+    """
+
+    def __init__(self, env: gym.Env[str, str], buffer_length: int = 100) -> None:
+        RecordConstructorArgs.__init__(self, buffer_length=buffer_length)
+        gym.Wrapper.__init__(self, env)
+        core(env)
+        self.episodes: deque[Episode] = deque(maxlen=buffer_length)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Plays one turn."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            episode = core(self.env).episode
+            self.episodes.append(episode)
+            info = {**info, "calibration": calibration(episode)}
+        return observation, float(reward), terminated, truncated, info
+
+    def summary(self) -> dict[str, float]:
+        """Returns the measures of the last episodes that are defined for them."""
+        return summarise(outcomes(self.episodes))
+
+
+def calibration(episode: Episode) -> dict[str, Any]:
+    """Compares the verdicts of an episode with the truth."""
+    pairs = [
+        (turn.stated_confidence, turn.correct, turn.verdict == "correct")
+        for turn in episode.turns
+        if turn.stated_confidence is not None and turn.correct is not None
+    ]
+    count = max(len(pairs), 1)
+    return {
+        "verdicts": len(pairs),
+        "agreement": sum(says == right for _, right, says in pairs) / count,
+        "brier": sum((stated - right) ** 2 for stated, right, _ in pairs) / count,
+        "final_correct": episode.final.correct is True,
+    }

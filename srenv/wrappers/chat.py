@@ -1,0 +1,62 @@
+"""The conversation as chat messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from srenv.episode import Episode
+from srenv.protocol import MAX_TURN_CHARS
+from srenv.spaces import Chat, Messages
+from srenv.wrappers.common import core
+
+
+class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstructorArgs):
+    """Observes the chat as messages instead of as plain text.
+
+    An observation is a tuple of ``{"role": ..., "content": ...}``, new objects at every step, as
+    chat templates and chat servers take them. A chat that outgrows `max_chars` loses the beginning
+    of its first message.
+
+    Args:
+        env: A self-correction environment.
+        max_chars: Greatest number of characters in all contents; None leaves room for every
+            attempt at full length.
+
+    Example:
+        >>> import gymnasium as gym, srenv
+        >>> env = ChatObservation(gym.make("SelfCorrectMath-v0"))
+        >>> observation, _ = env.reset(seed=0)
+        >>> [message["role"] for message in observation]
+        ['user']
+    """
+
+    def __init__(self, env: gym.Env[str, str], max_chars: int | None = None) -> None:
+        RecordConstructorArgs.__init__(self, max_chars=max_chars)
+        gym.ObservationWrapper.__init__(self, env)
+        self.observation_space = chat_space(core(env).max_attempts, max_chars)
+
+    def observation(self, observation: str) -> Messages:
+        """Returns the messages of the current episode."""
+        return chat_of(core(self.env).episode, self.observation_space.max_chars)  # type: ignore[attr-defined]
+
+
+def chat_space(max_attempts: int, max_chars: int | None) -> Chat:
+    """The space of chats with so many attempts."""
+    messages = 2 * max_attempts + 1
+    return Chat(messages, messages * MAX_TURN_CHARS if max_chars is None else max_chars)
+
+
+def chat_of(episode: Episode, max_chars: int) -> Messages:
+    """Copies the messages of an episode, cut to `max_chars` characters."""
+    messages: list[dict[str, Any]] = [dict(message) for message in episode.messages]
+    excess = sum(len(message["content"]) for message in messages) - max_chars
+    for message in messages:
+        if excess <= 0:
+            break
+        cut = min(excess, len(message["content"]))
+        message["content"] = message["content"][cut:]
+        excess -= cut
+    return tuple(messages)

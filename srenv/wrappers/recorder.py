@@ -1,0 +1,115 @@
+"""Finished episodes into a file, as they happen."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from srenv.episode import Episode
+from srenv.wrappers.common import core
+
+
+class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
+    r"""Appends every finished episode to a JSON Lines file that `srenv.read_episodes` reads.
+
+    The text counterpart of `gymnasium.wrappers.RecordVideo`. A line is written by one system call
+    in append mode when its episode ends, so that several environments, also in several processes,
+    may share a file, and a run that is killed keeps what it had finished.
+
+    Args:
+        env: A self-correction environment.
+        path: The file; its folder is made. Lines are added to a file that is there already.
+        every: Record one episode in so many.
+        unfinished: Also record episodes that a reset or `close` cut short (`ending` "running").
+
+    Example:
+        >>> import gymnasium as gym, srenv, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     env = EpisodeRecorder(gym.make("SelfCorrectMath-v0"), f"{folder}/episodes.jsonl")
+        ...     _ = env.reset(seed=0)
+        ...     _ = env.step("\boxed{1}\n[VERIFY] correct")
+        ...     [episode.ending for episode in srenv.read_episodes(env.path)]
+        ['declared']
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[str, str],
+        path: str | Path,
+        every: int = 1,
+        unfinished: bool = False,
+    ) -> None:
+        RecordConstructorArgs.__init__(self, path=str(path), every=every, unfinished=unfinished)
+        gym.Wrapper.__init__(self, env)
+        core(env)
+        self.unfinished = unfinished
+        self._file = EpisodeFile(path, every)
+        self._running = False
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Starts an episode."""
+        self._leave()
+        result = self.env.reset(seed=seed, options=options)
+        self._running = True
+        return result
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Plays one turn, and records the episode if that ended it."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if terminated or truncated:
+            self._running = False
+            self._file.add(core(self.env).episode)
+        return observation, float(reward), terminated, truncated, info
+
+    def close(self) -> None:
+        """Records an unfinished episode, where these are wanted, and closes the environment."""
+        self._leave()
+        super().close()
+
+    def _leave(self) -> None:
+        if self._running and self.unfinished and core(self.env).episode.turns:
+            self._file.add(core(self.env).episode)
+        self._running = False
+
+
+class EpisodeFile:
+    """A JSON Lines file that grows by one episode at a time.
+
+    Raises:
+        ValueError: `every` is less than 1.
+    """
+
+    def __init__(self, path: str | Path, every: int) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
+        # Absolute: a worker or a restored copy may run elsewhere.
+        self.path = Path(path).expanduser().absolute()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._every = every
+        self._seen = 0
+
+    def add(self, episode: Episode) -> None:
+        """Writes one episode, or passes it over as `every` says."""
+        self._seen += 1
+        if (self._seen - 1) % self._every:
+            return
+        line = (json.dumps(episode.to_json(), ensure_ascii=True) + "\n").encode()
+        # Opened for every line: no handle to lose in a fork, a pickle or a crash.
+        file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            while line:
+                line = line[os.write(file, line) :]
+        finally:
+            os.close(file)

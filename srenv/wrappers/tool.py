@@ -1,0 +1,121 @@
+"""A calculator that the model can call inside an attempt."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.utils import RecordConstructorArgs
+
+from srenv.protocol import MAX_TURN_CHARS
+from srenv.tools import ExpressionError, calculate, transform
+from srenv.wrappers.common import core
+
+INSTRUCTION = (
+    "To calculate, end your message with one line that says [CALC] and a formula; the result comes "
+    "back as [RESULT], and you go on."
+)
+_CALL = re.compile(r"\[(CALC|SYMPY)\] (.{1,1000})")
+
+
+class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
+    r"""Lets the model calculate while it writes a turn.
+
+    A message whose last non-empty line is ``[CALC] formula`` is not a turn yet. The formula is
+    worked out exactly (`srenv.tools.calculate`), ``[RESULT] value`` is put below it, and the model
+    goes on with the same turn: its next message continues where the result ends. With `algebra`,
+    ``[SYMPY] factor(x^2-1)`` asks SymPy (`srenv.tools.transform`, in a process of its own, under
+    the verifier's limits). The turn that is scored and recorded is the whole text, results
+    included.
+
+    A call earns nothing, costs nothing and ends nothing; the observation then ends with the
+    unfinished turn. A call beyond `max_calls` of a turn is taken for the turn itself, and so is
+    malformed. Every `info` has ``tool_calls``, the number of calls in the current or just finished
+    turn, and ``tool_result``, the newest result or "".
+
+    Args:
+        env: A self-correction environment.
+        max_calls: Calls per turn.
+        algebra: Whether ``[SYMPY]`` is understood.
+
+    Attributes:
+        draft: The unfinished turn; empty when the next message starts one.
+        spans: Where results stand in the newest turn or draft, as (start, end) in characters.
+            They are the environment's words: a trainer masks them out of the gradient.
+
+    Example:
+        >>> import gymnasium as gym, srenv
+        >>> env = CalculatorTool(gym.make("SelfCorrectMath-v0"))
+        >>> _ = env.reset(seed=0)
+        >>> observation, *_ = env.step("Let me see.\n[CALC] 12*7")
+        >>> print(observation.rpartition("Assistant: ")[2])
+        Let me see.
+        [CALC] 12*7
+        [RESULT] 84
+        <BLANKLINE>
+        >>> *_, info = env.step("\\boxed{84}\n[VERIFY] wrong")
+        >>> info["turn"], info["answer"], info["tool_calls"]
+        (1, '84', 1)
+    """
+
+    def __init__(self, env: gym.Env[str, str], max_calls: int = 8, algebra: bool = False) -> None:
+        RecordConstructorArgs.__init__(self, max_calls=max_calls, algebra=algebra)
+        gym.Wrapper.__init__(self, env)
+        core(env)
+        if max_calls < 1:
+            raise ValueError(f"max_calls must be at least 1, got {max_calls}")
+        self.max_calls = max_calls
+        self.algebra = algebra
+        self.draft = ""
+        self.spans: list[tuple[int, int]] = []
+        self._info: dict[str, Any] = {}
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Starts an episode; an unfinished turn is dropped."""
+        self.draft, self.spans = "", []
+        observation, self._info = self.env.reset(seed=seed, options=options)
+        return observation, self._reported("")
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Answers a call, or plays the turn that this message completes."""
+        if not self.draft:
+            self.spans = []
+        text = self.draft + action if isinstance(action, str) else action
+        call = self._call(text)
+        if call is None:
+            self.draft = ""
+            observation, reward, terminated, truncated, self._info = self.env.step(text)
+            return observation, float(reward), terminated, truncated, self._reported("")
+        result = self._result(*call)
+        text = text.rstrip() + "\n"
+        line = f"[RESULT] {result}\n"
+        self.spans.append((len(text), len(text) + len(line)))
+        self.draft = text + line
+        conversation = core(self.env).running()
+        observation = f"{conversation.transcript}\n\nAssistant: {self.draft}"
+        limit = self.observation_space.max_length  # type: ignore[attr-defined]
+        return observation[-limit:], 0.0, False, False, self._reported(result)
+
+    def _call(self, text: Any) -> tuple[str, str] | None:
+        """The call that a message ends with, if it may be made."""
+        if not isinstance(text, str) or core(self.env).running().ended:
+            return None  # the environment refuses both
+        if len(self.spans) >= self.max_calls or len(text) > MAX_TURN_CHARS - 400:
+            return None
+        match = _CALL.fullmatch(text[-1100:].rstrip().rpartition("\n")[2].strip())
+        if match is None or (match[1] == "SYMPY" and not self.algebra):
+            return None
+        return match[1], match[2]
+
+    @staticmethod
+    def _result(tool: str, formula: str) -> str:
+        try:
+            return calculate(formula) if tool == "CALC" else transform(formula)
+        except ExpressionError as error:
+            return f"error: {error}"
+
+    def _reported(self, result: str) -> dict[str, Any]:
+        return {**self._info, "tool_calls": len(self.spans), "tool_result": result}
