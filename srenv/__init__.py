@@ -1,6 +1,7 @@
 """Self-correction of language models on maths, as Gymnasium environments.
 
-Importing this package registers ``SelfCorrectMath-v0``. It needs neither torch nor SymPy::
+Importing this package registers ``SelfCorrectMath-v0`` and its siblings (`srenv.registration`). It
+needs neither torch nor SymPy::
 
     import gymnasium as gym
     import srenv
@@ -8,13 +9,12 @@ Importing this package registers ``SelfCorrectMath-v0``. It needs neither torch 
     env = gym.make("SelfCorrectMath-v0", problems="synthetic:linear")
 """
 
-from gymnasium.envs.registration import register, registry
-
 from srenv.conversation import Conversation, transcript
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure, outcomes
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol
+from srenv.registration import register_environments
 from srenv.rewards import Reward, make_reward, register_term
 from srenv.verifier import Judgement, extract, verify
 
@@ -44,14 +44,4 @@ __all__ = [
 ]
 
 
-def _register() -> None:
-    # The package can be imported twice (as itself and through "srenv:..."): register once.
-    if "SelfCorrectMath-v0" not in registry:
-        register(
-            id="SelfCorrectMath-v0",
-            entry_point="srenv.env:SelfCorrectMathEnv",
-            vector_entry_point="srenv.vector:SelfCorrectMathVectorEnv",
-        )
-
-
-_register()
+register_environments()

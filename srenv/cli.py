@@ -15,6 +15,7 @@ USAGE = """usage: srenv COMMAND [options]
 commands:
   train self_rewarding   train a model to correct itself (Xiong et al. 2025)
   evaluate               measure how well a model corrects itself
+  play                   take the model's place, in the terminal
 
 `srenv COMMAND --help` lists the options of a command.
 """
@@ -31,6 +32,10 @@ def main(arguments: list[str] | None = None) -> None:
             _train(arguments[1:])
         elif command == "evaluate":
             _evaluate(arguments[1:])
+        elif command == "play":
+            from srenv.play import PlayConfig, play
+
+            _call(play, PlayConfig, "srenv play", arguments[1:])
         elif command in ("", "-h", "--help"):
             print(USAGE, end="")
         else:

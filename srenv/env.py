@@ -100,10 +100,12 @@ class SelfCorrectEnv(gym.Env[str, str]):
         return self.observation(), outcome.reward, terminated, truncated, info
 
     def render(self) -> str | None:
-        """Returns the transcript (``ansi``); ``human`` prints each step as it happens."""
-        if self.render_mode == "ansi":
-            return self.running().transcript
-        return None
+        """Returns the episode as text (``ansi``); ``human`` prints each step as it happens."""
+        if self.render_mode != "ansi":
+            return None
+        from srenv.rendering import ansi  # imports rich
+
+        return ansi(self.episode)
 
     # The parts of `reset` and `step`, which `srenv.vector` puts together for many environments.
 
@@ -154,15 +156,9 @@ class SelfCorrectEnv(gym.Env[str, str]):
         """Prints what is new, in render mode `human`."""
         if self.render_mode != "human":
             return
-        from rich import print as rich_print
-        from rich.text import Text
+        from srenv.rendering import show_step
 
-        turns = self.episode.turns
-        if turns:
-            rich_print(Text(turns[-1].text))
-            rich_print(Text(f"-> {turns[-1].rewards}", style="dim"))
-        else:
-            rich_print(Text(self.running().transcript, style="bold"))
+        show_step(self.episode)
 
 
 class SelfCorrectMathEnv(SelfCorrectEnv):

@@ -34,7 +34,7 @@ class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorAr
         >>> import gymnasium as gym, srenv
         >>> env = CalibrationStatistics(gym.make("SelfCorrectMath-v0"))
         >>> _ = env.reset(seed=0)
-        >>> *_, info = env.step("\boxed{0}\n[VERIFY] correct (0.5)")
+        >>> *_, info = env.step("\\boxed{0}\n[VERIFY] correct (0.5)")
         >>> info["calibration"]
         {'verdicts': 1, 'agreement': 0.0, 'brier': 0.25, 'final_correct': False}
     """

@@ -30,7 +30,7 @@ class TurnBudgetCurriculum(gym.Wrapper[str, str, str, str], RecordConstructorArg
         >>> import gymnasium as gym, srenv
         >>> env = TurnBudgetCurriculum(gym.make("SelfCorrectMath-v0"), (1, 3), 0.0, window=1)
         >>> _, before = env.reset(seed=0)
-        >>> _ = env.step("\boxed{1}\n[VERIFY] wrong")
+        >>> _ = env.step("\\boxed{1}\n[VERIFY] wrong")
         >>> _, after = env.reset()
         >>> before["turn_budget"], after["turn_budget"]
         (1, 3)

@@ -32,7 +32,7 @@ class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     env = EpisodeRecorder(gym.make("SelfCorrectMath-v0"), f"{folder}/episodes.jsonl")
         ...     _ = env.reset(seed=0)
-        ...     _ = env.step("\boxed{1}\n[VERIFY] correct")
+        ...     _ = env.step("\\boxed{1}\n[VERIFY] correct")
         ...     [episode.ending for episode in srenv.read_episodes(env.path)]
         ['declared']
     """
