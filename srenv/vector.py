@@ -172,11 +172,13 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
         Raises:
             IndexError: There is no such environment.
-            ValueError: An index is repeated.
+            ValueError: An index is repeated, or there is none.
             InvalidAction: As `step`.
             ResetNeeded: As `step`.
         """
         places = [operator.index(index) for index in indices]
+        if not places:
+            raise ValueError("step_subset needs at least one environment")
         if any(not 0 <= place < self.num_envs for place in places):
             raise IndexError(f"indices must be from 0 to {self.num_envs - 1}, got {places}")
         if len(set(places)) < len(places):

@@ -68,14 +68,15 @@ def reasoning_gym_source(spec: SourceSpec) -> EndlessSource:
     except Exception as error:  # assertions of the task's config, mostly
         raise ValueError(f"{spec.text!r}: the task refuses these options: {error!r}") from error
 
-    def draw(seed: int) -> Drawn:
-        seed %= 2**31  # some tasks seed numpy, which takes no more
-        _, entry = _entry(task, written, seed)
-        data = {"task": task, "options": options, "seed": seed}
-        answer = entry["answer"] or ""  # None where there are many right answers
-        return Drawn(entry["question"], answer, "reasoning_gym", data)
+    return EndlessSource(spec.text, spec.split, task, functools.partial(_draw, task, written))
 
-    return EndlessSource(spec.text, spec.split, task, draw)
+
+def _draw(task: str, options: str, seed: int) -> Drawn:
+    seed %= 2**31  # some tasks seed numpy, which takes no more
+    _, entry = _entry(task, options, seed)
+    data = {"task": task, "options": json.loads(options), "seed": seed}
+    answer = entry["answer"] or ""  # None where there are many right answers
+    return Drawn(entry["question"], answer, "reasoning_gym", data)
 
 
 def check_reasoning_gym(problem: Problem, answer: str) -> Judgement:

@@ -7,7 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from srenv.episode import Problem
@@ -81,6 +81,10 @@ class ProblemSource(ABC):
         self.name = name
         self.split = split
         self.size = size
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ProblemSource:
+        # Nothing in a source changes: a copied environment goes on with the same one.
+        return self
 
     @abstractmethod
     def problem(self, index: int) -> Problem:

@@ -156,13 +156,15 @@ class MixedSource(ProblemSource):
 
 def family_source(family: str, split: Split) -> EndlessSource:
     """Return the endless source of one family."""
+    return EndlessSource(
+        f"synthetic:{family}", split, family, functools.partial(_draw_from, family)
+    )
+
+
+def _draw_from(family: str, seed: int) -> Drawn:
     entry = FAMILIES[family]
-
-    def draw(seed: int) -> Drawn:
-        prompt, answer, data = entry.draw(random.Random(seed))
-        return Drawn(prompt, answer, entry.checker, data)
-
-    return EndlessSource(f"synthetic:{family}", split, family, draw)
+    prompt, answer, data = entry.draw(random.Random(seed))
+    return Drawn(prompt, answer, entry.checker, data)
 
 
 def synthetic_source(spec: SourceSpec) -> ProblemSource:

@@ -1,0 +1,218 @@
+"""Does an environment keep Gymnasium's contract? Every warning counts as an error."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import random
+import warnings
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.spaces.utils import flatten, flatten_space, unflatten
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
+
+from srenv.env import INFO
+from srenv.protocol import MAX_TURN_CHARS
+from srenv.wrappers.common import core
+
+HOSTILE = (
+    "",
+    "π∑→😀\n\t\x00",
+    "\\boxed{" * 2000,
+    "\\boxed{9^{9^{9^9}}}\n[VERIFY] correct",
+    "%s %d {0} {problem}\n[VERIFY] wrong",
+    "x" * (MAX_TURN_CHARS + 1),
+)
+"""Turns that no environment may stumble over."""
+
+
+def check_environment(env_id: str = "SelfCorrectMath-v0", **kwargs: Any) -> None:
+    """Runs the whole suite on a registered environment, as `gym.make(env_id, **kwargs)` makes it.
+
+    Gymnasium's checker, determinism, info, hostile turns, pickling and copying in the middle of
+    an episode, the spec as JSON, the laws of the spaces, and the vector environment against
+    `SyncVectorEnv` in all autoreset modes. Takes a few seconds.
+
+    Args:
+        env_id: The id, with ``module:`` before it where the module registers it.
+        kwargs: Arguments of the environment; a source of your own is ``problems="module:name"``.
+
+    Raises:
+        AssertionError: A rule is broken; the message says which.
+        Exception: What the environment or Gymnasium's checker raised, warnings included.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(gym.make(env_id, **kwargs).unwrapped)
+        _check_determinism(env_id, kwargs)
+        _check_info(env_id, kwargs)
+        _check_hostile_turns(env_id, kwargs)
+        _check_copies(env_id, kwargs)
+        _check_spec(env_id, kwargs)
+        env = gym.make(env_id, **kwargs)
+        for space in (env.action_space, env.observation_space):
+            _check_space(space)
+        for mode in AutoresetMode:
+            check_vector_parity(env_id, mode, num_envs=3, steps=30, **kwargs)
+
+
+def check_vector_parity(
+    env_id: str,
+    mode: AutoresetMode,
+    num_envs: int,
+    steps: int,
+    seed: int = 0,
+    vectorization_mode: str = "sync",
+    vector_kwargs: dict[str, Any] | None = None,
+    **kwargs: Any,
+) -> int:
+    """Compares the native vector environment with one of Gymnasium's, value for value.
+
+    Observations, rewards, flags and infos must be equal in value, type and mask, final
+    observations and infos included. Turns are right, wrong, malformed or hostile by a seeded
+    draw.
+
+    Returns:
+        How many episodes ended.
+
+    Raises:
+        AssertionError: They differ; the message names the step and the value.
+    """
+    theirs = gym.make_vec(
+        env_id,
+        num_envs,
+        vectorization_mode=vectorization_mode,
+        vector_kwargs={"autoreset_mode": mode, **(vector_kwargs or {})},
+        **kwargs,
+    )
+    ours = gym.make_vec(env_id, num_envs, autoreset_mode=mode, **kwargs)
+    _assert_same(ours.single_observation_space, theirs.single_observation_space, "space")
+    rng = random.Random(seed)
+    episodes = 0
+    try:
+        _assert_same(ours.reset(seed=seed), theirs.reset(seed=seed), "reset")
+        for step in range(steps):
+            turns = tuple(
+                _some_turn(rng, core(env).episode.problem.answer)
+                for env in ours.unwrapped.envs  # type: ignore[attr-defined]
+            )
+            result = ours.step(turns)
+            _assert_same(result, theirs.step(turns), f"step {step}")
+            over = result[2] | result[3]
+            episodes += int(over.sum())
+            if mode is AutoresetMode.DISABLED and over.any():
+                _assert_same(
+                    ours.reset(options={"reset_mask": over.copy()}),
+                    theirs.reset(options={"reset_mask": over.copy()}),
+                    f"reset after step {step}",
+                )
+    finally:
+        theirs.close()
+        ours.close()
+    return episodes
+
+
+def _some_turn(rng: random.Random, gold: str) -> str:
+    draw = rng.random()
+    if draw < 0.05:
+        return rng.choice(HOSTILE)
+    answer = gold if draw < 0.4 else str(rng.randint(-9, 99))
+    verdict = rng.choice(["correct", "wrong", "wrong", "wrong (0.7)", "correct (0.25)", "perhaps"])
+    return f"I think so.\n\\boxed{{{answer}}}\n[VERIFY] {verdict}"
+
+
+def _assert_same(ours: Any, theirs: Any, where: str) -> None:
+    if isinstance(theirs, dict):
+        assert isinstance(ours, dict), f"{where}: {type(ours).__name__}, not dict"
+        assert ours.keys() == theirs.keys(), f"{where}: keys {ours.keys() ^ theirs.keys()} differ"
+        for key in theirs:
+            _assert_same(ours[key], theirs[key], f"{where}, {key!r}")
+    elif isinstance(theirs, np.ndarray):
+        assert ours.dtype == theirs.dtype, f"{where}: {ours.dtype}, not {theirs.dtype}"
+        assert ours.shape == theirs.shape, f"{where}: {ours.shape}, not {theirs.shape}"
+        if theirs.dtype == object:
+            _assert_same(list(ours), list(theirs), where)
+        else:
+            assert np.array_equal(ours, theirs), f"{where}: {ours!r}, not {theirs!r}"
+    elif isinstance(theirs, (tuple, list)):
+        assert len(ours) == len(theirs), f"{where}: {len(ours)} values, not {len(theirs)}"
+        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            _assert_same(one, other, f"{where}, {place}")
+    else:
+        assert type(ours) is type(theirs), f"{where}: {type(ours)}, not {type(theirs)}"
+        assert ours == theirs, f"{where}: {ours!r}, not {theirs!r}"
+
+
+def _check_determinism(env_id: str, kwargs: dict[str, Any]) -> None:
+    one, two = gym.make(env_id, **kwargs), gym.make(env_id, **kwargs)
+    _assert_same(one.reset(seed=3), two.reset(seed=3), "reset of two environments")
+    one.action_space.seed(0)
+    for step in range(40):
+        action = one.action_space.sample()
+        result = one.step(action)
+        _assert_same(result, two.step(action), f"step {step} of two environments")
+        assert result[0] in one.observation_space, f"step {step}: observation not in its space"
+        if result[2] or result[3]:
+            _assert_same(one.reset(), two.reset(), f"reset after step {step}")
+
+
+def _check_info(env_id: str, kwargs: dict[str, Any]) -> None:
+    env = gym.make(env_id, **kwargs)
+    _, at_reset = env.reset(seed=0)
+    *_, at_step = env.step("\\boxed{1}\n[VERIFY] wrong (0.5)")
+    assert tuple(at_reset) == tuple(at_step) == INFO, "info must have the keys of srenv.env.INFO"
+    for key, value in at_step.items():
+        kinds = type(at_reset[key]).__name__, type(value).__name__
+        assert kinds[0] == kinds[1], f"info[{key!r}] is {kinds[0]} at reset and {kinds[1]} later"
+
+
+def _check_hostile_turns(env_id: str, kwargs: dict[str, Any]) -> None:
+    env = gym.make(env_id, **kwargs)
+    for text in HOSTILE:
+        env.reset(seed=0)
+        observation, reward, *_ = env.step(text)
+        assert observation in env.observation_space, f"after {text[:20]!r}: not in its space"
+        assert np.isfinite(reward), f"after {text[:20]!r}: reward {reward}"
+
+
+def _check_copies(env_id: str, kwargs: dict[str, Any]) -> None:
+    env = gym.make(env_id, **kwargs)
+    env.reset(seed=1)
+    env.step("\\boxed{1}\n[VERIFY] wrong")
+    twins = pickle.loads(pickle.dumps(env)), copy.deepcopy(env)
+    played = env.step("\\boxed{2}\n[VERIFY] correct"), env.reset()
+    for twin in twins:
+        again = twin.step("\\boxed{2}\n[VERIFY] correct"), twin.reset()
+        _assert_same(again, played, "a copy from the middle of an episode")
+
+
+def _check_spec(env_id: str, kwargs: dict[str, Any]) -> None:
+    env = gym.make(env_id, **kwargs)
+    assert env.spec is not None, "gym.make gives a spec"
+    again = gym.make(EnvSpec.from_json(env.spec.to_json()))
+    assert again.spec == env.spec, "the spec must survive JSON"
+    _assert_same(again.reset(seed=5), env.reset(seed=5), "an environment made from JSON")
+
+
+def _check_space(space: gym.Space[Any]) -> None:
+    space.seed(7)
+    drawn = [space.sample() for _ in range(30)]
+    space.seed(7)
+    assert drawn == [space.sample() for _ in range(30)], f"{space}: samples ignore the seed"
+    assert all(x in space for x in drawn), f"{space}: a sample is not in the space"
+    for twin in (pickle.loads(pickle.dumps(space)), copy.deepcopy(space)):
+        assert twin == space, f"{space}: a copy differs"
+    written = json.loads(json.dumps(space.to_jsonable(drawn)))
+    assert list(space.from_jsonable(written)) == drawn, f"{space}: samples do not survive JSON"
+    for text in ("", "π∑→😀\n\t", "\\boxed{\\frac{1}{2}}", np.str_("x")):
+        assert text in space, f"{space}: {text!r} must be allowed"
+    for bad in (None, 3, b"x", ["x"], "\ud800"):
+        assert bad not in space, f"{space}: {bad!r} must not be allowed"
+    text = "π \\boxed{1}😀"
+    assert unflatten(space, flatten(space, text)) == text, f"{space}: flattening loses text"
+    assert flatten(space, text) in flatten_space(space), f"{space}: not in the flat space"
