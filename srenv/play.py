@@ -14,11 +14,13 @@ from srenv.protocol import Protocol
 from srenv.rendering import printable
 from srenv.wrappers.common import core
 
-HELP = """Write your solution; an empty line ends it. A line with a bare answer is enough: it is put
-into \\boxed{} for you. Then say whether you are right: c (correct) or w (wrong), with a confidence
-if you like: c 0.8. Ctrl-D leaves."""
+HELP = (
+    "Write your solution; an empty line ends it. A line with a bare answer is enough: it is put "
+    "into \\boxed{} for you. Then say whether you are right: c (correct) or w (wrong), with a "
+    "confidence if you like: c 0.8. Ctrl-D leaves."
+)
 
-_VERDICT = re.compile(r"(c|w)\w*(?:\s+\(?(0?\.\d{1,6}|0|1(?:\.0*)?)\)?)?", re.IGNORECASE)
+_VERDICT = re.compile(r"(c|w|correct|wrong)(?:\s+\(?(0?\.\d{1,6}|0|1(?:\.0*)?)\)?)?", re.IGNORECASE)
 
 
 @dataclass
@@ -95,7 +97,7 @@ def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
     while True:
         match = _VERDICT.fullmatch(ask("right? c/w [confidence]: ").strip())
         if match:
-            word = "correct" if match[1].lower() == "c" else "wrong"
+            word = "correct" if match[1].lower().startswith("c") else "wrong"
             stated = f" ({match[2]})" if match[2] else ""
             return f"{text}\n[VERIFY] {word}{stated}"
 

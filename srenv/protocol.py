@@ -143,8 +143,9 @@ def _usual(text: str) -> ParsedTurn | None:
     answer = answer.strip()
     if not answer:
         return None
+    verdict: Verdict = "correct" if word == "correct" else "wrong"
     confidence = float(stated) if stated else None
-    return ParsedTurn(answer, word, confidence, match.end(1) + 1, "")
+    return ParsedTurn(answer, verdict, confidence, match.end(1) + 1, "")
 
 
 def _last_line(text: str) -> tuple[int, str]:

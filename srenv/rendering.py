@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
@@ -40,7 +40,7 @@ def heading(episode: Episode) -> Group:
 def turn_block(turns: Sequence[Turn], reply: str | None) -> Group:
     """The newest of `turns`, what it earned, and what the environment says next."""
     turn = turns[-1]
-    parts = [
+    parts: list[RenderableType] = [
         Rule(f"attempt {len(turns)}", style="cyan", align="left"),
         _indented(turn.text),
         _judged(turn),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_uint8
 from typing import Any, Generic, TypeVar
 
@@ -140,7 +140,7 @@ class Chat(Space[Messages]):
         content = f"message {int(self.np_random.integers(1000))}"[: self.max_chars // 3]
         return tuple({"role": ROLES[1 + i % 2], "content": content} for i in range(count))
 
-    def to_jsonable(self, sample_n: Sequence[Messages]) -> list[Any]:
+    def to_jsonable(self, sample_n: Iterable[Messages]) -> list[Any]:
         """Returns chats as JSON values."""
         return [[dict(message) for message in chat] for chat in sample_n]
 
@@ -285,7 +285,7 @@ def _empty_texts(space: UnicodeText, n: int = 1, fn: Any = None) -> tuple[str, .
 
 
 @create_zero_array.register(UnicodeText)
-def _zero_text(space: UnicodeText) -> str:
+def _zero_text(space: UnicodeText) -> str:  # type: ignore[misc]
     return ""
 
 
@@ -295,7 +295,7 @@ def _empty_chats(space: Chat, n: int = 1, fn: Any = None) -> tuple[Messages, ...
 
 
 @create_zero_array.register(Chat)
-def _zero_chat(space: Chat) -> Messages:
+def _zero_chat(space: Chat) -> Messages:  # type: ignore[misc]
     return ()
 
 
@@ -305,7 +305,7 @@ def _flat_size(space: UnicodeText) -> int:
 
 
 @flatten.register(UnicodeText)
-def _flatten_text(space: UnicodeText, x: str) -> Any:
+def _flatten_text(space: UnicodeText, x: str) -> Any:  # type: ignore[misc]
     """Code points, then -1 up to the greatest length."""
     points = np.full(space.max_length, -1, np.int32)
     points[: len(x)] = np.frombuffer(x.encode("utf-32-le"), "<i4")
@@ -313,7 +313,7 @@ def _flatten_text(space: UnicodeText, x: str) -> Any:
 
 
 @unflatten.register(UnicodeText)
-def _unflatten_text(space: UnicodeText, x: Any) -> str:
+def _unflatten_text(space: UnicodeText, x: Any) -> str:  # type: ignore[misc]
     points = np.asarray(x)
     return points[points >= 0].astype("<i4").tobytes().decode("utf-32-le")
 

@@ -283,10 +283,10 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         return seed
 
     def _group_size(self, size: Any) -> int:
-        size = operator.index(size)
+        size = int(operator.index(size))
         if size < 1 or self.num_envs % size:
             raise ValueError(f"group_size must divide {self.num_envs} environments, got {size}")
-        return size
+        return int(size)
 
     def _given(self, options: dict[str, Any], size: int) -> list[Problem | None]:
         """The problem that the options name for each environment."""
@@ -307,7 +307,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     # --- attributes of the environments --------------------------------------------------------
 
-    @property
+    @property  # type: ignore[misc]  # as in Gymnasium's own vector environments
     def np_random(self) -> Any:
         """The generators of the environments."""
         return self.get_attr("np_random")
@@ -341,7 +341,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         for env, value in zip(self.envs, values, strict=True):
             setattr(env, name, value)
 
-    def render(self) -> tuple[str | None, ...] | None:
+    def render(self) -> tuple[Any, ...]:
         """Returns the frame of every environment."""
         return tuple(env.render() for env in self.envs)
 

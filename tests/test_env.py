@@ -185,7 +185,7 @@ def test_vector_envs_step_it_and_no_import_is_needed():
 def test_ansi_shows_the_conversation():
     env = make(render_mode="ansi")
     play(env, RIGHT.format(6, "wrong"))
-    assert env.render().count("Assistant:") == 1
+    assert env.render().count("attempt 1") == 1
 
 
 def test_import_is_light():

@@ -177,7 +177,7 @@ def _check_hostile_turns(env_id: str, kwargs: dict[str, Any]) -> None:
         env.reset(seed=0)
         observation, reward, *_ = env.step(text)
         assert observation in env.observation_space, f"after {text[:20]!r}: not in its space"
-        assert np.isfinite(reward), f"after {text[:20]!r}: reward {reward}"
+        assert np.isfinite(float(reward)), f"after {text[:20]!r}: reward {reward}"
 
 
 def _check_copies(env_id: str, kwargs: dict[str, Any]) -> None:

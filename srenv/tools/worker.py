@@ -16,8 +16,10 @@ RESULT_LIMIT = 200
 """Characters of a result; a longer one would be of no use to a model."""
 EXPONENT_LIMIT = 64
 
-ELEMENTARY = ("sqrt", "exp", "log", "ln", "sin", "cos", "tan", "asin", "acos", "atan")
-ELEMENTARY += ("Abs", "gcd", "lcm", "factorial", "binomial", "floor", "ceiling")
+ELEMENTARY = {
+    *("sqrt", "exp", "log", "ln", "sin", "cos", "tan", "asin", "acos", "atan"),
+    *("Abs", "gcd", "lcm", "factorial", "binomial", "floor", "ceiling"),
+}
 ACTIONS = ("simplify", "expand", "factor", "solve", "diff", "integrate")
 
 

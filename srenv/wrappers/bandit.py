@@ -66,7 +66,7 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
         check: float = 0.9,
     ) -> None:
         RecordConstructorArgs.__init__(self, arms=list(arms), skill=skill, check=check)
-        gym.Wrapper.__init__(self, env)
+        gym.Wrapper.__init__(self, env)  # type: ignore[misc]  # other types than it wraps
         core(env)
         if not arms:
             raise ValueError("a bandit needs at least one arm")
@@ -97,7 +97,7 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
         text = self._fill(
             self.arms[arm], core(self.env).episode.problem.answer, bool(lucky), bool(sees)
         )
-        _, reward, terminated, truncated, info = self.env.step(text)
+        _, reward, terminated, truncated, info = self.env.step(text)  # type: ignore[arg-type]
         info = {**info, "turn_text": text}
         return self._features(), float(reward), terminated, truncated, info
 

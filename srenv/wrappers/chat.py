@@ -36,11 +36,12 @@ class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstruc
     def __init__(self, env: gym.Env[str, str], max_chars: int | None = None) -> None:
         RecordConstructorArgs.__init__(self, max_chars=max_chars)
         gym.ObservationWrapper.__init__(self, env)
-        self.observation_space = chat_space(core(env).max_attempts, max_chars)
+        self._space = chat_space(core(env).max_attempts, max_chars)
+        self.observation_space = self._space
 
     def observation(self, observation: str) -> Messages:
         """Returns the messages of the current episode."""
-        return chat_of(core(self.env).episode, self.observation_space.max_chars)  # type: ignore[attr-defined]
+        return chat_of(core(self.env).episode, self._space.max_chars)
 
 
 def chat_space(max_attempts: int, max_chars: int | None) -> Chat:

@@ -30,7 +30,7 @@ Step = tuple[Any, Any, Any, Any, dict[str, Any]]
 __all__ = ["CalibrationStatistics", "ChatObservation", "EpisodeRecorder", "TurnBudgetCurriculum"]
 
 
-class _Wrapper(VectorWrapper):  # type: ignore[type-arg]  # 1.1 and 1.4 differ in their parameters
+class _Wrapper(VectorWrapper):  # bare: 1.1 and 1.4 differ in its type parameters
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
         core = env.unwrapped
