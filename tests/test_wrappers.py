@@ -457,7 +457,7 @@ def test_minari_records_and_recovers(tmp_path, monkeypatch):
     assert episode.observations[0].startswith(f"User: {problem.prompt}")
     assert turns[0] in episode.observations[1]
     assert episode.rewards.tolist() == pytest.approx([-0.5, 1 - 0.5 * 0.2**2 - 0.05])
-    assert dataset.observation_space == env.observation_space
     recovered = dataset.recover_environment()
+    assert recovered.observation_space == env.observation_space
     assert json.loads(recovered.spec.to_json())["id"] == "SelfCorrectMath-v0"
     recovered.reset(seed=0)

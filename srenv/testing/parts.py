@@ -88,8 +88,8 @@ def check_reward(reward: RewardSpec) -> None:
             for name, value in paid.items():
                 finite = isinstance(value, (int, float)) and math.isfinite(value)
                 assert finite, f"term {name!r} pays {value!r}"
-            assert made.pay(turns) == paid, "the same turns must be paid the same again"
             assert turns == list(outcomes), "terms must not change the turns"
+            assert made.pay(turns) == paid, "the same turns must be paid the same again"
             for term, _ in made.terms:
                 assert term.segment in ("attempt", "verdict"), f"{term.name!r}: {term.segment!r}"
                 _check_outcome_only(term, turns)

@@ -64,6 +64,8 @@ def _work(sympy: Any, node: list[Any]) -> str:
         result = sympy.simplify(_build(sympy, node))
     if isinstance(result, list):
         result = sorted(result, key=sympy.default_sort_key)
+    elif result.has(sympy.zoo, sympy.nan):
+        raise _RefusedError("undefined")
     written = str(result).replace("**", "^")
     if len(written) > RESULT_LIMIT:
         raise _RefusedError("the result is too long")
