@@ -34,9 +34,7 @@ def _source(**changes):
 
 sound = _source()
 # Its checker wants 5.
-wrong_answer = _source(
-    checker="countdown", data={"numbers": [1, 2], "target": 5}, answer="1+2"
-)
+wrong_answer = _source(checker="countdown", data={"numbers": [1, 2], "target": 5}, answer="1+2")
 same_id = _source(id="3")
 empty_prompt = _source(prompt=" ")
 odd_data = _source(data={"x": (1, 2)})

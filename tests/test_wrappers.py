@@ -295,7 +295,10 @@ def test_a_call_is_no_turn_and_its_result_is_part_of_the_turn():
     env.step("[CALC] 1/0")
     *_, info = env.step("So \\boxed{4}\n[VERIFY] correct")
     text = env.unwrapped.episode.turns[0].text
-    assert [text[a:b] for a, b in env.spans] == ["[RESULT] 4\n", "[RESULT] error: division by zero\n"]
+    assert [text[a:b] for a, b in env.spans] == [
+        "[RESULT] 4\n",
+        "[RESULT] error: division by zero\n",
+    ]
     assert (info["correct"], info["tool_calls"], info["turn"]) == (True, 2, 1)
     start(env)
     for _ in range(3):

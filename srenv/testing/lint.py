@@ -96,7 +96,9 @@ def lint_reward(
         True
     """
     if max_attempts not in (2, 3) or not 0.5 < check <= 1:
-        raise ValueError(f"max_attempts must be 2 or 3 and check above 0.5: {max_attempts}, {check}")
+        raise ValueError(
+            f"max_attempts must be 2 or 3 and check above 0.5: {max_attempts}, {check}"
+        )
     if not all(0 < skill < 1 for skill in skills):
         raise ValueError(f"skills must lie between 0 and 1, got {list(skills)}")
     pay = _Pay(make_reward(reward), max_attempts)
