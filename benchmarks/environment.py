@@ -101,11 +101,17 @@ def _turns(count: int, length: int, seed: int) -> list[str]:
 @contextlib.contextmanager
 def _stubbed() -> Iterator[None]:
     judgement = Judgement(False, "stub")
+
+    # Plain functions: a Mock would cost more than what is measured.
+    def check(problem: Any, answer: Any) -> Judgement:
+        return judgement
+
+    def check_batch(problems: Any, answers: Any) -> list[Judgement]:
+        return [judgement] * len(answers)
+
     with (
-        mock.patch("srenv.env.check", lambda problem, answer: judgement),
-        mock.patch(
-            "srenv.vector.check_batch", lambda problems, answers: [judgement] * len(answers)
-        ),
+        mock.patch("srenv.env.check", check),
+        mock.patch("srenv.vector.check_batch", check_batch),
     ):
         yield
 
@@ -232,8 +238,8 @@ warnings.simplefilter("ignore"); logging.disable(logging.CRITICAL)
 rows = json.load(sys.stdin)
 
 def cpu():
-    own, children = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
 
 def rate(step):
     for row in rows[:20]: step(row)
@@ -286,7 +292,7 @@ def _table(rows: list[Row]) -> str:
     lines = [
         "# What the environment costs",
         "",
-        "Written by `python benchmarks/environment.py`; its docstring says how things are measured.",
+        "Written by `python benchmarks/environment.py`; its docstring says how.",
         f"Python {platform.python_version()}, Gymnasium {gym.__version__}, srenv "
         f"{srenv.__version__}, {os.cpu_count()} shared CPU cores.",
         "",

@@ -51,7 +51,10 @@ def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:
         if split is not None:
             return split, datasets.load_dataset(spec.target, config, split=split, revision=revision)
     except Exception as error:  # offline, no such dataset, no such config: all say so themselves
-        raise ValueError(f"could not load {spec.text!r}: {error}") from error
+        raise ValueError(
+            f"could not load {spec.text!r}: {error}. It needs a network the first time; "
+            "without one, name a file: 'jsonl:path/to/problems.jsonl'"
+        ) from error
     raise ValueError(
         f"{spec.text!r} has no split {' or '.join(wanted)}; found {', '.join(found)}. "
         "Name one in the source: '?split=NAME'"
