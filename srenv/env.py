@@ -123,7 +123,8 @@ class SelfCorrectEnv(gym.Env[str, str]):
         ):
             rules = self._rules = Rules(self.protocol, self.reward, self.max_attempts)
         self._conversation = Conversation.under(rules, problem)
-        self.show()
+        if self.render_mode is not None:
+            self.show()
         return self._conversation
 
     def running(self) -> Conversation:

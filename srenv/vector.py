@@ -92,7 +92,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
-        self._same_step = self.autoreset_mode is AutoresetMode.SAME_STEP
         self._limit = None if max_episode_steps == -1 else max_episode_steps
         first = SelfCorrectMathEnv(**kwargs)
         # A bare environment holds nothing of its own before its first reset.
@@ -187,15 +186,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     def _play(self, places: Sequence[int], actions: Iterable[str]) -> Step:
         texts = _texts(actions, len(places))
-        renew = [self._over[place] for place in places]
-        if any(renew) and self.autoreset_mode is AutoresetMode.DISABLED:
-            over = [place for place, done in zip(places, renew, strict=True) if done]
-            raise ResetNeeded(
-                f"the episodes of environments {over} are over: call "
-                "reset(options={'reset_mask': mask}) before the next step"
-            )
-        playing = [slot for slot, done in enumerate(renew) if not done]
-        conversations = [self.envs[places[slot]].running() for slot in playing]
+        playing, conversations = self._ready(places)
         # Nothing has changed up to here, and nothing does before all answers are judged.
         reads = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
         judgements = check_batch(
@@ -205,35 +196,26 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         count = len(places)
         rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
         rows: list[Row | None] = [None] * count
-        finals: dict[int, tuple[str, Row]] = {}
-        observations, limit, same_step = self._observations, self._limit, self._same_step
+        observations, limit = self._observations, self._limit
         self._ended = {}
         for slot, conversation, (text, parsed), judgement in zip(
             playing, conversations, reads, judgements, strict=True
         ):
             place = places[slot]
             outcome = conversation.settle(text, parsed, judgement)
-            ending = outcome.ending
+            ending, capped = outcome.ending, outcome.turn == limit
             rewards[slot] = outcome.reward
             rows[slot] = conversation.problem.id, parsed.answer or "", outcome.report
             observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
-            if ending == "running" and outcome.turn != limit:
-                continue
-            capped = outcome.turn == limit
-            terminated[slot] = ending not in ("running", "exhausted")
-            truncated[slot] = ending == "exhausted" or capped
-            self._over[place] = True
-            self._ended[place] = conversation
-            if same_step:
-                finals[slot] = observations[place], rows[slot] or _BLANK
+            if ending != "running" or capped:
+                terminated[slot] = ending not in ("running", "exhausted")
+                truncated[slot] = ending == "exhausted" or capped
+                self._over[place] = True
+                self._ended[place] = conversation
         if self.render_mode == "human":
             for slot in playing:
                 self.envs[places[slot]].show()
-        for slot in finals if same_step else [slot for slot, done in enumerate(renew) if done]:
-            rows[slot] = self._renew(places[slot])
-        infos = _batch(rows)
-        if finals:
-            infos |= _final(finals, count)
+        infos = self._renewed(places, rows)
         return (
             tuple([observations[place] for place in places]),
             np.array(rewards),
@@ -241,6 +223,31 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             np.array(truncated),
             infos,
         )
+
+    def _ready(self, places: Sequence[int]) -> tuple[list[int], list[Conversation]]:
+        """Which of the places play a turn, and their conversations; the others begin anew."""
+        playing = [slot for slot, place in enumerate(places) if not self._over[place]]
+        if len(playing) < len(places) and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+            raise ResetNeeded(
+                f"the episodes of environments {[p for p in places if self._over[p]]} are over: "
+                "call reset(options={'reset_mask': mask}) before the next step"
+            )
+        return playing, [self.envs[places[slot]].running() for slot in playing]
+
+    def _renewed(self, places: Sequence[int], rows: list[Row | None]) -> dict[str, Any]:
+        """Starts the episodes that the autoreset mode wants started, and lays out the infos."""
+        if self.autoreset_mode is not AutoresetMode.SAME_STEP:
+            for slot, row in enumerate(rows):
+                if row is None:  # NEXT_STEP: its episode ended one step ago
+                    rows[slot] = self._renew(places[slot])
+            return _batch(rows)
+        finals: dict[int, tuple[str, Row]] = {}
+        for slot, place in enumerate(places):
+            if place in self._ended:
+                finals[slot] = self._observations[place], rows[slot] or _BLANK
+                rows[slot] = self._renew(place)
+        infos = _batch(rows)
+        return infos | _final(finals, len(places)) if finals else infos
 
     def _renew(self, place: int) -> Row:
         """Starts the next episode of one environment and reports it."""

@@ -13,15 +13,21 @@ import pytest
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import (
+    Autoreset,
+    ClipReward,
     DelayObservation,
     FlattenObservation,
     FrameStackObservation,
+    NormalizeReward,
     RecordEpisodeStatistics,
+    StickyAction,
     TimeAwareObservation,
     TimeLimit,
+    TransformAction,
     TransformObservation,
     TransformReward,
 )
+from gymnasium.wrappers import vector as vector_wrappers
 
 import srenv
 from srenv.registration import ENVIRONMENTS
@@ -191,8 +197,13 @@ def test_masked_samples_keep_gymnasiums_meaning():
 def test_stock_wrappers_take_it(make):
     turn = RIGHT.format(1, "wrong")
     for wrap in (
-        lambda env: RecordEpisodeStatistics(env),
+        RecordEpisodeStatistics,
         lambda env: TimeLimit(env, 2),
+        Autoreset,
+        lambda env: ClipReward(env, -1, 1),
+        NormalizeReward,
+        lambda env: StickyAction(env, 0.5),
+        lambda env: TransformAction(env, str.strip, env.action_space),
         lambda env: FrameStackObservation(env, 2),
         lambda env: DelayObservation(env, 1),
         lambda env: TransformReward(env, lambda reward: 2 * reward),
@@ -208,6 +219,22 @@ def test_flattening_wrappers_take_text():
         env = wrap(prefixed_env())
         env.reset(seed=0)
         assert env.step("π")[0] in env.observation_space
+
+
+def test_stock_vector_wrappers_take_the_native_environment():
+    turns = [RIGHT.format(1, "correct"), "x"]
+    for wrap in (
+        vector_wrappers.RecordEpisodeStatistics,
+        vector_wrappers.DictInfoToList,
+        lambda envs: vector_wrappers.TransformReward(envs, lambda reward: 2 * reward),
+    ):
+        envs = wrap(gym.make_vec("SelfCorrectMath-v0", 2, autoreset_mode="SameStep"))
+        envs.reset(seed=0)
+        infos = envs.step(turns)[4]
+    assert infos["_final_obs"].tolist() == [True, False]
+    envs = vector_wrappers.RecordEpisodeStatistics(gym.make_vec("SelfCorrectMath-v0", 2))
+    envs.reset(seed=0)
+    assert envs.step(turns)[4]["_episode"].tolist() == [True, False]
 
 
 # --- the vector environment -----------------------------------------------------------------------

@@ -45,6 +45,12 @@ def test_readme_python_blocks_run():
             subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
 
 
+def test_the_page_on_tools_runs():
+    page = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
+
+
 def test_readme_files_exist():
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         if not target.startswith("http"):
