@@ -140,7 +140,7 @@ def _per_turn(envs: Any, batches: list[tuple[str, ...]]) -> float:
 
 def _pair(source: str, n: int, length: int) -> tuple[float, float]:
     """Microseconds per turn of SyncVectorEnv and of the native environment."""
-    steps = max(4, 6_000 // n)
+    steps = max(12, 6_000 // n)
     turns = _turns(n * steps, length, seed=n)
     batches = [tuple(turns[k * n : (k + 1) * n]) for k in range(steps)]
     sync = gym.make_vec("SelfCorrectMath-v0", n, vectorization_mode="sync", problems=source)

@@ -137,7 +137,7 @@ class Conversation:
         self.outcome = rules.start
         (opening,) = rules.protocol.opening(problem.prompt)
         self.transcript = f"User: {opening['content']}"
-        self._played: list[tuple[str, ParsedTurn, Judgement, Outcome]] = []
+        self._played: list[Any] = []  # text, parsed, judgement, outcome; and again
         self._episode: Episode | None = None
 
     @property
@@ -152,7 +152,7 @@ class Conversation:
             self._episode = Episode(
                 self.problem, messages=self.rules.protocol.opening(self.problem.prompt)
             )
-            for played in self._played:
+            for played in zip(*[iter(self._played)] * 4, strict=True):
                 self._record(self._episode, *played)
         return self._episode
 
@@ -162,33 +162,34 @@ class Conversation:
         Raises:
             RuntimeError: The episode is over.
         """
-        text, parsed = self.read(text)
+        parsed = self.read(text)
         self.settle(text, parsed, check(self.problem, parsed.answer))
         return self.episode.turns[-1]
 
-    def read(self, text: str) -> tuple[str, ParsedTurn]:
-        """Takes a turn apart without playing it; the text comes back as it will be recorded.
+    def read(self, text: str) -> ParsedTurn:
+        """Takes a turn apart without playing it.
 
         Raises:
             RuntimeError: The episode is over.
         """
         if self.outcome.ending != "running":
             raise RuntimeError("the episode is over; start a new conversation")
-        # The verifier and the next observation see what was parsed, never an unbounded text.
-        text = text[:MAX_TURN_CHARS]
-        return text, self.rules.protocol.parse(text)
+        return self.rules.protocol.parse(text)
 
     def settle(self, text: str, parsed: ParsedTurn, judgement: Judgement) -> Outcome:
         """Plays a turn that was read and judged."""
+        # The next observation and the record hold what was parsed, never an unbounded text.
+        text = text[:MAX_TURN_CHARS]
         key = (judgement.correct, parsed.verdict, parsed.confidence, parsed.malformed)
         outcome = self.outcome.next.get(key)
         if outcome is None:
             turns = [*self.episode.turns, _turn(text, parsed, judgement)]
             outcome = self.rules.outcome(self.outcome, key, turns)
         self.outcome = outcome
-        self._played.append((text, parsed, judgement, outcome))
+        # Flat: a tuple per turn would be one more object for the garbage collector to visit.
+        self._played += (text, parsed, judgement, outcome)
         if self._episode is not None:
-            self._record(self._episode, *self._played[-1])
+            self._record(self._episode, text, parsed, judgement, outcome)
         self.transcript = f"{self.transcript}\n\nAssistant: {text}{outcome.tail}"
         return outcome
 

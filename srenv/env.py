@@ -90,8 +90,8 @@ class SelfCorrectEnv(gym.Env[str, str]):
             raise ResetNeeded("the episode is over: call reset() before step()")
         if not isinstance(action, str):
             raise InvalidAction(f"an action is one turn as str, got {type(action).__name__}")
-        text, parsed = conversation.read(action)
-        outcome = conversation.settle(text, parsed, check(conversation.problem, parsed.answer))
+        parsed = conversation.read(action)
+        outcome = conversation.settle(action, parsed, check(conversation.problem, parsed.answer))
         self.show()
         truncated = outcome.ending == "exhausted"
         terminated = outcome.ending != "running" and not truncated

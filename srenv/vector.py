@@ -23,12 +23,37 @@ BoolArray = NDArray[np.bool_]
 Observations = tuple[str, ...]
 Step = tuple[Observations, NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
 
-Row = tuple[str | None, str | None, tuple[Any, ...]]
-"""What one environment reports: problem id, answer, and the rest of `srenv.env.INFO`."""
-
 _DTYPES = (np.int64, np.bool_, np.bool_, object, np.bool_, object, np.float64, np.float64)
-_BLANK: Row = (None, None, (0, False, False, None, False, None, 0.0, 0.0))
+_BLANK = (0, False, False, None, False, None, 0.0, 0.0)
 """What Gymnasium's vector infos hold where an environment has nothing to say."""
+
+
+class _Rows:
+    """What environments report, column by column; None where one has nothing to say.
+
+    Lists, not objects per environment: the garbage collector would visit those at every step.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.ids: list[str | None] = [None] * count
+        self.answers: list[str | None] = [None] * count
+        self.reports: list[tuple[Any, ...] | None] = [None] * count
+
+    def copy(self, other: _Rows, slot: int) -> None:
+        """Takes over what `other` has at `slot`."""
+        self.ids[slot], self.answers[slot] = other.ids[slot], other.answers[slot]
+        self.reports[slot] = other.reports[slot]
+
+    def infos(self) -> dict[str, Any]:
+        """Infos of Gymnasium's shape: an array per key and a mask of who has it."""
+        mask = np.array([report is not None for report in self.reports])
+        columns = [np.array(self.ids, object), np.array(self.answers, object)]
+        reports = zip(*[report or _BLANK for report in self.reports], strict=True)
+        columns += map(np.array, reports, _DTYPES)
+        infos: dict[str, Any] = {}
+        for key, column in zip(INFO, columns, strict=True):
+            infos[key], infos["_" + key] = column, mask.copy()
+        return infos
 
 
 class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
@@ -133,7 +158,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         size = self._group_size(options.pop("group_size", 1))
         given = self._given(options, size)
         drawn: dict[int, Problem] = {}
-        rows: list[Row | None] = [None] * self.num_envs
+        rows = _Rows(self.num_envs)
         for place in chosen:
             env = self.envs[place]
             if seeds[place] is not None:
@@ -142,9 +167,9 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             problem = given[place] or drawn.get(group)
             if problem is None:
                 problem = drawn[group] = env.source.problem(index)
-            rows[place] = self._begin(place, problem)
+            self._begin(place, problem, rows, place)
         self._ended = {}
-        return tuple(self._observations), _batch(rows)
+        return tuple(self._observations), rows.infos()
 
     def step(self, actions: Sequence[str]) -> Step:
         """Plays one turn in every environment.
@@ -188,24 +213,24 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         texts = _texts(actions, len(places))
         playing, conversations = self._ready(places)
         # Nothing has changed up to here, and nothing does before all answers are judged.
-        reads = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
-        judgements = check_batch(
-            [conversation.problem for conversation in conversations],
-            [parsed.answer for _, parsed in reads],
-        )
+        parsed = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
+        problems = [conversation.problem for conversation in conversations]
+        judgements = check_batch(problems, [turn.answer for turn in parsed])
         count = len(places)
         rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
-        rows: list[Row | None] = [None] * count
+        rows = _Rows(count)
         observations, limit = self._observations, self._limit
         self._ended = {}
-        for slot, conversation, (text, parsed), judgement in zip(
-            playing, conversations, reads, judgements, strict=True
+        for slot, conversation, turn, judgement in zip(
+            playing, conversations, parsed, judgements, strict=True
         ):
             place = places[slot]
-            outcome = conversation.settle(text, parsed, judgement)
+            outcome = conversation.settle(texts[slot], turn, judgement)
             ending, capped = outcome.ending, outcome.turn == limit
             rewards[slot] = outcome.reward
-            rows[slot] = conversation.problem.id, parsed.answer or "", outcome.report
+            rows.ids[slot] = conversation.problem.id
+            rows.answers[slot] = turn.answer or ""
+            rows.reports[slot] = outcome.report
             observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
             if ending != "running" or capped:
                 terminated[slot] = ending not in ("running", "exhausted")
@@ -234,31 +259,42 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             )
         return playing, [self.envs[places[slot]].running() for slot in playing]
 
-    def _renewed(self, places: Sequence[int], rows: list[Row | None]) -> dict[str, Any]:
+    def _renewed(self, places: Sequence[int], rows: _Rows) -> dict[str, Any]:
         """Starts the episodes that the autoreset mode wants started, and lays out the infos."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            for slot, row in enumerate(rows):
-                if row is None:  # NEXT_STEP: its episode ended one step ago
-                    rows[slot] = self._renew(places[slot])
-            return _batch(rows)
-        finals: dict[int, tuple[str, Row]] = {}
-        for slot, place in enumerate(places):
-            if place in self._ended:
-                finals[slot] = self._observations[place], rows[slot] or _BLANK
-                rows[slot] = self._renew(place)
-        infos = _batch(rows)
-        return infos | _final(finals, len(places)) if finals else infos
+            for slot, report in enumerate(rows.reports):
+                if report is None:  # NEXT_STEP: its episode ended one step ago
+                    self._renew(places[slot], rows, slot)
+            return rows.infos()
+        over = [slot for slot, place in enumerate(places) if place in self._ended]
+        if not over:
+            return rows.infos()
+        mask = np.zeros(len(places), np.bool_)
+        mask[over] = True
+        final_obs = np.full(len(places), None, object)
+        finals = _Rows(len(places))
+        for slot in over:
+            final_obs[slot] = self._observations[places[slot]]
+            finals.copy(rows, slot)
+            self._renew(places[slot], rows, slot)
+        return rows.infos() | {
+            "final_obs": final_obs,
+            "_final_obs": mask,
+            "final_info": finals.infos(),
+            "_final_info": mask.copy(),
+        }
 
-    def _renew(self, place: int) -> Row:
-        """Starts the next episode of one environment and reports it."""
+    def _renew(self, place: int, rows: _Rows, slot: int) -> None:
+        """Starts the next episode of one environment."""
         env = self.envs[place]
-        return self._begin(place, env.source.problem(env.draw()))
+        self._begin(place, env.source.problem(env.draw()), rows, slot)
 
-    def _begin(self, place: int, problem: Problem) -> Row:
+    def _begin(self, place: int, problem: Problem, rows: _Rows, slot: int) -> None:
         conversation = self.envs[place].begin(problem)
         self._observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
         self._over[place] = False
-        return problem.id, "", conversation.outcome.report
+        rows.ids[slot], rows.answers[slot] = problem.id, ""
+        rows.reports[slot] = conversation.outcome.report
 
     @property
     def ended(self) -> dict[int, Episode]:
@@ -372,30 +408,3 @@ def _texts(actions: Iterable[str], count: int) -> list[str]:
         if not isinstance(text, str):
             raise InvalidAction(f"a turn is a str, got {type(text).__name__} at {place}")
     return texts
-
-
-def _batch(rows: Sequence[Row | None]) -> dict[str, Any]:
-    """Infos of Gymnasium's shape: an array per key and a mask of who has it."""
-    mask = np.array([row is not None for row in rows])
-    ids, answers, reports = zip(*[row or _BLANK for row in rows], strict=True)
-    columns = [np.array(ids, object), np.array(answers, object)]
-    columns += map(np.array, zip(*reports, strict=True), _DTYPES)
-    infos: dict[str, Any] = {}
-    for key, column in zip(INFO, columns, strict=True):
-        infos[key], infos["_" + key] = column, mask.copy()
-    return infos
-
-
-def _final(finals: Mapping[int, tuple[str, Row]], count: int) -> dict[str, Any]:
-    """What SAME_STEP adds: the last observation and info of the episodes that ended."""
-    observations = np.full(count, None, object)
-    mask = np.zeros(count, np.bool_)
-    rows: list[Row | None] = [None] * count
-    for slot, (observation, row) in finals.items():
-        observations[slot], mask[slot], rows[slot] = observation, True, row
-    return {
-        "final_obs": observations,
-        "_final_obs": mask,
-        "final_info": _batch(rows),
-        "_final_info": mask.copy(),
-    }

@@ -80,7 +80,8 @@ def test_remembered_outcomes_pay_what_the_reward_pays(turns, preset):
     late = Conversation.under(rules, PROBLEM)
     for text in turns:
         if not late.ended:
-            late.settle(*late.read(text), srenv.problems.check(PROBLEM, late.read(text)[1].answer))
+            parsed = late.read(text)
+            late.settle(text, parsed, srenv.problems.check(PROBLEM, parsed.answer))
     assert late.episode.to_json() | {"turns": []} == episode.to_json() | {"turns": []}
     assert [t.rewards for t in late.episode.turns] == [t.rewards for t in episode.turns]
     assert late.transcript == srenv.transcript(late.episode.messages)
