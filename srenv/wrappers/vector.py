@@ -1,7 +1,8 @@
 """The wrappers for vector environments, under the same names.
 
 They wrap the native `srenv.vector.SelfCorrectMathVectorEnv`, which keeps the episodes that end.
-Around a `SyncVectorEnv` or `AsyncVectorEnv`, wrap the environments inside instead.
+Around a `SyncVectorEnv` or `AsyncVectorEnv`, wrap the environments inside instead. `step_subset`
+belongs to the native environment itself: what is played through it passes wrappers by.
 """
 
 from __future__ import annotations
