@@ -41,11 +41,11 @@ class Demonstration:
 class SftConfig:
     """How demonstrations are imitated."""
 
-    epochs: float = 8.0
+    epochs: float = 2.0
     """Passes over the data."""
     batch_size: int = 32
     """Demonstrations per optimiser step."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     """Peak of a cosine schedule; the paper's 7B model used 1e-5."""
     save_every: int = 100
     """Steps between checkpoints, from which a killed run resumes."""

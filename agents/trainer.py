@@ -46,7 +46,7 @@ OnEpisodes = Callable[[Sequence[Episode], int], None]
 class PolicyGradientConfig:
     """How the policy is trained on its own episodes."""
 
-    steps: int = 80
+    steps: int = 110
     """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
     problems_per_step: int = 16
     """Different problems per step."""
@@ -58,7 +58,7 @@ class PolicyGradientConfig:
     """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
     scale_roles: bool = True
     """Divide attempts' and verdicts' advantages by their own spread (PAG)."""
-    learning_rate: float = 2e-4
+    learning_rate: float = 4e-4
     """Adam's at the start, falling linearly; a 7B model wants about 1e-6."""
     kl: float = 0.0
     """Weight of the KL to the starting policy (TRL's beta)."""

@@ -60,8 +60,8 @@ class SelfRewardingConfig:
     """Go on with the run in the folder; finished stages are not repeated."""
     seed: int = 0
     """Seeds sampling and training."""
-    max_attempts: int = 2
-    """Attempts per episode; the paper's horizon, and that of the demonstrations."""
+    max_attempts: int = 3
+    """Attempts per episode, one more than in the demonstrations and in the paper."""
     reward: str = "default"
     """Reward preset, or term=weight,... (see srenv.rewards)."""
     eval_n: int = 500

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from agents.chat import IGNORE
 from agents.progress import progress_bar
 from agents.tiny.skills import Said, at_sight, facts, judge, revise
-from agents.tiny.tokenizer import ASSISTANT, END, PAD, USER, make_tokenizer
+from agents.tiny.tokenizer import ASSISTANT, USER, make_tokenizer
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Phase:
         at_sight: Share of steps on skill 1.
         judge: Share of steps on skill 2.
         revise: Share of steps on skill 3.
+        varied: Lay conversations out in many ways (see `collate` and `skills`).
         peak: Greatest learning rates, as a share of the configured ones.
         decay: Share of the phase, at its end, over which the rates fall to nothing.
     """
@@ -70,19 +72,22 @@ class Phase:
     at_sight: float
     judge: float
     revise: float
+    varied: bool
     peak: float = 1.0
     decay: float = 0.5
 
 
 CURRICULUM = (
-    Phase(900, 0.75, 0.07, 0.09, 0.09, decay=0.0),
-    Phase(1350, 0.15, 0.21, 0.32, 0.32, decay=0.3),
-    Phase(1200, 0.10, 0.30, 0.20, 0.40, decay=0.45),
-    Phase(600, 0.08, 0.55, 0.15, 0.22, peak=0.6, decay=0.6),
-    Phase(600, 0.05, 0.33, 0.42, 0.20, peak=0.7, decay=0.6),
-    Phase(400, 0.03, 0.57, 0.22, 0.18, peak=0.5, decay=0.8),
+    Phase(900, 0.75, 0.07, 0.09, 0.09, varied=False, decay=0.0),
+    Phase(1350, 0.15, 0.21, 0.32, 0.32, varied=False, decay=0.3),
+    Phase(1000, 0.10, 0.20, 0.38, 0.32, varied=True, peak=0.8, decay=0.5),
+    Phase(1000, 0.05, 0.46, 0.27, 0.22, varied=True, peak=0.7, decay=0.6),
+    Phase(800, 0.05, 0.42, 0.32, 0.21, varied=True, peak=0.5, decay=0.7),
 )
-"""Arithmetic first, then all skills; the last phases set how good the model is at sight."""
+"""Arithmetic, then all skills in one layout, then in many; started in many, copying never forms.
+
+The last phases set how good the model is at sight.
+"""
 
 WARMUP = 30
 """Steps of linear warm-up at the start of a phase."""
@@ -142,35 +147,61 @@ def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
         return [at_sight(rng) for _ in range(4 * config.batch_size)]
     attempts = rng.choice(ATTEMPTS)
     draw_one = judge if skill == "judge" else revise
-    return [draw_one(rng, attempts) for _ in range(config.batch_size)]
+    return [draw_one(rng, attempts, phase.varied) for _ in range(config.batch_size)]
 
 
 def collate(
-    conversations: Sequence[Sequence[Said]], tokenizer: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and labels, padded on the right; only what is to be learned has labels."""
+    conversations: Sequence[Sequence[Said]], tokenizer: Any, jumps: random.Random | None = None
+) -> dict[str, torch.Tensor]:
+    """The model's inputs, padded on the right; only what is to be learned has labels.
+
+    With `jumps`, positions jump ahead at random around the tokens that open a message (after Ruoss
+    et al. 2023, arXiv 2305.16843): the model has to find numbers by what they are, not by where
+    they stand.
+    """
     contents = [said.content for conversation in conversations for said in conversation]
     encoded = iter(tokenizer(contents, add_special_tokens=False)["input_ids"])
-    pad, user, assistant, end = tokenizer.convert_tokens_to_ids([PAD, USER, ASSISTANT, END])
-    ids, labels = [], []
+    ids, labels, positions = [], [], []
     for conversation in conversations:
         row: list[int] = []
         targets: list[int] = []
+        places: list[int] = []
         for said in conversation:
-            new = next(encoded)
-            if said.role != "text":
-                row.append(user if said.role == "user" else assistant)
-                targets.append(IGNORE)
-                new = [*new, end]
-            row += new
-            targets += new if said.learn else [IGNORE] * len(new)
+            for new, learn in _parts(said, next(encoded), tokenizer):
+                start = places[-1] + 1 if places else 0
+                start += jump(jumps) if jumps else 0
+                row += new
+                places += range(start, start + len(new))
+                targets += new if learn else [IGNORE] * len(new)
         ids.append(torch.tensor(row))
         labels.append(torch.tensor(targets))
-    pad_rows = torch.nn.utils.rnn.pad_sequence
-    return (
-        pad_rows(ids, batch_first=True, padding_value=pad),
-        pad_rows(labels, batch_first=True, padding_value=IGNORE),
-    )
+        positions.append(torch.tensor(places))
+    pad_rows = partial(torch.nn.utils.rnn.pad_sequence, batch_first=True)
+    batch = {
+        "input_ids": pad_rows(ids, padding_value=tokenizer.pad_token_id),
+        "labels": pad_rows(labels, padding_value=IGNORE),
+        "position_ids": pad_rows(positions),
+    }
+    # All ones, though rows are padded: causal attention never looks to the right, and without a
+    # mask transformers would read a jump as the start of another packed sequence.
+    batch["attention_mask"] = torch.ones_like(batch["input_ids"])
+    return batch
+
+
+def _parts(said: Said, ids: list[int], tokenizer: Any) -> list[tuple[list[int], bool]]:
+    """The token that opens a message and what it says, each with whether to learn it."""
+    if said.role == "text":
+        return [(ids, said.learn)]
+    opening = USER if said.role == "user" else ASSISTANT
+    return [
+        ([tokenizer.convert_tokens_to_ids(opening)], False),
+        ([*ids, tokenizer.eos_token_id], said.learn),
+    ]
+
+
+def jump(rng: random.Random) -> int:
+    """How many positions stay empty; none, half of the time."""
+    return rng.randint(1, 32) if rng.random() < 0.5 else 0
 
 
 class Optimisers:
@@ -209,13 +240,13 @@ def pretrain(config: PretrainConfig) -> Path:
     steps = total_steps(config)
     with progress_bar("pre-training", steps) as bar:
         for step in range(first, steps):
-            ids, labels = collate(draw(config, step), tokenizer)
-            # Padding is on the right and has no labels: causal attention never looks at it.
-            loss = model(input_ids=ids, labels=labels).loss
+            jumps = random.Random(step) if locate(config, step)[0].varied else None
+            batch = collate(draw(config, step), tokenizer, jumps)
+            loss = model(**batch).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimisers.step(step)
-            tokens += int((ids != tokenizer.pad_token_id).sum())
+            tokens += int((batch["input_ids"] != tokenizer.pad_token_id).sum())
             bar.reach(step + 1, f"loss {loss.item():.3f} tokens {tokens / 1e6:.1f}M")
             if (step + 1) % config.save_every == 0:
                 _save(checkpoint, model, optimisers, step + 1, tokens)

@@ -16,6 +16,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agents.tiny.tokenizer import CUE
 from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.protocol import EVALUATE, PROTOCOLS
@@ -39,41 +40,54 @@ def at_sight(rng: random.Random) -> list[Said]:
     return [*_asked(rng, problem), Said("assistant", _boxed(problem.answer), learn=True)]
 
 
-def judge(rng: random.Random, attempts: int) -> list[Said]:
+def judge(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     """Skill 2: given attempts, each checked on request.
 
-    All but the last of the given attempts are wrong; the last one is right half of the time.
+    All but the last of the given attempts are wrong; the last one is right half of the time. When
+    `varied`, blank lines follow some of them, and the user quotes them half of the time.
     """
     problem = _TRAIN.problem(rng.getrandbits(40))
     x = int(problem.answer)
     answers = [near_miss(rng, x) for _ in range(attempts)]
     if rng.random() < 0.5:
         answers[-1] = x
-    if attempts == 1 and rng.random() < 0.5:
-        return _quoted(rng, problem, answers[0])
-    return _checked(rng, problem, answers, learn=True)
+    if not varied or rng.random() < 0.5:
+        return _checked(rng, problem, answers, varied, learn=True)
+    last = [_boxed(answers[-1]) + _blank(rng), EVALUATE]
+    rng.shuffle(last)
+    said = _quoted(rng, problem, answers[:-1], last)
+    return [*said, Said("assistant", check(problem.data, answers[-1]), learn=True)]
 
 
-def _quoted(rng: random.Random, problem: Problem, answer: int) -> list[Said]:
-    """A given answer that the user quotes, before or after the request to check it.
-
-    Copying by position alone would fail here; so it would in the turns that the warm-up builds.
-    """
-    parts = [_boxed(answer) + "\n" * rng.choice((0, 0, 1, 2)), EVALUATE]
-    rng.shuffle(parts)
-    return [
-        Said("user", "\n".join([problem.prompt, *parts])),
-        Said("assistant", check(problem.data, answer), learn=True),
-    ]
-
-
-def revise(rng: random.Random, attempts: int) -> list[Said]:
+def revise(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     """Skill 3: the right answer, after one or more wrong ones and their checks."""
     problem = _TRAIN.problem(rng.getrandbits(40))
     x = int(problem.answer)
     answers = [near_miss(rng, x) for _ in range(attempts)]
-    said = _checked(rng, problem, answers, learn=False)
-    return [*said, _again(rng), Said("assistant", _boxed(x), learn=True)]
+    if not varied or rng.random() < 0.5:
+        said = [*_checked(rng, problem, answers, varied), Said("user", _again(rng))]
+    else:
+        said = _quoted(rng, problem, answers, [_again(rng)])
+    return [*said, Said("assistant", _boxed(x), learn=True)]
+
+
+def _quoted(
+    rng: random.Random, problem: Problem, answers: Sequence[int], last: Sequence[str]
+) -> list[Said]:
+    """A history of answers and checks that the user quotes, with a request in the same message.
+
+    A model that copies by position alone fails here, as it would in the turns of the environment.
+    """
+    parts = [problem.prompt]
+    for index, answer in enumerate(answers):
+        if index and rng.random() < 0.5:
+            parts.append(_again(rng))
+        parts += [_boxed(answer) + _blank(rng), check(problem.data, answer)]
+    return [Said("user", "\n".join([*parts, *last]))]
+
+
+def _blank(rng: random.Random) -> str:
+    return "\n" * rng.choice((0, 0, 0, 1, 2, 3))
 
 
 def _asked(rng: random.Random, problem: Problem) -> list[Said]:
@@ -81,8 +95,8 @@ def _asked(rng: random.Random, problem: Problem) -> list[Said]:
     return [Said("user", f"{problem.prompt}\n{instruction}")]
 
 
-def _again(rng: random.Random) -> Said:
-    return Said("user", rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry)))
+def _again(rng: random.Random) -> str:
+    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry))
 
 
 def _boxed(answer: int | str) -> str:
@@ -90,16 +104,19 @@ def _boxed(answer: int | str) -> str:
 
 
 def _checked(
-    rng: random.Random, problem: Problem, answers: Sequence[int], learn: bool
+    rng: random.Random,
+    problem: Problem,
+    answers: Sequence[int],
+    varied: bool,
+    learn: bool = False,
 ) -> list[Said]:
     """The problem, then given answers, each with the request to check it and the check."""
     said = _asked(rng, problem)
     for index, answer in enumerate(answers):
         if index:
-            said.append(_again(rng))
-        blank = "\n" * rng.choice((0, 0, 0, 1, 2, 3))
+            said.append(Said("user", _again(rng)))
         said += [
-            Said("assistant", _boxed(answer) + blank),
+            Said("assistant", _boxed(answer) + (_blank(rng) if varied else "")),
             Said("user", EVALUATE),
             Said("assistant", check(problem.data, answer), learn),
         ]
@@ -133,7 +150,7 @@ def check(equation: Mapping[str, int], answer: int) -> str:
     target, product = c - b, a * answer
     verdict = "correct" if product == target else "wrong"
     return (
-        f"{c}{-b:+d}={target},{a}*{answer}={product},{product}-{target}={product - target}\n"
+        f"{CUE}{c}{-b:+d}={target},{a}*{answer}={product},{product}-{target}={product - target}\n"
         f"[VERIFY] {verdict}"
     )
 

@@ -19,7 +19,10 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 
-WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong")
+CUE = "Check: "
+"""Opens every check; the model tells by it that one begins, wherever it stands."""
+
+WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE)
 
 
 def phrases() -> list[str]:
