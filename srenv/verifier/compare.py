@@ -1,0 +1,369 @@
+"""Compare two answers that were read: kind by kind, element by element.
+
+Every function returns a `Decision`, whose first part has three values: an element that cannot be
+decided leaves the whole undecided, unless another element refutes it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+
+from srenv.verifier import numeric
+from srenv.verifier.equations import compare_equations, zero_form
+from srenv.verifier.evaluate import UndefinedError
+from srenv.verifier.grammar import Node, literal
+from srenv.verifier.judgement import Decision
+from srenv.verifier.numbers import FULL_DECIMAL, rounds
+from srenv.verifier.realset import NotASetError, real_set
+from srenv.verifier.structure import Answer, Combined, Domain, Items, Matrix, Relation, Value
+from srenv.verifier.tokens import TooLargeError
+
+ITEMS_LIMIT = 200
+
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
+_ORDER = frozenset(["<", ">", "<=", ">=", "!="])
+
+
+def compare(gold: Answer, answer: Answer) -> Decision:
+    """Compare two answers.
+
+    Args:
+        gold: The gold answer.
+        answer: The answer to check.
+
+    Returns:
+        The decision and the rule that made it.
+    """
+    gold, answer = _plain(gold), _plain(answer)
+    if isinstance(gold, Relation) or isinstance(answer, Relation):
+        return _with_relation(gold, answer)
+    if isinstance(gold, Value) and isinstance(answer, Value):
+        return _values(gold.node, answer.node)
+    if isinstance(gold, Matrix) and isinstance(answer, Matrix):
+        return _matrices(gold, answer)
+    if isinstance(gold, Domain) and isinstance(answer, Domain):
+        return gold.name == answer.name, "set"
+    if isinstance(gold, Items) and isinstance(answer, Items):
+        return _items(gold, answer)
+    if isinstance(gold, (Domain, Combined)) or isinstance(answer, (Domain, Combined)):
+        return _sets(gold, answer)
+    if isinstance(gold, Items) and gold.brackets == "{}" and len(gold.items) == 1:
+        return compare(gold.items[0], answer)
+    if isinstance(answer, Items) and answer.brackets == "{}" and len(answer.items) == 1:
+        return compare(gold, answer.items[0])
+    if isinstance(answer, Items) and not answer.ordered:
+        return False, "hedged"
+    return False, "kind"
+
+
+def _plain(answer: Answer) -> Answer:
+    """Drop the names that a list repeats: `x = 1, x = 2` and `x = 1, 2` are 1 and 2."""
+    if not isinstance(answer, Items) or answer.brackets:
+        return answer
+    named = [name_of(item) for item in answer.items]
+    if named[0] and all(name in (None, named[0]) for name in named):
+        values = [value_of(item) if name else item for item, name in zip(answer.items, named)]
+        flat = [v for value in values for v in (value.items if _bare(value) else (value,))]
+        return Items("", tuple(flat))
+    return answer
+
+
+def _bare(answer: Answer) -> bool:
+    return isinstance(answer, Items) and not answer.brackets
+
+
+def all_of(decisions: Iterable[Decision], reason: str) -> Decision:
+    """Join the decisions on all elements: one that differs refutes the whole."""
+    undecided: Decision | None = None
+    for decision in decisions:
+        if decision[0] is False:
+            return False, reason
+        if decision[0] is None:
+            undecided = decision
+    return undecided or (True, reason)
+
+
+# --- values ------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=4096)
+def _values(gold: Node, answer: Node) -> Decision:
+    ends = _infinite(gold), _infinite(answer)
+    if ends[0] or ends[1]:
+        return ends[0] == ends[1], "infinity"
+    outcome = numeric.equal(gold, answer)
+    if outcome == "equal":
+        return True, "value"
+    if outcome == "unequal":
+        return _rounded(gold, answer) or _rounded(answer, gold), "value"
+    if outcome == "undefined":
+        return _undefined(gold), "undefined"
+    return None, "undecided"
+
+
+def _undefined(gold: Node) -> bool | None:
+    """An answer without a value is wrong, unless the gold answer has none either."""
+    return False if numeric.equal(gold, gold) == "equal" else None
+
+
+def _infinite(node: Node) -> int:
+    if node.op == "negate":
+        return -_infinite(node.args[0])
+    return int(node.op == "name" and node.value == "infinity")
+
+
+def _rounded(decimal: Node, value: Node) -> bool:
+    """Whether a decimal of full length is the rounding of a constant that never ends."""
+    sign, inner = (-1, decimal.args[0]) if decimal.op == "negate" else (1, decimal)
+    if inner.op != "number" or "." not in inner.value or numeric.names(value):
+        return False
+    written = inner.value.partition("(")[0]
+    if _is_decimal(value) or len(written.replace(".", "").lstrip("0")) < FULL_DECIMAL - 2:
+        return False
+    try:
+        exact = numeric.magnitude(value)
+    except (UndefinedError, TooLargeError):
+        return False
+    if not exact:
+        return False
+    # A decimal may have lost the zeros at its end: judge it at no less than twelve digits.
+    places = FULL_DECIMAL - 1 - numeric.decimal_exponent(exact)
+    ulp = Fraction(10) ** -max(places, len(written.partition(".")[2]))
+    return rounds(sign * literal(inner), numeric.as_fraction(exact), ulp)
+
+
+def _is_decimal(node: Node) -> bool:
+    inner = node.args[0] if node.op == "negate" else node
+    return inner.op == "number" and "." in inner.value
+
+
+# --- several values ----------------------------------------------------------------------------
+
+
+def _items(gold: Items, answer: Items) -> Decision:
+    if len(gold.items) > ITEMS_LIMIT or len(answer.items) > ITEMS_LIMIT:
+        return None, "too_large"
+    if gold.ordered and answer.ordered:
+        if _shape(gold) != _shape(answer):
+            return False, "brackets"
+        if len(gold.items) != len(answer.items):
+            return False, "length"
+        return all_of(map(compare, gold.items, answer.items), "tuple")
+    if gold.ordered != answer.ordered:
+        named, values = (gold, answer) if answer.ordered else (answer, gold)
+        in_order = _as_tuple(named)
+        if in_order is not None:
+            return _items(in_order, values)
+        both = [len(side.items) > 1 or not side.ordered for side in (gold, answer)]
+        return (False, "kind") if all(both) else (False, "hedged")
+    return _named_lists(gold, answer) or _unordered(gold, answer)
+
+
+def _shape(items: Items) -> str:
+    return items.brackets.replace("<", "(").replace(">", ")")
+
+
+def _as_tuple(items: Items) -> Items | None:
+    """Return `x = 1, y = 2` as (1, 2): variables in alphabetical order stand for coordinates."""
+    names = [name_of(item) for item in items.items]
+    if not items.brackets and all(names) and names == sorted(set(map(str, names))):
+        return Items("()", tuple(map(value_of, items.items)))
+    return None
+
+
+def _named_lists(gold: Items, answer: Items) -> Decision | None:
+    """Compare lists of named values by name; one without names is taken in order."""
+    mine, yours = ([name_of(item) for item in side.items] for side in (gold, answer))
+    if len(set(mine)) < len(mine) and len(set(yours)) < len(yours):
+        return None
+    if all(mine) and all(yours):
+        if sorted(map(str, mine)) != sorted(map(str, yours)):
+            return False, "names"
+        by_name = dict(zip(yours, answer.items, strict=True))
+        pairs = [(value_of(g), value_of(by_name[n])) for g, n in zip(gold.items, mine, strict=True)]
+        return all_of([compare(g, a) for g, a in pairs], "names")
+    if (all(mine) and not any(yours)) or (all(yours) and not any(mine)):
+        if len(mine) != len(yours):
+            return False, "length"
+        values = [[value_of(i) if name_of(i) else i for i in side.items] for side in (gold, answer)]
+        return all_of(map(compare, *values), "list")
+    return None
+
+
+def _unordered(gold: Items, answer: Items) -> Decision:
+    """Match the elements of two lists; in a set, an element may be written twice."""
+    as_sets = "{}" in (gold.brackets, answer.brackets)
+    if not as_sets and len(gold.items) != len(answer.items):
+        return False, "hedged" if len(gold.items) < len(answer.items) else "length"
+    keys = {id(item): _key(item) for side in (gold, answer) for item in side.items}
+    rest = list(answer.items)
+    undecided = False
+    for item in gold.items:
+        decisions = [_match(item, other, keys) for other in rest]
+        if True in decisions:
+            if not as_sets:
+                del rest[decisions.index(True)]
+        elif None in decisions:
+            undecided = True
+        else:
+            return False, "set"
+    if as_sets:
+        for item in answer.items:
+            decisions = [_match(other, item, keys) for other in gold.items]
+            if True not in decisions and None not in decisions:
+                return False, "set"
+    return (None, "undecided") if undecided else (True, "set")
+
+
+def _match(first: Answer, second: Answer, keys: dict[int, float | None]) -> bool | None:
+    a, b = keys[id(first)], keys[id(second)]
+    if a is not None and b is not None and abs(a - b) > 1e-9 * max(abs(a), abs(b), 1e-300):
+        return False
+    return compare(first, second)[0]
+
+
+def _key(answer: Answer) -> float | None:
+    """Return a rough value of a constant, which tells most elements apart at once."""
+    if not isinstance(answer, Value):
+        return None
+    try:
+        value = numeric.magnitude(answer.node)
+        return None if value is None else float(value)
+    except (UndefinedError, TooLargeError, OverflowError):
+        return None
+
+
+def _matrices(gold: Matrix, answer: Matrix) -> Decision:
+    if (len(gold.rows), len(gold.rows[0])) != (len(answer.rows), len(answer.rows[0])):
+        return False, "matrix"
+    cells: Sequence[tuple[Answer, Answer]] = [
+        pair for g, a in zip(gold.rows, answer.rows, strict=True) for pair in zip(g, a, strict=True)
+    ]
+    return all_of((compare(g, a) for g, a in cells), "matrix")
+
+
+def _sets(gold: Answer, answer: Answer) -> Decision:
+    try:
+        return real_set(gold) == real_set(answer), "interval"
+    except NotASetError:
+        pass
+    if isinstance(gold, Combined) and isinstance(answer, Combined) and gold.joint == answer.joint:
+        if gold.joint == "setminus":
+            return all_of(map(compare, gold.parts, answer.parts), "set")
+        decision = _unordered(Items("", gold.parts), Items("", answer.parts))
+        return decision if decision[0] else (None, "undecided")
+    if isinstance(gold, Value) or isinstance(answer, Value):
+        return False, "hedged"
+    return None, "undecided"
+
+
+# --- relations ---------------------------------------------------------------------------------
+
+
+def name_of(answer: Answer) -> str | None:
+    """Return the name that an answer gives to a value, as in ``x = 5`` and ``f(x) = x^2``."""
+    if not isinstance(answer, Relation) or answer.signs[0] not in ("=", "in"):
+        return None
+    if set(answer.signs) - {answer.signs[0]}:
+        return None
+    subject = answer.items[0]
+    if isinstance(subject, Items) and subject.brackets == "()":
+        names = [_label(i.node) if isinstance(i, Value) else None for i in subject.items]
+        return "(" + ",".join(map(str, names)) + ")" if all(names) else None
+    return _label(subject.node) if isinstance(subject, Value) else None
+
+
+def _label(node: Node) -> str | None:
+    """Return the name of a lone variable, an unknown function or a segment `AB`."""
+    if node.op == "name" and node.value not in ("pi", "e", "i", "infinity"):
+        return node.value
+    if node.op == "apply":
+        return node.value + "()"
+    if node.op == "multiply":
+        parts = [_label(arg) for arg in node.args]
+        if all(part is not None and part.isupper() for part in parts):
+            return "".join(map(str, parts))
+        # `P(x) = ...`: a letter before brackets that hold a variable or a number
+        if node.args[0].op == "name" and node.args[1].op in ("name", "number"):
+            return f"{node.args[0].value}()" if node.args[0].value.isupper() else None
+    return None
+
+
+def value_of(answer: Answer) -> Answer:
+    """Return what a named answer says; a chain that computes (`x = 2 + 3 = 5`) ends in it."""
+    return answer.items[-1] if isinstance(answer, Relation) else answer
+
+
+def _with_relation(gold: Answer, answer: Answer) -> Decision:
+    if isinstance(gold, Relation) and isinstance(answer, Relation):
+        return _two_relations(gold, answer)
+    relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
+    assert isinstance(relation, Relation)
+    if name_of(relation) is not None:
+        value = value_of(relation)
+        return compare(value, other) if relation is gold else compare(other, value)
+    if not set(relation.signs) <= {"=", "in"} or isinstance(other, Combined):
+        if isinstance(other, Value):
+            return False, "hedged"
+        return _sets(gold, answer)
+    constant = _computed(relation)
+    if constant is not None:
+        return compare(constant, other) if relation is gold else compare(other, constant)
+    return False, "equation"
+
+
+def _computed(relation: Relation) -> Value | None:
+    """Return the value of `2^{10} = 1024`, a chain of equal constants."""
+    if set(relation.signs) != {"="}:
+        return None
+    nodes = [item.node for item in relation.items if isinstance(item, Value)]
+    if len(nodes) < len(relation.items) or any(map(numeric.names, nodes)):
+        return None
+    if all(numeric.equal(nodes[0], node) == "equal" for node in nodes[1:]):
+        return Value(nodes[-1])
+    return None
+
+
+def _two_relations(gold: Relation, answer: Relation) -> Decision:
+    mine, yours = name_of(gold), name_of(answer)
+    if mine is not None and mine == yours:
+        decision = compare(value_of(gold), value_of(answer))
+        return decision if decision[0] is not None else (None, decision[1])
+    if gold.signs == answer.signs == ("=",) and zero_form(gold) and zero_form(answer):
+        if (mine is None) != (yours is None) and _is_solved(gold if mine else answer):
+            return False, "unsolved"
+        return compare_equations(gold, answer)
+    if set(gold.signs) & _ORDER and set(answer.signs) & _ORDER:
+        return _inequalities(gold, answer)
+    if not (set(gold.signs) & _ORDER or set(answer.signs) & _ORDER):
+        return _chains(gold, answer)
+    return _sets(gold, answer) if {"in"} & {*gold.signs, *answer.signs} else (False, "equation")
+
+
+def _is_solved(relation: Relation) -> bool:
+    value = value_of(relation)
+    return not (isinstance(value, Value) and numeric.names(value.node))
+
+
+def _inequalities(gold: Relation, answer: Relation) -> Decision:
+    try:
+        return real_set(gold) == real_set(answer), "inequality"
+    except NotASetError:
+        pass
+    if len(gold.signs) == len(answer.signs) == 1 and zero_form(gold) and zero_form(answer):
+        return compare_equations(gold, answer)
+    return _chains(gold, answer)
+
+
+def _chains(gold: Relation, answer: Relation) -> Decision:
+    """Compare chains such as `a < b < c` step by step, forwards and backwards."""
+    reverse = Relation(answer.items[::-1], tuple(_FLIPPED[sign] for sign in answer.signs[::-1]))
+    decisions = []
+    for form in (answer, reverse):
+        if form.signs != gold.signs:
+            decisions.append((False, "relation"))
+        else:
+            decisions.append(all_of(map(compare, gold.items, form.items), "relation"))
+    return max(decisions, key=lambda d: (d[0] is True, d[0] is None))
