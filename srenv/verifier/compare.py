@@ -15,7 +15,7 @@ from srenv.verifier.equations import compare_equations, zero_form
 from srenv.verifier.evaluate import UndefinedError
 from srenv.verifier.grammar import Node, literal
 from srenv.verifier.judgement import Decision
-from srenv.verifier.numbers import FULL_DECIMAL, rounds
+from srenv.verifier.numerals import FULL_DECIMAL, rounds
 from srenv.verifier.realset import NotASetError, real_set
 from srenv.verifier.structure import Answer, Combined, Domain, Items, Matrix, Relation, Value
 from srenv.verifier.tokens import TooLargeError

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from srenv.verifier import symbolic
 from srenv.verifier.compare import compare
 from srenv.verifier.extract import extract, looks_like_turn, only_formula
 from srenv.verifier.judgement import Decision
 from srenv.verifier.normalise import normalise
-from srenv.verifier.numbers import Number, parse_number, same_number
+from srenv.verifier.numerals import Number, parse_number, same_number
 from srenv.verifier.structure import Answer, is_spaced, read
 from srenv.verifier.tokens import TooLargeError, UnreadableError
 from srenv.verifier.units import unit_name
 from srenv.verifier.words import compare_words, is_words
+
+Comparer = Callable[[str, str], Decision]
 
 ANSWER_LIMIT = 20_000
 """Longer answers are compared as they are written, and not at all beyond that."""
@@ -55,8 +57,14 @@ def bare(text: str) -> str | None:
     return only_formula(text) or text
 
 
-def decide(gold: str, answer: str) -> Decision:
-    """Decide whether an answer is the gold answer; never raises."""
+def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
+    """Decide whether an answer is the gold answer.
+
+    Args:
+        gold: The gold answer.
+        answer: An answer, or a turn.
+        compare_symbolically: Compares two normalised answers that no rule here reads.
+    """
     wanted, given = bare(gold), bare(answer)
     if given is None:
         return (False, "no_answer") if wanted else (None, "no_gold")
@@ -73,7 +81,7 @@ def decide(gold: str, answer: str) -> Decision:
         return False, "no_answer"
     if first.normal == second.normal:
         return True, "text"
-    return _decide(first, second)
+    return _decide(first, second, compare_symbolically)
 
 
 def _read(written: str) -> Read:
@@ -85,7 +93,7 @@ def _read(written: str) -> Read:
 _read_gold = functools.lru_cache(maxsize=8192)(_read)
 
 
-def _decide(gold: Read, answer: Read) -> Decision:
+def _decide(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decision:
     if gold.number is not None and answer.number is not None:
         return same_number(gold.number, answer.number)
     words = compare_words((gold.written, answer.written), (gold.normal, answer.normal))
@@ -93,10 +101,10 @@ def _decide(gold: Read, answer: Read) -> Decision:
         return words
     if _QUESTION.search(answer.normal):
         return False, "no_answer"
-    return _mathematically(gold, answer)
+    return _mathematically(gold, answer, compare_symbolically)
 
 
-def _mathematically(gold: Read, answer: Read) -> Decision:
+def _mathematically(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decision:
     commas = is_spaced(gold.written) or is_spaced(answer.written)
     (first, unit), (second, other) = _without_unit(gold.normal), _without_unit(answer.normal)
     if (unit == "%") != (other == "%"):
@@ -108,7 +116,7 @@ def _mathematically(gold: Read, answer: Read) -> Decision:
     except TooLargeError:
         return None, "too_large"
     except UnreadableError:
-        return symbolic.compare(gold.normal, answer.normal)
+        return compare_symbolically(gold.normal, answer.normal)
     try:
         given = read(second, commas)
     except TooLargeError:
@@ -116,7 +124,7 @@ def _mathematically(gold: Read, answer: Read) -> Decision:
     except UnreadableError:
         if gold.number is not None or is_words(answer.written, answer.normal):
             return False, "unparsable_answer"
-        return symbolic.compare(gold.normal, answer.normal)
+        return compare_symbolically(gold.normal, answer.normal)
     return compare(wanted, given)
 
 
