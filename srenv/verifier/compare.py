@@ -6,7 +6,6 @@ decided leaves the whole undecided, unless another element refutes it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
@@ -16,11 +15,12 @@ from srenv.verifier.evaluate import UndefinedError
 from srenv.verifier.grammar import Node, literal
 from srenv.verifier.judgement import Decision
 from srenv.verifier.numerals import FULL_DECIMAL, rounds
-from srenv.verifier.realset import NotASetError, real_set
+from srenv.verifier.realset import NotASetError, RealSet, real_set
 from srenv.verifier.structure import Answer, Combined, Domain, Items, Matrix, Relation, Value
 from srenv.verifier.tokens import TooLargeError
 
 ITEMS_LIMIT = 200
+PAIRS_LIMIT = 900
 
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
 _ORDER = frozenset(["<", ">", "<=", ">=", "!="])
@@ -88,7 +88,6 @@ def all_of(decisions: Iterable[Decision], reason: str) -> Decision:
 # --- values ------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=4096)
 def _values(gold: Node, answer: Node) -> Decision:
     ends = _infinite(gold), _infinite(answer)
     if ends[0] or ends[1]:
@@ -100,7 +99,7 @@ def _values(gold: Node, answer: Node) -> Decision:
         return _rounded(gold, answer) or _rounded(answer, gold), "value"
     if outcome == "undefined":
         return _undefined(gold), "undefined"
-    return None, "undecided"
+    return None, outcome
 
 
 def _undefined(gold: Node) -> bool | None:
@@ -198,6 +197,8 @@ def _unordered(gold: Items, answer: Items) -> Decision:
     if not as_sets and len(gold.items) != len(answer.items):
         return False, "hedged" if len(gold.items) < len(answer.items) else "length"
     keys = {id(item): _key(item) for side in (gold, answer) for item in side.items}
+    if len(gold.items) * len(answer.items) > PAIRS_LIMIT and None in keys.values():
+        return None, "too_large"
     rest = list(answer.items)
     undecided = False
     for item in gold.items:
@@ -217,22 +218,29 @@ def _unordered(gold: Items, answer: Items) -> Decision:
     return (None, "undecided") if undecided else (True, "set")
 
 
-def _match(first: Answer, second: Answer, keys: dict[int, float | None]) -> bool | None:
+_Key = tuple[complex, ...] | None
+
+
+def _match(first: Answer, second: Answer, keys: dict[int, _Key]) -> bool | None:
     a, b = keys[id(first)], keys[id(second)]
-    if a is not None and b is not None and abs(a - b) > 1e-9 * max(abs(a), abs(b), 1e-300):
+    if a is not None and b is not None and (len(a) != len(b) or any(map(_far, a, b))):
         return False
     return compare(first, second)[0]
 
 
-def _key(answer: Answer) -> float | None:
-    """Return a rough value of a constant, which tells most elements apart at once."""
-    if not isinstance(answer, Value):
-        return None
-    try:
-        value = numeric.magnitude(answer.node)
-        return None if value is None else float(value)
-    except (UndefinedError, TooLargeError, OverflowError):
-        return None
+def _far(a: complex, b: complex) -> bool:
+    return abs(a - b) > 1e-9 * max(abs(a), abs(b), 1e-300)
+
+
+def _key(answer: Answer) -> _Key:
+    """Return rough values, which tell most elements apart at once."""
+    if isinstance(answer, Value) and "log" not in numeric.operations(answer.node):
+        value = numeric.sketch(answer.node)
+        return None if value is None else (value,)
+    if isinstance(answer, Items) and answer.ordered:
+        keys = [_key(item) for item in answer.items]
+        return None if None in keys else tuple(k for key in keys for k in key or ())
+    return None
 
 
 def _matrices(gold: Matrix, answer: Matrix) -> Decision:
@@ -244,11 +252,17 @@ def _matrices(gold: Matrix, answer: Matrix) -> Decision:
     return all_of((compare(g, a) for g, a in cells), "matrix")
 
 
-def _sets(gold: Answer, answer: Answer) -> Decision:
+def _same_set(gold: Answer, answer: Answer) -> bool | None:
     try:
-        return real_set(gold) == real_set(answer), "interval"
+        return real_set(gold) == real_set(answer)
     except NotASetError:
-        pass
+        return None
+
+
+def _sets(gold: Answer, answer: Answer) -> Decision:
+    same = _same_set(gold, answer)
+    if same is not None:
+        return same, "interval"
     if isinstance(gold, Combined) and isinstance(answer, Combined) and gold.joint == answer.joint:
         if gold.joint == "setminus":
             return all_of(map(compare, gold.parts, answer.parts), "set")
@@ -348,13 +362,21 @@ def _is_solved(relation: Relation) -> bool:
 
 
 def _inequalities(gold: Relation, answer: Relation) -> Decision:
-    try:
-        return real_set(gold) == real_set(answer), "inequality"
-    except NotASetError:
-        pass
+    solved = [_solved_set(side) for side in (gold, answer)]
+    if solved[0] is not None and solved[1] is not None:
+        return _same_set(gold, answer), "inequality"
+    if (solved[0] is None) != (solved[1] is None):
+        return None, "unsolved"  # it may be no more than the problem
     if len(gold.signs) == len(answer.signs) == 1 and zero_form(gold) and zero_form(answer):
         return compare_equations(gold, answer)
     return _chains(gold, answer)
+
+
+def _solved_set(relation: Relation) -> RealSet | None:
+    try:
+        return real_set(relation)
+    except NotASetError:
+        return None
 
 
 def _chains(gold: Relation, answer: Relation) -> Decision:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from srenv.verifier.compare import compare
+from srenv.verifier.evaluate import start_clock
 from srenv.verifier.extract import extract, looks_like_turn, only_formula
 from srenv.verifier.judgement import Decision
 from srenv.verifier.normalise import normalise
@@ -28,7 +29,7 @@ ANSWER_LIMIT = 20_000
 
 _UNIT_BEHIND = re.compile(
     r"(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
-    r"|\\%|%|\^\{\\circ\}|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)$"
+    r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)$"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
@@ -74,6 +75,7 @@ def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
         return True, "text"
     if max(len(wanted), len(given)) > ANSWER_LIMIT:
         return None, "too_large"
+    start_clock()
     first, second = _read_gold(wanted), _read(given)
     if not first.normal:
         return None, "no_gold"
@@ -107,8 +109,6 @@ def _decide(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decisio
 def _mathematically(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decision:
     commas = is_spaced(gold.written) or is_spaced(answer.written)
     (first, unit), (second, other) = _without_unit(gold.normal), _without_unit(answer.normal)
-    if (unit == "%") != (other == "%"):
-        first, second, unit, other = gold.normal, answer.normal, "", ""
     if unit and other and unit != other:
         return None, "unit"
     try:

@@ -14,7 +14,7 @@ from srenv.verifier.evaluate import NotRationalError, UndefinedError, exact
 from srenv.verifier.grammar import Node
 from srenv.verifier.judgement import Decision
 from srenv.verifier.structure import Relation, Value
-from srenv.verifier.tokens import TooLargeError
+from srenv.verifier.tokens import TooLargeError, TooSlowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,8 @@ def compare_equations(gold: Relation, answer: Relation) -> Decision:
         return False, "equation"
     try:
         factor = _factor(left, right)
+    except TooSlowError:
+        return None, "timeout"
     except (TooLargeError, OverflowError):
         return None, "too_large"
     if factor is None:

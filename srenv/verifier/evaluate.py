@@ -9,15 +9,34 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+import threading
+import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
 from srenv.verifier.grammar import Node, literal
-from srenv.verifier.tokens import TooLargeError
+from srenv.verifier.tokens import TooLargeError, TooSlowError
 
 BIT_LIMIT = 16_384
 FACTORIAL_LIMIT = 2_000
+
+
+CLOCK_LIMIT = 0.25
+"""Seconds of processor time of one thread that evaluating may take for one pair of answers."""
+
+_clock = threading.local()
+
+
+def start_clock() -> None:
+    """Begin the time of a pair of answers, on this thread."""
+    _clock.end = time.thread_time() + CLOCK_LIMIT
+
+
+def check_clock() -> None:
+    """Raise `TooSlowError` once the time of this pair is over."""
+    if time.thread_time() > getattr(_clock, "end", math.inf):
+        raise TooSlowError
 
 
 class UndefinedError(Exception):
@@ -39,6 +58,7 @@ def exact(node: Node) -> Fraction:
         UndefinedError: If it divides by zero.
         TooLargeError: If a value on the way exceeds `BIT_LIMIT`.
     """
+    check_clock()
     if node.op == "number":
         return literal(node)
     if node.op in ("negate", "degrees", "add", "multiply", "divide", "power", "factorial", "abs"):
@@ -177,6 +197,7 @@ class Evaluator:
             UndefinedError: If there is no finite value.
             TooLargeError: If a value on the way is too large or too small.
         """
+        check_clock()
         value = self._value(node)
         if value:
             size = self.mp.mag(value)

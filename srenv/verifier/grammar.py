@@ -113,7 +113,7 @@ class _Reader:
                 if kind == ":":
                     raise UnreadableError
                 self.take()
-                left = Node("divide", (left, self.signed()))
+                left = _quotient(left, self.signed())
             elif self._starts_factor():
                 left = self._implicit(left)
             else:
@@ -346,7 +346,7 @@ class _Reader:
 
     def command(self, name: str) -> Node:
         if name == "frac":
-            return Node("divide", (self.argument(), self.argument()))
+            return _quotient(self.argument(), self.argument())
         if name == "binom":
             return Node("binom", (self.argument(), self.argument()))
         if name == "sqrt":
@@ -397,6 +397,17 @@ class _Reader:
 
 
 _MINUS_ONE = Node("negate", (Node("number", (), "1"),))
+
+
+def _quotient(top: Node, bottom: Node) -> Node:
+    """Divide; `dy/dx` is a name, in which nothing cancels."""
+    parts = [n.args[0] if n.op in ("multiply", "power") else n for n in (top, bottom)]
+    parts = [n.args[0] if n.op == "power" else n for n in parts]
+    if all(n == Node("name", (), "d") for n in parts) and bottom.op != "name":
+        if top.op != "multiply" or any(n.op != "name" for n in (top.args[1], bottom.args[1])):
+            raise UnreadableError
+        return Node("name", (), f"d{top.args[1].value}/d{bottom.args[1].value}")
+    return Node("divide", (top, bottom))
 
 
 def _is_integer(node: Node) -> bool:

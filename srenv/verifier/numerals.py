@@ -92,6 +92,8 @@ _CURRENCIES = (
     ("€", "euro"),
     (r"\euro", "euro"),
     ("₹", "rupee"),
+    ("Rs.", "rupee"),
+    ("Rs ", "rupee"),
 )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from srenv.verifier.evaluate import Evaluator, NotRationalError, UndefinedError, exact
 from srenv.verifier.grammar import Node, literal
-from srenv.verifier.tokens import TooLargeError
+from srenv.verifier.tokens import TooLargeError, TooSlowError
 
 FIRST_BITS = 128
 """Precision of the disproof."""
@@ -32,10 +32,13 @@ MOST_BITS = 24_000
 WORK_LIMIT = 2_000_000
 """Bound on bits of precision times nodes times points, which keeps a comparison within 0.2 s."""
 
-POINTS = 6
+POINTS = 10
 """Points at which two functions must agree."""
 
-Outcome = Literal["equal", "unequal", "undecided", "undefined"]
+DEEP_POINTS = 3
+"""Points at which they must agree to a precision that grows with their size."""
+
+Outcome = Literal["equal", "unequal", "undecided", "undefined", "too_large", "timeout"]
 
 _lock = threading.RLock()  # mpmath's precision and its caches belong to the whole process
 
@@ -92,8 +95,8 @@ def equal(left: Node, right: Node) -> Outcome:
     """Decide whether two expressions are equal; symmetric in its arguments.
 
     Returns:
-        ``undefined`` where one has no finite value, ``undecided`` where they are too large, or equal
-        on a part of their domains only.
+        ``undefined`` where one has no finite value, ``undecided`` where they are equal on a part of
+        their domains only, ``too_large`` and ``timeout`` where a limit was met.
     """
     if left == right:
         return _self_equal(left)
@@ -106,8 +109,10 @@ def equal(left: Node, right: Node) -> Outcome:
             return _by_value(left, right)
     except UndefinedError:
         return "undefined"
+    except TooSlowError:
+        return "timeout"
     except (TooLargeError, OverflowError, MemoryError, RecursionError):
-        return "undecided"
+        return "too_large"
 
 
 def _self_equal(node: Node) -> Outcome:
@@ -144,13 +149,20 @@ def _compare(left: Node, right: Node, decimal_log: bool) -> Outcome:
 
 
 def _at_point(
-    left: Node, right: Node, point: dict[str, Fraction], decimal_log: bool, work: int
+    left: Node,
+    right: Node,
+    point: dict[str, Fraction],
+    decimal_log: bool,
+    work: int,
+    deep: bool = True,
 ) -> tuple[Outcome, bool, bool]:
     """Compare two values; also say which of them are real."""
     mp = _context()
     gap, scale, height, reals = _difference(mp, left, right, point, decimal_log, FIRST_BITS)
     if gap and gap * 2 ** (FIRST_BITS // 2) > scale:
         return ("unequal", *reals)
+    if not deep:
+        return ("equal", *reals)
     bits = FIRST_BITS * 2 + 3 * height
     if bits > MOST_BITS or bits * work > WORK_LIMIT:
         raise TooLargeError
@@ -172,6 +184,22 @@ def _difference(
     small = evaluator.scale * mp.mpf(2) ** (-bits // 2)
     reals = tuple(not isinstance(v, mp.mpc) or abs(v.imag) <= small for v in (first, second))
     return abs(first - second), evaluator.scale, evaluator.height, (reals[0], reals[1])
+
+
+def sketch(node: Node) -> complex | None:
+    """Return a rough value, at a fixed point where there are variables; None where there is none."""
+    try:
+        with _lock:
+            mp = _context()
+            mp.prec = FIRST_BITS
+            point = {n: mp.mpf(_spread(n)) for n in names(node)}
+            return complex(Evaluator(mp, point).value(node))
+    except (UndefinedError, TooLargeError, OverflowError):
+        return None
+
+
+def _spread(name: str) -> float:
+    return 1 + random.Random(name).random()
 
 
 def magnitude(node: Node) -> Any:
@@ -211,38 +239,45 @@ def decimal_exponent(value: Any) -> int:
 
 
 def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bool) -> Outcome:
-    """Compare two functions of real variables.
+    """Compare two functions of real variables, which are equal where both are real.
 
-    Points at which neither is real say nothing. Where the two differ at points with a negative
-    variable only (`\\sqrt{x^2}` and `x`), the answer depends on what the variables stand for.
+    Where they differ at points with a negative variable only (`\\sqrt{x^2}` and `x`), or one has a
+    larger domain (`\\ln|x|` and `\\ln x`), the answer depends on what the variables stand for.
     """
     complex_valued = "i" in operations(left) | operations(right)
     work = (count(left) + count(right)) * POINTS
-    agreed = refuted = 0
+    agreed = whole = doubts = 0
     for point, positive in _points(left, right, variables):
+        integers = _whole(point)
+        if integers and agreed >= POINTS:
+            break
         try:
-            outcome, *reals = _at_point(left, right, point, decimal_log, work)
+            deep = agreed < DEEP_POINTS or integers
+            outcome, *reals = _at_point(left, right, point, decimal_log, work, deep)
         except (UndefinedError, OverflowError):
             continue
+        except TooSlowError:
+            raise
         except TooLargeError:
-            if agreed or refuted:
+            if agreed or doubts:
                 continue
             raise
         if outcome == "undecided":
             return outcome
-        if not any(reals) and not complex_valued and not _whole(point):
+        if not any(reals) and not complex_valued and not integers:
             continue
-        if outcome == "unequal":
+        if outcome == "equal":
+            agreed += not integers
+            whole += integers
+        elif all(reals) or complex_valued or integers:
             if positive or not _branches(left, right):
-                return outcome
-            refuted += 1
+                return "unequal"
+            doubts += 1
         else:
-            agreed += 1
-        if agreed >= POINTS:
-            break
-    if agreed < POINTS // 2:
-        return "unequal" if refuted else "undecided"
-    return "undecided" if refuted else "equal"
+            doubts += 1
+    if agreed < 3:  # sequences such as (-1)^n, which are real at integers only
+        return "equal" if whole >= 3 else "unequal" if doubts else "undecided"
+    return "undecided" if doubts else "equal"
 
 
 def _whole(point: dict[str, Fraction]) -> bool:
@@ -265,20 +300,21 @@ def _points(
     left: Node, right: Node, variables: list[str]
 ) -> Iterator[tuple[dict[str, Fraction], bool]]:
     """Yield points, and whether all their coordinates are positive; the same ones for any order."""
-    scales = sorted({s for s in _constants(left) | _constants(right) if 10 < s < 10**6})[-3:]
-    ranges = [(1, 3), (-3, 3), (0, 1), (4, 9), (-9, 9), (-1, 1), (20, 60), (-60, 60)]
+    scales = sorted({s for s in _constants(left) | _constants(right) if 9 < s < 10**6})[-3:]
+    # A negative pair of ends gives negative values, another one either sign.
+    ranges = [(1, 3), (-3, -1), (0, 1), (-9, 9), (4, 9), (-1, 0), (-9, -4), (-1, 1), (20, 60)]
+    ranges += [(-60, -20), (-60, 60)]
     for scale in scales:
-        ranges += [(-2 * scale, 2 * scale), (scale, 4 * scale), (0, scale)]
+        ranges += [(scale, 4 * scale), (-4 * scale, -scale), (0, scale), (-scale, 0)]
     generator = random.Random(" ".join(variables))
     if (operations(left) | operations(right)) & {"factorial", "binom", "gcd", "lcm"}:
         ranges = []
-    for _ in range(2):
-        for low, high in ranges:
-            values = [
-                Fraction(low) + Fraction(generator.getrandbits(40) | 1, 1 << 40) * (high - low)
-                for _ in variables
-            ]
-            yield dict(zip(variables, values, strict=True)), low >= 0
+    for low, high in ranges + ranges[:6]:
+        values = [
+            Fraction(low) + Fraction(generator.getrandbits(40) | 1, 1 << 40) * (high - low)
+            for _ in variables
+        ]
+        yield dict(zip(variables, values, strict=True)), low >= 0
     for top in (4, 5, 6, 7, 8, 9, 10, 12):  # sequences, factorials, (-1)^n
         values = [Fraction(generator.randint(1, top)) for _ in variables]
         yield dict(zip(variables, values, strict=True)), True

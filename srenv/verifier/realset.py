@@ -17,7 +17,7 @@ from srenv.verifier.grammar import Node
 from srenv.verifier.structure import Answer, Combined, Domain, Items, Relation, Value
 from srenv.verifier.tokens import TooLargeError
 
-PIECES_LIMIT = 64
+PIECES_LIMIT = 40
 
 _INFINITY = Node("name", (), "infinity")
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
@@ -46,6 +46,9 @@ class End:
             return NotImplemented
         if self.infinite or other.infinite:
             return self.infinite == other.infinite
+        gap, size = abs(self.value - other.value), abs(self.value) + abs(other.value) + 1
+        if gap * 2**60 > size:
+            return False
         outcome = numeric.equal(self.node, other.node)
         if outcome not in ("equal", "unequal"):
             raise NotASetError

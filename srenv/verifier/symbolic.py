@@ -17,6 +17,7 @@ LENGTH_LIMIT = 1_000
 DEPTH_LIMIT = 12
 DIGIT_LIMIT = 60
 POWER_LIMIT = 24
+BAR_LIMIT = 8
 EXPONENT_LIMIT = 5_000
 
 # --- what is worth parsing ---------------------------------------------------------------------
@@ -54,6 +55,8 @@ def refuse(latex: str) -> str | None:
     if len(latex) > LENGTH_LIMIT or _DIGITS.search(latex) or latex.count("^") > POWER_LIMIT:
         return "too_large"
     if any(len(e) > 4 or int(e) > EXPONENT_LIMIT for e in _EXPONENT.findall(latex)):
+        return "too_large"
+    if latex.count("|") > BAR_LIMIT or latex.count("!") > BAR_LIMIT:
         return "too_large"
     if _TOWER.search(latex) or _FACTORIAL.search(latex):
         return "too_large"

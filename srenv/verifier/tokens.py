@@ -23,6 +23,10 @@ class TooLargeError(Exception):
     """The text, or a value it asks for, is beyond the limits."""
 
 
+class TooSlowError(TooLargeError):
+    """The comparison has used up its time."""
+
+
 class Token(NamedTuple):
     """One token: its kind, its text, and whether space stands before it.
 

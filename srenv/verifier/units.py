@@ -16,7 +16,9 @@ _NOT_UNITS = re.compile(
     r"tan|log|ln|exp|infinity|inf|factorial|squared|cubed|times|plus|minus|divided|over|maybe|"
     r"possibly|probably|perhaps|if|is|are|was|but|nor|except|with|without|versus|percentage|am|"
     r"pm|base|remainder|of the|solutions|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?|"
-    r"hundredths?|thousandths?|wrong|incorrect|false)(?![a-z])"
+    r"hundredths?|thousandths?|unless|otherwise|when|given|provided|assuming|though|however|also|"
+    r"neither|never|only|any|all|some|none|i|you|think|guess|suppose|maybe|could|should|would|may|"
+    r"might|must|can|cannot|will|instead|because|so|then|else|as|like|wrong|incorrect|false)(?![a-z])"
 )
 _NAMES = {
     **{"%": "%", r"\%": "%", "percent": "%", "per cent": "%", "pct": "%"},

@@ -11,11 +11,11 @@ from srenv.verifier.normalise import WRAPPER
 _LONG_WORD = re.compile(r"[A-Za-z]{3}|^no$")
 _WORDS = re.compile(r"\(?[A-Za-z][A-Za-z ,.'’-]*\)?")
 _FORMULA_WORDS = re.compile(r"^(?:sqrt|sin|cos|tan|log|exp|infinity|inf|pi)(?![A-Za-z]{2})")
-_CHOICE = re.compile(r"(?:option |choice )?[(\[]?([A-Z])[)\].:]?", re.IGNORECASE)
+_CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))? ?(?:([ap])\.?m\.?)?", re.IGNORECASE)
 _HOUR = re.compile(r"([0-9]{1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
 _RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?: to |:)([0-9]+(?:\.[0-9]+)?))+")
-_NUMERAL = re.compile(r"([0-9A-Z]+) ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
+_NUMERAL = re.compile(r"\(?([0-9A-Z]+)\)? ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
 _BASES = {
     name: str(base)
     for base, name in enumerate(
@@ -52,6 +52,9 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
             return _parts_agree(kind is _ratio, first, second), "text"
         if kind is not _ratio:
             return False, "text"
+    letters = _CHOICE.fullmatch(gold), _CHOICE.fullmatch(answer)
+    if letters[0] and letters[1] and not (len(gold) == len(answer) == 1):
+        return letters[0][1].casefold() == letters[1][1].casefold(), "text"
     words = is_words(written[0], gold)
     if words or is_words(written[1], answer):
         first_key, second_key = as_words(gold), as_words(answer)
@@ -59,9 +62,6 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
             return True, "text"
         if first_key in _EMPTY and second_key in _EMPTY:
             return True, "text"
-        letters = _CHOICE.fullmatch(gold), _CHOICE.fullmatch(answer)
-        if letters[0] and letters[1]:
-            return letters[0][1].casefold() == letters[1][1].casefold(), "text"
         if words and first_key not in _SETS:
             return False, "text"
     return None
