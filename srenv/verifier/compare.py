@@ -270,6 +270,9 @@ def _sets(gold: Answer, answer: Answer) -> Decision:
         return decision if decision[0] else (None, "undecided")
     if isinstance(gold, Value) or isinstance(answer, Value):
         return False, "hedged"
+    if isinstance(gold, Domain) or isinstance(answer, Domain):
+        other = answer if isinstance(gold, Domain) else gold
+        return (None, "undecided") if isinstance(other, Combined) else (False, "kind")
     return None, "undecided"
 
 

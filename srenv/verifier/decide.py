@@ -132,8 +132,22 @@ def _mathematically(gold: Read, answer: Read, compare_symbolically: Comparer) ->
 def _structure_or_error(text: str, commas: bool) -> Answer | type[Exception]:
     try:
         return read(text, commas)
-    except (TooLargeError, UnreadableError) as error:
+    except UnreadableError as error:
+        return _two_forms(text, commas) or type(error)
+    except TooLargeError as error:
         return type(error)
+
+
+def _two_forms(text: str, commas: bool) -> Answer | None:
+    """Read a gold answer that gives two forms of one answer: `x > 4 : (4,\\infty)`."""
+    first, colon, second = text.rpartition(":")
+    if not colon:
+        return None
+    try:
+        forms = read(first.strip(), commas), read(second.strip(), commas)
+    except (UnreadableError, TooLargeError):
+        return None
+    return forms[1] if compare(*forms)[0] else None
 
 
 def _structure(text: str, commas: bool) -> Answer:

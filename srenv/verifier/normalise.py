@@ -60,7 +60,7 @@ _STYLE = re.compile(
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])")
 _SYNONYMS = (
     (re.compile(r"\\[dtc](frac|binom)(?![A-Za-z])"), r"\\\1"),
-    (re.compile(r"\\varnothing(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"\\(?:varnothing|oslash|O)(?![A-Za-z])"), r"\\emptyset"),
     (re.compile(r"\\le(?:q|qslant)(?![A-Za-z])"), r"\\le"),
     (re.compile(r"\\ge(?:q|qslant)(?![A-Za-z])"), r"\\ge"),
     (re.compile(r"\\neq(?![A-Za-z])|\\not\s*="), r"\\ne"),

@@ -148,7 +148,12 @@ def _parse_decimal(text: str) -> Number | None:
 
 def same_number(gold: Number, answer: Number) -> Decision:
     """Compare two numbers exactly."""
-    if gold.unit != answer.unit and gold.unit and answer.unit and "%" not in (gold.unit, answer.unit):
+    if (
+        gold.unit != answer.unit
+        and gold.unit
+        and answer.unit
+        and "%" not in (gold.unit, answer.unit)
+    ):
         same = same_quantity(gold.value, gold.unit, answer.value, answer.unit)
         return same, "unit"
     equal = gold.value == answer.value or _rounds_to(gold, answer) or _rounds_to(answer, gold)

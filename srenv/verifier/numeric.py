@@ -63,7 +63,9 @@ def _context() -> Any:
 def names(node: Node) -> frozenset[str]:
     """Return the variables of an expression."""
     if node.op == "name":
-        return frozenset() if node.value in ("pi", "e", "i", "infinity") else frozenset([node.value])
+        return (
+            frozenset() if node.value in ("pi", "e", "i", "infinity") else frozenset([node.value])
+        )
     return frozenset().union(*map(names, node.args)) if node.args else frozenset()
 
 

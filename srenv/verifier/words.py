@@ -135,7 +135,11 @@ def _numeral(text: str) -> tuple[str, ...] | None:
 
 def _date(text: str) -> tuple[str, ...] | None:
     match = _DATE.fullmatch(text)
-    if match is None or match["month"][:3].lower() not in _MONTHS or not (match["d1"] or match["d2"]):
+    if (
+        match is None
+        or match["month"][:3].lower() not in _MONTHS
+        or not (match["d1"] or match["d2"])
+    ):
         return None
     day = (match["d1"] or match["d2"]).lstrip("0")
     return match["month"][:3].lower(), day, match["year"] or ""
