@@ -129,13 +129,21 @@ def confine() -> None:
 
     def audit(event: str, args: tuple[Any, ...]) -> None:
         writes = event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        # Text that is compiled has no file to its name; modules that SymPy imports late have one.
-        compiles = event == "compile" and not str(args[1]).endswith(".py")
+        compiles = event == "compile" and not is_library_code(*args)
         forbidden = event.startswith(banned) and event not in ("os.listdir", "os.scandir")
         if writes or compiles or forbidden:
             raise PermissionError(event)
 
     sys.addaudithook(audit)
+
+
+def is_library_code(source: object, filename: object) -> bool:
+    """Whether what is compiled is a module, or what SymPy's polynomials write for themselves.
+
+    The latter depends on a number of variables and on nothing else.
+    """
+    own = isinstance(source, bytes) and source.startswith(b"def monomial_")
+    return own or str(filename).endswith(".py")
 
 
 # --- comparing ---------------------------------------------------------------------------------
