@@ -87,7 +87,10 @@ def _closed_form(draw: random.Random, equal: bool) -> Pair:
     d = a if equal else a + 1
     return draw.choice(
         [
-            (rf"\frac{{{a}+\sqrt{{{b}}}}}{{{c}}}", rf"\frac{{{d}}}{{{c}}}+\frac{{\sqrt{{{b}}}}}{{{c}}}"),
+            (
+                rf"\frac{{{a}+\sqrt{{{b}}}}}{{{c}}}",
+                rf"\frac{{{d}}}{{{c}}}+\frac{{\sqrt{{{b}}}}}{{{c}}}",
+            ),
             (rf"\frac{{{a}\pi}}{{{b}}}", rf"\frac{{{d}}}{{{b}}}\pi"),
             (rf"{a}\sqrt{{{b}}}", rf"\sqrt{{{d * d * b}}}"),
             (rf"\frac{{{a}}}{{\sqrt{{{b}}}}}", rf"\frac{{{d}\sqrt{{{b}}}}}{{{b}}}"),

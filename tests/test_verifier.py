@@ -170,7 +170,7 @@ UNEQUAL = [
     ("5", r"\boxed{}", "no_answer"),
     ("5", "I don't know.", None),
     ("5", r"\boxed{5", None),
-    ("211_4", "211_5", "text"),
+    ("211_4", "211_5", "base"),
     (r"\text{even}", r"\text{odd}", "text"),
     (r"\text{(C)}", "(B)", "text"),
     ("(3,4)", "(4,3)", "tuple"),
@@ -212,7 +212,7 @@ def test_unequal(gold: str, answer: str, reason: str | None) -> None:
         ("x", r"\sqrt{x^2}", "undecided"),
         (r"\ln 2", r"\log 2", "undecided"),
         ("x > 3", "2x + 1 > 7", "unsolved"),
-        ("6:30", "1:5", "text"),
+        ("6:30", "1:5", "ratio"),
         ("5", "9^{9^{9^{9}}}", "too_large"),
     ],
 )

@@ -45,6 +45,8 @@ def compare(gold: Answer, answer: Answer) -> Decision:
         return _matrices(gold, answer)
     if isinstance(gold, Domain) and isinstance(answer, Domain):
         return gold.name == answer.name, "set"
+    if _is_ratio(gold) or _is_ratio(answer):
+        return _ratios(gold, answer)
     if isinstance(gold, Items) and isinstance(answer, Items):
         return _items(gold, answer)
     if isinstance(gold, (Domain, Combined)) or isinstance(answer, (Domain, Combined)):
@@ -241,6 +243,35 @@ def _key(answer: Answer) -> _Key:
         keys = [_key(item) for item in answer.items]
         return None if None in keys else tuple(k for key in keys for k in key or ())
     return None
+
+
+def _is_ratio(answer: Answer) -> bool:
+    return isinstance(answer, Items) and answer.brackets == ":"
+
+
+_ZERO = Node("number", (), "0")
+
+
+def _ratios(gold: Answer, answer: Answer) -> Decision:
+    """Compare ratios, of which one may be a fraction: all terms in proportion to the first."""
+    mine, yours = _terms(gold), _terms(answer)
+    if len(mine) != len(yours):
+        return False, "kind"
+    if any(numeric.equal(terms[0], _ZERO) != "unequal" for terms in (mine, yours)):
+        return all_of([_values(a, b) for a, b in zip(mine, yours, strict=True)], "ratio")
+    products = [
+        (Node("multiply", (a, yours[0])), Node("multiply", (b, mine[0])))
+        for a, b in zip(mine[1:], yours[1:], strict=True)
+    ]
+    return all_of([_values(a, b) for a, b in products], "ratio")
+
+
+def _terms(answer: Answer) -> list[Node]:
+    """Return the terms of a ratio; a value stands in the ratio of itself to 1."""
+    if isinstance(answer, Value):
+        return [answer.node, Node("number", (), "1")]
+    items = answer.items if isinstance(answer, Items) and answer.brackets == ":" else ()
+    return [item.node for item in items if isinstance(item, Value)]
 
 
 def _matrices(gold: Matrix, answer: Matrix) -> Decision:

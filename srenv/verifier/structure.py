@@ -26,7 +26,8 @@ class Items:
     """Several answers in order.
 
     Attributes:
-        brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list.
+        brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list, and
+            ``:`` for a ratio.
         items: The answers.
     """
 
@@ -148,6 +149,9 @@ def _answer(tokens: Sequence[Token]) -> Answer:
         parts = _split(tokens, ",")
     if len(parts) > 1:
         return _joined("", parts)
+    parts = _split(tokens, ":")
+    if len(parts) > 1 and not _relation_at(tokens):
+        return Items(":", tuple(Value(expression(part)) for part in parts))
     for joint in ("cup", "cap", "setminus"):
         parts = _split(tokens, joint)
         if len(parts) > 1 and not _relation_at(tokens):

@@ -42,16 +42,13 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
     """
     gold, answer = normal
     if _is_clock(gold) or _is_clock(answer):
-        return _time(gold) == _time(answer), "text"
-    for kind in (_numeral, _ratio, _date):
-        first = kind(gold)
-        if first is None:
-            continue
-        second = kind(answer)
-        if second is not None:
-            return _parts_agree(kind is _ratio, first, second), "text"
-        if kind is not _ratio:
-            return False, "text"
+        return _time(gold) == _time(answer), "time"
+    for name, reader in (("base", _numeral), ("ratio", _ratio), ("date", _date)):
+        first, second = reader(gold), reader(answer)
+        if first is not None and second is not None:
+            return (_proportional(first, second) if name == "ratio" else first == second), name
+        if first is not None and name != "ratio":
+            return False, name
     letters = _CHOICE.fullmatch(gold), _CHOICE.fullmatch(answer)
     if letters[0] and letters[1] and not (len(gold) == len(answer) == 1):
         return letters[0][1].casefold() == letters[1][1].casefold(), "text"
@@ -70,13 +67,15 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
 _SETS = _EMPTY | {"allrealnumbers", "allreals", "realnumbers", "infinity"}
 
 
-def _parts_agree(ratio: bool, first: tuple[str, ...], second: tuple[str, ...]) -> bool | None:
-    if not ratio or len(first) != len(second):
-        return first == second
+def _proportional(first: tuple[str, ...], second: tuple[str, ...]) -> bool | None:
+    if len(first) != len(second):
+        return False
     if max(map(len, first + second)) > 12:
         return True if first == second else None
     a, b = [Fraction(p) for p in first], [Fraction(p) for p in second]
-    scaled = b[0] != 0 and all(x * b[0] == y * a[0] for x, y in zip(a, b, strict=True))
+    scaled = (
+        a[0] != 0 and b[0] != 0 and all(x * b[0] == y * a[0] for x, y in zip(a, b, strict=True))
+    )
     if scaled and first != second and any(len(parts[1]) == 2 for parts in (first, second)):
         return None  # `6:30` and `1:5`: the same ratio, but not the same time
     return scaled or first == second
