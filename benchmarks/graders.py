@@ -25,19 +25,21 @@ def _boxed(answer: str) -> str:
 
 
 def srenv() -> Grader:
+    """Ours."""
     from srenv.verifier import verify
 
     return lambda gold, answer: verify(gold, answer).correct
 
 
 def math_verify() -> Grader:
+    """math-verify as it is meant to be used: bare LaTeX in a box, limits of its own."""
     from math_verify import parse, verify
 
-    # As it is meant to be used: bare LaTeX is read in a box, limits are its own.
     return lambda gold, answer: verify(parse(_boxed(gold)), parse(_boxed(answer)))
 
 
 def trl() -> Grader:
+    """The accuracy reward of TRL, a batch of one."""
     from trl.rewards import accuracy_reward
 
     def grade(gold: str, answer: str) -> bool | None:
@@ -49,12 +51,14 @@ def trl() -> Grader:
 
 
 def verifiers() -> Grader:
+    """The boxed-answer score of verifiers."""
     from verifiers.v1.utils.score import verify_boxed_math_answer
 
     return lambda gold, answer: bool(verify_boxed_math_answer(_boxed(answer), gold))
 
 
 def gem() -> Grader:
+    """The grader behind the maths environments of GEM."""
     from gem.utils.math_grader import boxed_reward_fn
 
     return lambda gold, answer: boxed_reward_fn(_boxed(answer), gold, fast=False)[1] == 1.0

@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-
 from graders import GRADERS
 
 Pair = tuple[str, str]

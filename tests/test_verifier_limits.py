@@ -194,7 +194,7 @@ def test_a_slow_comparison_is_undecided_uncached_and_harms_nobody(workers: pool.
     began = time.perf_counter()
     assert pool.compare(*SLOW) == (None, "timeout")
     assert time.perf_counter() - began < 2
-    for gold, answer in FOR_A_WORKER[:3]:
+    for gold, _ in FOR_A_WORKER[:3]:
         assert pool.compare(gold, gold)[0] is not False
     assert pool.compare("y+2", "2+y") == (True, "symbolic")
     assert process.poll() is None  # only its child was killed

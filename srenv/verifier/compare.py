@@ -7,17 +7,15 @@ decided leaves the whole undecided, unless another element refutes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 
 from srenv.verifier import numeric
 from srenv.verifier.equations import compare_equations, zero_form
-from srenv.verifier.evaluate import UndefinedError
-from srenv.verifier.grammar import Node, literal
 from srenv.verifier.judgement import Decision
-from srenv.verifier.numerals import FULL_DECIMAL, rounds
+from srenv.verifier.names import name_of, value_of, without_repeated_names
+from srenv.verifier.nodes import Node, names, operations
 from srenv.verifier.realset import NotASetError, RealSet, real_set
 from srenv.verifier.structure import Answer, Combined, Domain, Items, Matrix, Relation, Value
-from srenv.verifier.tokens import TooLargeError
+from srenv.verifier.values import compare_values
 
 ITEMS_LIMIT = 200
 PAIRS_LIMIT = 900
@@ -36,11 +34,11 @@ def compare(gold: Answer, answer: Answer) -> Decision:
     Returns:
         The decision and the rule that made it.
     """
-    gold, answer = _plain(gold), _plain(answer)
+    gold, answer = without_repeated_names(gold), without_repeated_names(answer)
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _with_relation(gold, answer)
     if isinstance(gold, Value) and isinstance(answer, Value):
-        return _values(gold.node, answer.node)
+        return compare_values(gold.node, answer.node)
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         return _matrices(gold, answer)
     if isinstance(gold, Domain) and isinstance(answer, Domain):
@@ -60,22 +58,6 @@ def compare(gold: Answer, answer: Answer) -> Decision:
     return False, "kind"
 
 
-def _plain(answer: Answer) -> Answer:
-    """Drop the names that a list repeats: `x = 1, x = 2` and `x = 1, 2` are 1 and 2."""
-    if not isinstance(answer, Items) or answer.brackets:
-        return answer
-    named = [name_of(item) for item in answer.items]
-    if named[0] and all(name in (None, named[0]) for name in named):
-        values = [value_of(item) if name else item for item, name in zip(answer.items, named)]
-        flat = [v for value in values for v in (value.items if _bare(value) else (value,))]
-        return Items("", tuple(flat))
-    return answer
-
-
-def _bare(answer: Answer) -> bool:
-    return isinstance(answer, Items) and not answer.brackets
-
-
 def all_of(decisions: Iterable[Decision], reason: str) -> Decision:
     """Join the decisions on all elements: one that differs refutes the whole."""
     undecided: Decision | None = None
@@ -85,59 +67,6 @@ def all_of(decisions: Iterable[Decision], reason: str) -> Decision:
         if decision[0] is None:
             undecided = decision
     return undecided or (True, reason)
-
-
-# --- values ------------------------------------------------------------------------------------
-
-
-def _values(gold: Node, answer: Node) -> Decision:
-    ends = _infinite(gold), _infinite(answer)
-    if ends[0] or ends[1]:
-        return ends[0] == ends[1], "infinity"
-    outcome = numeric.equal(gold, answer)
-    if outcome == "equal":
-        return True, "value"
-    if outcome == "unequal":
-        return _rounded(gold, answer) or _rounded(answer, gold), "value"
-    if outcome == "undefined":
-        return _undefined(gold), "undefined"
-    return None, outcome
-
-
-def _undefined(gold: Node) -> bool | None:
-    """An answer without a value is wrong, unless the gold answer has none either."""
-    return False if numeric.equal(gold, gold) == "equal" else None
-
-
-def _infinite(node: Node) -> int:
-    if node.op == "negate":
-        return -_infinite(node.args[0])
-    return int(node.op == "name" and node.value == "infinity")
-
-
-def _rounded(decimal: Node, value: Node) -> bool:
-    """Whether a decimal of full length is the rounding of a constant that never ends."""
-    sign, inner = (-1, decimal.args[0]) if decimal.op == "negate" else (1, decimal)
-    if inner.op != "number" or "." not in inner.value or numeric.names(value):
-        return False
-    written = inner.value.partition("(")[0]
-    if _is_decimal(value) or len(written.replace(".", "").lstrip("0")) < FULL_DECIMAL - 2:
-        return False
-    try:
-        exact = numeric.magnitude(value)
-    except (UndefinedError, TooLargeError):
-        return False
-    if not exact:
-        return False
-    # A decimal may have lost the zeros at its end: judge it at no less than twelve digits.
-    places = FULL_DECIMAL - 1 - numeric.decimal_exponent(exact)
-    ulp = Fraction(10) ** -max(places, len(written.partition(".")[2]))
-    return rounds(sign * literal(inner), numeric.as_fraction(exact), ulp)
-
-
-def _is_decimal(node: Node) -> bool:
-    inner = node.args[0] if node.op == "negate" else node
-    return inner.op == "number" and "." in inner.value
 
 
 # --- several values ----------------------------------------------------------------------------
@@ -236,7 +165,7 @@ def _far(a: complex, b: complex) -> bool:
 
 def _key(answer: Answer) -> _Key:
     """Return rough values, which tell most elements apart at once."""
-    if isinstance(answer, Value) and "log" not in numeric.operations(answer.node):
+    if isinstance(answer, Value) and "log" not in operations(answer.node):
         value = numeric.sketch(answer.node)
         return None if value is None else (value,)
     if isinstance(answer, Items) and answer.ordered:
@@ -258,12 +187,12 @@ def _ratios(gold: Answer, answer: Answer) -> Decision:
     if len(mine) != len(yours):
         return False, "kind"
     if any(numeric.equal(terms[0], _ZERO) != "unequal" for terms in (mine, yours)):
-        return all_of([_values(a, b) for a, b in zip(mine, yours, strict=True)], "ratio")
+        return all_of([compare_values(a, b) for a, b in zip(mine, yours, strict=True)], "ratio")
     products = [
         (Node("multiply", (a, yours[0])), Node("multiply", (b, mine[0])))
         for a, b in zip(mine[1:], yours[1:], strict=True)
     ]
-    return all_of([_values(a, b) for a, b in products], "ratio")
+    return all_of([compare_values(a, b) for a, b in products], "ratio")
 
 
 def _terms(answer: Answer) -> list[Node]:
@@ -310,40 +239,6 @@ def _sets(gold: Answer, answer: Answer) -> Decision:
 # --- relations ---------------------------------------------------------------------------------
 
 
-def name_of(answer: Answer) -> str | None:
-    """Return the name that an answer gives to a value, as in ``x = 5`` and ``f(x) = x^2``."""
-    if not isinstance(answer, Relation) or answer.signs[0] not in ("=", "in"):
-        return None
-    if set(answer.signs) - {answer.signs[0]}:
-        return None
-    subject = answer.items[0]
-    if isinstance(subject, Items) and subject.brackets == "()":
-        names = [_label(i.node) if isinstance(i, Value) else None for i in subject.items]
-        return "(" + ",".join(map(str, names)) + ")" if all(names) else None
-    return _label(subject.node) if isinstance(subject, Value) else None
-
-
-def _label(node: Node) -> str | None:
-    """Return the name of a lone variable, an unknown function or a segment `AB`."""
-    if node.op == "name" and node.value not in ("pi", "e", "i", "infinity"):
-        return node.value
-    if node.op == "apply":
-        return node.value + "()"
-    if node.op == "multiply":
-        parts = [_label(arg) for arg in node.args]
-        if all(part is not None and part.isupper() for part in parts):
-            return "".join(map(str, parts))
-        # `P(x) = ...`: a letter before brackets that hold a variable or a number
-        if node.args[0].op == "name" and node.args[1].op in ("name", "number"):
-            return f"{node.args[0].value}()" if node.args[0].value.isupper() else None
-    return None
-
-
-def value_of(answer: Answer) -> Answer:
-    """Return what a named answer says; a chain that computes (`x = 2 + 3 = 5`) ends in it."""
-    return answer.items[-1] if isinstance(answer, Relation) else answer
-
-
 def _with_relation(gold: Answer, answer: Answer) -> Decision:
     if isinstance(gold, Relation) and isinstance(answer, Relation):
         return _two_relations(gold, answer)
@@ -367,7 +262,7 @@ def _computed(relation: Relation) -> Value | None:
     if set(relation.signs) != {"="}:
         return None
     nodes = [item.node for item in relation.items if isinstance(item, Value)]
-    if len(nodes) < len(relation.items) or any(map(numeric.names, nodes)):
+    if len(nodes) < len(relation.items) or any(map(names, nodes)):
         return None
     if all(numeric.equal(nodes[0], node) == "equal" for node in nodes[1:]):
         return Value(nodes[-1])
@@ -392,7 +287,7 @@ def _two_relations(gold: Relation, answer: Relation) -> Decision:
 
 def _is_solved(relation: Relation) -> bool:
     value = value_of(relation)
-    return not (isinstance(value, Value) and numeric.names(value.node))
+    return not (isinstance(value, Value) and names(value.node))
 
 
 def _inequalities(gold: Relation, answer: Relation) -> Decision:
@@ -416,7 +311,7 @@ def _solved_set(relation: Relation) -> RealSet | None:
 def _chains(gold: Relation, answer: Relation) -> Decision:
     """Compare chains such as `a < b < c` step by step, forwards and backwards."""
     reverse = Relation(answer.items[::-1], tuple(_FLIPPED[sign] for sign in answer.signs[::-1]))
-    decisions = []
+    decisions: list[Decision] = []
     for form in (answer, reverse):
         if form.signs != gold.signs:
             decisions.append((False, "relation"))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from srenv.verifier.compare import compare
-from srenv.verifier.evaluate import start_clock
+from srenv.verifier.exact import start_clock
 from srenv.verifier.extract import extract, looks_like_turn, only_formula
 from srenv.verifier.judgement import Decision
 from srenv.verifier.normalise import normalise
@@ -139,7 +139,7 @@ def _structure_or_error(text: str, commas: bool) -> Answer | type[Exception]:
 
 
 def _two_forms(text: str, commas: bool) -> Answer | None:
-    """Read a gold answer that gives two forms of one answer: `x > 4 : (4,\\infty)`."""
+    r"""Read a gold answer that gives two forms of one answer: `x > 4 : (4,\infty)`."""
     first, colon, second = text.rpartition(":")
     if not colon:
         return None
@@ -158,7 +158,7 @@ def _structure(text: str, commas: bool) -> Answer:
 
 
 def _without_unit(text: str) -> tuple[str, str]:
-    """Take a unit off an expression: `25\\pi square units`."""
+    r"""Take a unit off an expression: `25\pi square units`."""
     text = text.removeprefix(r"\$")
     found = _UNIT_BEHIND.search(text)
     if found is None:

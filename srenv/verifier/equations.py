@@ -10,9 +10,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from srenv.verifier import numeric
-from srenv.verifier.evaluate import NotRationalError, UndefinedError, exact
-from srenv.verifier.grammar import Node
+from srenv.verifier.exact import NotRationalError, UndefinedError, exact
 from srenv.verifier.judgement import Decision
+from srenv.verifier.nodes import Node, names
 from srenv.verifier.structure import Relation, Value
 from srenv.verifier.tokens import TooLargeError, TooSlowError
 
@@ -28,7 +28,7 @@ def zero_form(relation: Relation) -> Node | None:
     if len(sides) != 2 or len(relation.items) != 2:
         return None
     node = Node("add", (sides[0], Node("negate", (sides[1],))))
-    return node if numeric.names(node) else None
+    return node if names(node) else None
 
 
 def compare_equations(gold: Relation, answer: Relation) -> Decision:
@@ -36,7 +36,7 @@ def compare_equations(gold: Relation, answer: Relation) -> Decision:
     left, right = zero_form(gold), zero_form(answer)
     assert left is not None
     assert right is not None
-    if numeric.names(left) != numeric.names(right):
+    if names(left) != names(right):
         return False, "equation"
     try:
         factor = _factor(left, right)
@@ -62,7 +62,7 @@ def compare_equations(gold: Relation, answer: Relation) -> Decision:
 
 def _factor(left: Node, right: Node) -> Fraction | None:
     """Return the rational factor between two expressions: 0 where there is none, None unknown."""
-    variables = sorted(numeric.names(left))
+    variables = sorted(names(left))
     ratios = set()
     for shift in range(3):
         point = {name: Fraction(7 + 4 * i + 3 * shift, 5 + i) for i, name in enumerate(variables)}
@@ -103,6 +103,6 @@ def _constant(value: Fraction) -> Node:
 def _is_polynomial(node: Node) -> bool:
     if node.op not in _POLYNOMIAL:
         return False
-    if node.op in ("divide", "power") and numeric.names(node.args[1]):
+    if node.op in ("divide", "power") and names(node.args[1]):
         return False
     return all(map(_is_polynomial, node.args))

@@ -41,7 +41,7 @@ def looks_like_turn(text: str) -> bool:
 
 
 def only_formula(text: str) -> str | None:
-    r"""Return the only formula in a short sentence without doubt, `Therefore $x \ge 5$.`, or None."""
+    r"""Return the only formula in a sentence without doubt, `Hence $x \ge 5$.`, or None."""
     if len(text) > _FORMULA_LIMIT or not ("$" in text or "\\(" in text or "\\[" in text):
         return None
     found = list(_FORMULA.finditer(text))

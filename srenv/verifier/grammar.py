@@ -7,31 +7,23 @@ agreed reading (integrals, sums, words, primes) is refused by `UnreadableError`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
-from typing import NamedTuple
 
+from srenv.verifier.nodes import (
+    MINUS_ONE,
+    VECTORS,
+    Node,
+    ends_in_factorial,
+    is_integer,
+    is_proper,
+    is_vector,
+    quotient,
+    radians,
+)
 from srenv.verifier.tokens import TOKEN_LIMIT, Token, TooLargeError, UnreadableError
-
-
-class Node(NamedTuple):
-    """One node of an expression.
-
-    Attributes:
-        op: ``number``, ``name``, ``add``, ``multiply``, ``divide``, ``power``, ``negate``,
-            ``factorial``, ``degrees``, ``apply`` (an unknown function) or a function's name.
-        args: The operands.
-        value: The number (as written), the name, or the sign of a root's index.
-    """
-
-    op: str
-    args: tuple[Node, ...] = ()
-    value: str = ""
-
 
 END = Token("end", "")
 _APPLIED = frozenset("fghFGH")
-_VECTORS = frozenset(["vec", "overrightarrow", "hat", "mathbf", "widehat"])
-_OPAQUE = _VECTORS | {"overline", "bar", "mathcal", "tilde", "underline", "mathscr", "mathfrak"}
+_OPAQUE = VECTORS | {"overline", "bar", "mathcal", "tilde", "underline", "mathscr", "mathfrak"}
 _TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _INVERSES = {f: f"arc{f}" for f in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
 _STARTS = frozenset(["number", "name", "function", "command", "(", "[", "{", "|", "infinity"])
@@ -76,7 +68,7 @@ class _Reader:
 
     def take(self, kind: str | None = None) -> Token:
         token = self.next
-        if kind is not None and token.kind != kind or token is END:
+        if token is END or kind not in (None, token.kind):
             raise UnreadableError
         self.at += 1
         return token
@@ -106,14 +98,14 @@ class _Reader:
             if kind in ("*", "x"):
                 self.take()
                 right = self.signed()
-                if kind == "x" and _is_vector(left) and _is_vector(right):
+                if kind == "x" and is_vector(left) and is_vector(right):
                     raise UnreadableError  # a cross product does not commute
                 left = Node("multiply", (left, right))
             elif kind in ("/", ":"):
                 if kind == ":":
                     raise UnreadableError
                 self.take()
-                left = _quotient(left, self.signed())
+                left = quotient(left, self.signed())
             elif self._starts_factor():
                 left = self._implicit(left)
             else:
@@ -125,22 +117,22 @@ class _Reader:
         return kind in _STARTS and not closes
 
     def _implicit(self, left: Node) -> Node:
-        """Multiply neighbours without a sign between them; `2\\frac{1}{3}` is a mixed number."""
+        r"""Multiply neighbours without a sign between them; `2\frac{1}{3}` is a mixed number."""
         start = self.at
         token = self.next
         right = self.power()
-        if token.kind == "number" and not _ends_in_factorial(left):
+        if token.kind == "number" and not ends_in_factorial(left):
             # `2 1/3` is a mixed number; other numbers never follow something without a sign.
             bottom = self.tokens[start + 2 : start + 3]
             slashed = self.next.kind == "/" and len(bottom) == 1 and bottom[0].kind == "number"
-            if not (_is_integer(left) and token.spaced and slashed):
+            if not (is_integer(left) and token.spaced and slashed):
                 raise UnreadableError
             self.take("/")
             right = Node("divide", (right, self.power()))
-            if not _is_proper(right):
+            if not is_proper(right):
                 raise UnreadableError
             return Node("add", (left, right))
-        if token.text == "frac" and _is_integer(left) and _is_proper(right):
+        if token.text == "frac" and is_integer(left) and is_proper(right):
             return Node("add", (left, right))
         return Node("multiply", (left, right))
 
@@ -308,7 +300,7 @@ class _Reader:
         if self.next.kind == "^":
             self.take()
             exponent = self.exponent()
-        if exponent is not None and name in _INVERSES and exponent == _MINUS_ONE:
+        if exponent is not None and name in _INVERSES and exponent == MINUS_ONE:
             name, exponent = _INVERSES[name], None
         node = self._apply(name, base)
         return node if exponent is None else Node("power", (node, exponent))
@@ -316,7 +308,7 @@ class _Reader:
     def _apply(self, name: str, base: Node | None) -> Node:
         argument = self.function_argument()
         if name in _TRIGONOMETRIC:
-            argument = _radians(argument)
+            argument = radians(argument)
         if name == "lg":
             name, base = "log", Node("number", (), "10")
         if name == "exp":
@@ -330,9 +322,7 @@ class _Reader:
     def function_argument(self) -> Node:
         r"""Read what a function is applied to: a group, or the product behind it (`\sin 2x`)."""
         if self.next.kind in ("(", "{", "["):
-            node = self.group()
-            # `\sin(x)^2` leaves its power to the function, `\ln{x}^2` does too.
-            return node
+            return self.group()  # `\sin(x)^2` leaves its power to the function
         if self.next.kind in ("-", "+"):
             negative = self.take().kind == "-"
             node = self.function_argument()
@@ -346,7 +336,7 @@ class _Reader:
 
     def command(self, name: str) -> Node:
         if name == "frac":
-            return _quotient(self.argument(), self.argument())
+            return quotient(self.argument(), self.argument())
         if name == "binom":
             return Node("binom", (self.argument(), self.argument()))
         if name == "sqrt":
@@ -394,56 +384,3 @@ class _Reader:
             parts.append(self.take().text)
         self.take("}")
         return "".join(parts)
-
-
-_MINUS_ONE = Node("negate", (Node("number", (), "1"),))
-
-
-def _quotient(top: Node, bottom: Node) -> Node:
-    """Divide; `dy/dx` is a name, in which nothing cancels."""
-    parts = [n.args[0] if n.op in ("multiply", "power") else n for n in (top, bottom)]
-    parts = [n.args[0] if n.op == "power" else n for n in parts]
-    if all(n == Node("name", (), "d") for n in parts) and bottom.op != "name":
-        if top.op != "multiply" or any(n.op != "name" for n in (top.args[1], bottom.args[1])):
-            raise UnreadableError
-        return Node("name", (), f"d{top.args[1].value}/d{bottom.args[1].value}")
-    return Node("divide", (top, bottom))
-
-
-def _is_integer(node: Node) -> bool:
-    return node.op == "number" and node.value.isdigit()
-
-
-def _ends_in_factorial(node: Node) -> bool:
-    return node.op == "factorial" or (node.op == "multiply" and _ends_in_factorial(node.args[-1]))
-
-
-def _is_proper(node: Node) -> bool:
-    """Whether a node is a fraction of two literal integers between 0 and 1."""
-    if node.op != "divide" or not all(map(_is_integer, node.args)):
-        return False
-    return 0 < int(node.args[0].value) < int(node.args[1].value)
-
-
-def _is_vector(node: Node) -> bool:
-    if node.op == "name":
-        return node.value.split(" ")[0] in _VECTORS
-    return any(map(_is_vector, node.args))
-
-
-def _radians(node: Node) -> Node:
-    if node.op == "degrees":
-        turn = Node("divide", (Node("name", (), "pi"), Node("number", (), "180")))
-        return Node("multiply", (node.args[0], turn))
-    return Node(node.op, tuple(map(_radians, node.args)), node.value)
-
-
-def literal(node: Node) -> Fraction:
-    """Return the value of a ``number`` node; ``0.1(6)`` repeats its 6."""
-    text = node.value
-    if "(" not in text:
-        return Fraction(text if text[-1] != "." else text[:-1])
-    head, _, period = text.rstrip(")").partition("(")
-    places = len(head.partition(".")[2])
-    base = Fraction(head if head[-1] != "." else head[:-1])
-    return base + Fraction(int(period), (10 ** len(period) - 1) * 10**places)

@@ -113,7 +113,7 @@ def _vulgar_fraction(char: str) -> str:
 
 
 def _undress(text: str) -> str:
-    r"""Take off the LaTeX dressing; line breaks are set aside, so that `\\[` is not read as `\[`."""
+    r"""Take off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
     text = _LETTER_UNIT.sub(lambda m: " " + _LETTER_UNITS[m[1]], text)
     rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
     text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)

@@ -15,12 +15,13 @@ import functools
 import os
 import random
 import threading
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
-from srenv.verifier.evaluate import Evaluator, NotRationalError, UndefinedError, exact
-from srenv.verifier.grammar import Node, literal
+from srenv.verifier.evaluate import Evaluator
+from srenv.verifier.exact import NotRationalError, UndefinedError, exact
+from srenv.verifier.nodes import Node, count, names, operations
+from srenv.verifier.points import Point, points
 from srenv.verifier.tokens import TooLargeError, TooSlowError
 
 FIRST_BITS = 128
@@ -54,30 +55,9 @@ if hasattr(os, "register_at_fork"):
 
 @functools.lru_cache(maxsize=1)
 def _context() -> Any:
-    import mpmath  # not needed by most answers, and not free to import
+    import mpmath  # type: ignore[import-untyped]  # not needed by most answers, and not free to import
 
     return mpmath.ctx_mp.MPContext()
-
-
-@functools.lru_cache(maxsize=4096)
-def names(node: Node) -> frozenset[str]:
-    """Return the variables of an expression."""
-    if node.op == "name":
-        return (
-            frozenset() if node.value in ("pi", "e", "i", "infinity") else frozenset([node.value])
-        )
-    return frozenset().union(*map(names, node.args)) if node.args else frozenset()
-
-
-def operations(node: Node) -> frozenset[str]:
-    """Return the operations of an expression, and the constants it names."""
-    own = frozenset([node.value if node.op == "name" else node.op])
-    return own.union(*map(operations, node.args))
-
-
-def count(node: Node) -> int:
-    """Return the number of nodes."""
-    return 1 + sum(map(count, node.args))
 
 
 def rational(node: Node) -> Fraction | None:
@@ -153,7 +133,7 @@ def _compare(left: Node, right: Node, decimal_log: bool) -> Outcome:
 def _at_point(
     left: Node,
     right: Node,
-    point: dict[str, Fraction],
+    point: Point,
     decimal_log: bool,
     work: int,
     deep: bool = True,
@@ -177,7 +157,7 @@ def _at_point(
 
 
 def _difference(
-    mp: Any, left: Node, right: Node, point: dict[str, Fraction], decimal_log: bool, bits: int
+    mp: Any, left: Node, right: Node, point: Point, decimal_log: bool, bits: int
 ) -> tuple[Any, Any, int, tuple[bool, bool]]:
     mp.prec = bits
     values = {name: mp.mpf(v.numerator) / v.denominator for name, v in point.items()}
@@ -189,7 +169,7 @@ def _difference(
 
 
 def sketch(node: Node) -> complex | None:
-    """Return a rough value, at a fixed point where there are variables; None where there is none."""
+    """Return a rough value, at a fixed point where there are variables, or None."""
     try:
         with _lock:
             mp = _context()
@@ -241,15 +221,15 @@ def decimal_exponent(value: Any) -> int:
 
 
 def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bool) -> Outcome:
-    """Compare two functions of real variables, which are equal where both are real.
+    r"""Compare two functions of real variables, which are equal where both are real.
 
-    Where they differ at points with a negative variable only (`\\sqrt{x^2}` and `x`), or one has a
-    larger domain (`\\ln|x|` and `\\ln x`), the answer depends on what the variables stand for.
+    Where they differ at points with a negative variable only (`\sqrt{x^2}` and `x`), or one has a
+    larger domain (`\ln|x|` and `\ln x`), the answer depends on what the variables stand for.
     """
     complex_valued = "i" in operations(left) | operations(right)
     work = (count(left) + count(right)) * POINTS
     agreed = whole = doubts = 0
-    for point, positive in _points(left, right, variables):
+    for point, positive in points(left, right, variables):
         integers = _whole(point)
         if integers and agreed >= POINTS:
             break
@@ -282,7 +262,7 @@ def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bo
     return "undecided" if doubts else "equal"
 
 
-def _whole(point: dict[str, Fraction]) -> bool:
+def _whole(point: Point) -> bool:
     return all(value.denominator == 1 for value in point.values())
 
 
@@ -296,33 +276,3 @@ def _odd_power(node: Node) -> bool:
     if node.op == "power" and node.args[1].op != "number":
         return True
     return any(map(_odd_power, node.args))
-
-
-def _points(
-    left: Node, right: Node, variables: list[str]
-) -> Iterator[tuple[dict[str, Fraction], bool]]:
-    """Yield points, and whether all their coordinates are positive; the same ones for any order."""
-    scales = sorted({s for s in _constants(left) | _constants(right) if 9 < s < 10**6})[-3:]
-    # A negative pair of ends gives negative values, another one either sign.
-    ranges = [(1, 3), (-3, -1), (0, 1), (-9, 9), (4, 9), (-1, 0), (-9, -4), (-1, 1), (20, 60)]
-    ranges += [(-60, -20), (-60, 60)]
-    for scale in scales:
-        ranges += [(scale, 4 * scale), (-4 * scale, -scale), (0, scale), (-scale, 0)]
-    generator = random.Random(" ".join(variables))
-    if (operations(left) | operations(right)) & {"factorial", "binom", "gcd", "lcm"}:
-        ranges = []
-    for low, high in ranges + ranges[:6]:
-        values = [
-            Fraction(low) + Fraction(generator.getrandbits(40) | 1, 1 << 40) * (high - low)
-            for _ in variables
-        ]
-        yield dict(zip(variables, values, strict=True)), low >= 0
-    for top in (4, 5, 6, 7, 8, 9, 10, 12):  # sequences, factorials, (-1)^n
-        values = [Fraction(generator.randint(1, top)) for _ in variables]
-        yield dict(zip(variables, values, strict=True)), True
-
-
-def _constants(node: Node) -> set[int]:
-    if node.op == "number":
-        return {int(abs(literal(node)))}
-    return set().union(*map(_constants, node.args)) if node.args else set()

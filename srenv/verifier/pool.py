@@ -1,8 +1,8 @@
 """Worker processes that any thread may ask, and that may be killed at any time.
 
 Processes start when they are first needed, are shared by everything in this process, and end with
-it. The clock of a comparison starts when a process gets it, not while it waits for one. Nothing here
-uses signals, and a forked or spawned copy of this process starts workers of its own.
+it. The clock of a comparison starts when a process gets it, not while it waits for one. Nothing
+here uses signals, and a forked or spawned copy of this process starts workers of its own.
 """
 
 from __future__ import annotations

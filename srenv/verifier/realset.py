@@ -12,8 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 from srenv.verifier import numeric
-from srenv.verifier.evaluate import UndefinedError
-from srenv.verifier.grammar import Node
+from srenv.verifier.exact import UndefinedError
+from srenv.verifier.nodes import Node, names
 from srenv.verifier.structure import Answer, Combined, Domain, Items, Relation, Value
 from srenv.verifier.tokens import TooLargeError
 
@@ -111,7 +111,7 @@ def _real_set(answer: Answer) -> RealSet:
         if answer.name == "empty":
             return RealSet(())
         if answer.name == "R":
-            return RealSet((_EVERYTHING(),))
+            return RealSet((_everything(),))
     if isinstance(answer, Items):
         return _from_items(answer)
     if isinstance(answer, Relation):
@@ -156,17 +156,17 @@ def _from_relation(relation: Relation) -> RealSet:
 
 
 def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
-    """Return the set of one solved inequality: a variable, perhaps times a number, and a constant."""
+    """Return the set of one solved inequality: a multiple of a variable, and a constant."""
     if isinstance(left, Items) and not left.brackets and not isinstance(right, Items):
         raise NotASetError
     if isinstance(right, Items) and sign == "!=" and isinstance(left, Value) and not right.brackets:
         return _combine("and", [_solved(left, sign, item) for item in right.items])
     if not isinstance(left, Value) or not isinstance(right, Value):
         raise NotASetError
-    if numeric.names(right.node):
+    if names(right.node):
         left, right, sign = right, left, _FLIPPED[sign]
-    variables = numeric.names(left.node)
-    if len(variables) != 1 or numeric.names(right.node):
+    variables = names(left.node)
+    if len(variables) != 1 or names(right.node):
         raise NotASetError
     (name,) = variables
     factor = _factor(left.node, name)
@@ -189,7 +189,7 @@ def _factor(node: Node, name: str) -> Fraction:
         return Fraction(1)
     if node.op == "negate":
         return -_factor(node.args[0], name)
-    if node.op == "multiply" and not numeric.names(node.args[0]):
+    if node.op == "multiply" and not names(node.args[0]):
         value = numeric.rational(node.args[0])
         if value is not None:
             return value * _factor(node.args[1], name)
@@ -213,7 +213,7 @@ def _half_line(sign: str, bound: Node) -> tuple[Piece, ...]:
     return (Piece(end, sign == ">=", high, False),)
 
 
-def _EVERYTHING() -> Piece:  # noqa: N802
+def _everything() -> Piece:
     return Piece(End(Node("negate", (_INFINITY,))), False, End(_INFINITY), False)
 
 

@@ -1,4 +1,4 @@
-r"""Read a normalised answer as what it is: a value, a tuple, a set, an interval, a relation, a matrix.
+r"""Read a normalised answer as what it is: a value, a tuple, a set, a relation, a matrix.
 
 `read` cuts the tokens at separators outside all brackets and leaves the pieces to `grammar`.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Union
+from itertools import pairwise
+from typing import TypeGuard, Union
 
-from srenv.verifier.grammar import Node, expression
+from srenv.verifier.grammar import expression
+from srenv.verifier.nodes import Node
 from srenv.verifier.tokens import CLOSING, OPENING, Token, TooLargeError, UnreadableError, tokenize
 
 
@@ -171,11 +173,12 @@ def _joined(joint: str, parts: list[Sequence[Token]]) -> Answer:
     answers = tuple(map(_answer, parts))
     if any(isinstance(a, Relation) and set(a.signs) - {"="} for a in answers):
         return answers[0] if len(answers) == 1 else Combined(joint or "and", answers)
-    flat = [item for a in answers for item in (a.items if _is_bare(a) else (a,))]
+    flat = [item for a in answers for item in (a.items if is_bare(a) else (a,))]
     return flat[0] if len(flat) == 1 else Items("", tuple(flat))
 
 
-def _is_bare(answer: Answer) -> bool:
+def is_bare(answer: Answer) -> TypeGuard[Items]:
+    """Whether an answer is a list without brackets."""
     return isinstance(answer, Items) and not answer.brackets
 
 
@@ -212,7 +215,7 @@ def _relation(tokens: Sequence[Token]) -> Answer:
     cuts = [at for at in _outside(tokens) if tokens[at].kind in RELATIONS]
     signs = [tokens[at].kind for at in cuts]
     edges = [-1, *cuts, len(tokens)]
-    parts = [tokens[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [tokens[a + 1 : b] for a, b in pairwise(edges)]
     if "~=" in signs[1:]:  # an approximation behind an exact value is a remark
         keep = signs.index("~=", 1)
         signs, parts = signs[:keep], parts[: keep + 1]
@@ -265,7 +268,7 @@ def _set(inside: Sequence[Token]) -> Answer:
     content = _answer(inside)
     if isinstance(content, Combined | Relation):
         raise UnreadableError
-    return Items("{}", content.items if _is_bare(content) else (content,))  # type: ignore[union-attr]
+    return Items("{}", content.items if is_bare(content) else (content,))
 
 
 def _described(subject: Sequence[Token], condition: Sequence[Token]) -> Answer:

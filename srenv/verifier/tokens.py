@@ -40,9 +40,45 @@ class Token(NamedTuple):
 
 
 FUNCTIONS = {
-    **{name: name for name in "sin cos tan cot sec csc sinh cosh tanh coth sech csch".split()},
-    **{name: name for name in "arcsin arccos arctan arccot arcsinh arccosh arctanh".split()},
-    **{name: name for name in "ln log lg exp sqrt abs floor ceil gcd lcm min max cbrt".split()},
+    **{
+        name: name
+        for name in [
+            "sin",
+            "cos",
+            "tan",
+            "cot",
+            "sec",
+            "csc",
+            "sinh",
+            "cosh",
+            "tanh",
+            "coth",
+            "sech",
+            "csch",
+        ]
+    },
+    **{
+        name: name
+        for name in ["arcsin", "arccos", "arctan", "arccot", "arcsinh", "arccosh", "arctanh"]
+    },
+    **{
+        name: name
+        for name in [
+            "ln",
+            "log",
+            "lg",
+            "exp",
+            "sqrt",
+            "abs",
+            "floor",
+            "ceil",
+            "gcd",
+            "lcm",
+            "min",
+            "max",
+            "cbrt",
+        ]
+    },
     **{"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot"},
     **{"asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh", "cosec": "csc"},
     **{"arsinh": "arcsinh", "arcosh": "arccosh", "artanh": "arctanh", "arctg": "arctan"},
@@ -51,9 +87,46 @@ FUNCTIONS = {
 """Functions by the names they are written by; the values are the names used here."""
 
 GREEK = frozenset(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
-    "rho varrho sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi "
-    "Sigma Phi Psi Omega ell hbar".split()
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "varepsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "vartheta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "varrho",
+        "sigma",
+        "varsigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "varphi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Sigma",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+    ]
 )
 _MARKS = {
     **{"le": "<=", "ge": ">=", "lt": "<", "gt": ">", "ne": "!=", "in": "in", "approx": "~="},
@@ -136,7 +209,7 @@ def _command(name: str, spaced: bool) -> Token:
 
 
 def _letters(run: str, spaced: bool) -> list[Token]:
-    """Read a run of letters as a word that joins answers, or as names of functions and variables."""
+    """Read a run of letters as a word that joins answers, or as functions and variables."""
     if run in _WORDS:
         return [Token(run, run, spaced)]
     if run.lower() in ("inf", "infinity", "oo"):

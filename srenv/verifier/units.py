@@ -7,7 +7,33 @@ from fractions import Fraction
 
 # Shorter words are products of variables, as far as this module knows.
 _SHORT_UNITS = frozenset(
-    "cm mm km kg mg ml ft in lb lbs oz yd hr hrs mi gb mb kb cl dl ha min sec pm am".split()
+    [
+        "cm",
+        "mm",
+        "km",
+        "kg",
+        "mg",
+        "ml",
+        "ft",
+        "in",
+        "lb",
+        "lbs",
+        "oz",
+        "yd",
+        "hr",
+        "hrs",
+        "mi",
+        "gb",
+        "mb",
+        "kb",
+        "cl",
+        "dl",
+        "ha",
+        "min",
+        "sec",
+        "pm",
+        "am",
+    ]
 )
 # Words behind a number that change it, or say that it is not the answer.
 _NOT_UNITS = re.compile(
