@@ -182,14 +182,14 @@ class Pool:
     def _replace(self, worker: Worker) -> None:
         """Start another worker in the background in place of a dead one."""
         worker.end()
+        with self._change:
+            self._all.discard(worker)
 
         def start() -> None:
             try:
                 self._give(self._start())
             except (OSError, RuntimeError, ValueError):
                 self._lose(worker)
-            with self._change:
-                self._all.discard(worker)
 
         try:
             threading.Thread(target=start, name="srenv-verifier-restart", daemon=True).start()
