@@ -26,8 +26,9 @@ def _boxed(answer: str) -> str:
 
 def srenv() -> Grader:
     """Ours."""
-    from srenv.verifier import verify
+    from srenv.verifier import symbolic, verify
 
+    symbolic.compare("x+1", "1+x")  # starts a worker
     return lambda gold, answer: verify(gold, answer).correct
 
 

@@ -15,6 +15,7 @@ _CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-J])[)\].:]?", re.
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))? ?(?:([ap])\.?m\.?)?", re.IGNORECASE)
 _HOUR = re.compile(r"([0-9]{1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
 _RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?: to |:)([0-9]+(?:\.[0-9]+)?))+")
+_REMAINDER = re.compile(r"([0-9]+) ?(?:R|r|remainder) ?([0-9]+)")
 _NUMERAL = re.compile(r"\(?([0-9A-Z]+)\)? ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
 _BASES = {
     name: str(base)
@@ -56,7 +57,7 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
     gold, answer = normal
     if _is_clock(gold) or _is_clock(answer):
         return _time(gold) == _time(answer), "time"
-    for name, reader in (("base", _numeral), ("ratio", _ratio), ("date", _date)):
+    for name, reader in _READERS:
         first, second = reader(gold), reader(answer)
         if first is not None and second is not None:
             return (_proportional(first, second) if name == "ratio" else first == second), name
@@ -155,3 +156,16 @@ def _date(text: str) -> tuple[str, ...] | None:
         return None
     day = (match["d1"] or match["d2"]).lstrip("0")
     return match["month"][:3].lower(), day, match["year"] or ""
+
+
+def _remainder(text: str) -> tuple[str, ...] | None:
+    match = _REMAINDER.fullmatch(text)
+    return (match[1].lstrip("0"), match[2].lstrip("0")) if match else None
+
+
+_READERS = (
+    ("base", _numeral),
+    ("ratio", _ratio),
+    ("date", _date),
+    ("remainder", _remainder),
+)

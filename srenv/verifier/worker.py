@@ -9,6 +9,7 @@ does the work itself, and its caller kills and restarts it as a whole.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -98,6 +99,7 @@ class _Child:
 
 
 def _supervise(jobs: IO[bytes], replies: IO[bytes], compare: Comparer) -> None:
+    gc.freeze()  # what SymPy has loaded stays shared with the children
     child = _Child(compare)
     for line in jobs:
         reply = child.ask(line, json.loads(line)["limit"])
