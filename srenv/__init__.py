@@ -16,7 +16,7 @@ from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol
 from srenv.registration import register_environments
 from srenv.rewards import Reward, make_reward, register_term
-from srenv.verifier import Judgement, extract, verify
+from srenv.verifier import Judgement, extract, verify, verify_batch
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "register_term",
     "transcript",
     "verify",
+    "verify_batch",
     "write_episodes",
 ]
 

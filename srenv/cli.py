@@ -16,6 +16,8 @@ commands:
   train self_rewarding   train a model to correct itself (Xiong et al. 2025)
   evaluate               measure how well a model corrects itself
   play                   take the model's place, in the terminal
+  regrade EPISODES       grade stored episodes again, and report every changed verdict
+  validate SOURCE        prove that a problem source accepts its gold answers and refuses others
 
 `srenv COMMAND --help` lists the options of a command.
 """
@@ -36,6 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
             from srenv.play import PlayConfig, play
 
             _call(play, PlayConfig, "srenv play", arguments[1:])
+        elif command == "regrade":
+            _regrade(arguments[1:])
+        elif command == "validate":
+            _validate(arguments[1:])
         elif command in ("", "-h", "--help"):
             print(USAGE, end="")
         else:
@@ -66,6 +72,18 @@ def _evaluate(arguments: list[str]) -> None:
     from agents.evaluate import EvaluateConfig, evaluate
 
     _call(evaluate, EvaluateConfig, "srenv evaluate", arguments)
+
+
+def _regrade(arguments: list[str]) -> None:
+    from srenv.regrade import RegradeConfig, regrade
+
+    _call(regrade, RegradeConfig, "srenv regrade", arguments)
+
+
+def _validate(arguments: list[str]) -> None:
+    from srenv.validate import ValidateConfig, validate
+
+    _call(validate, ValidateConfig, "srenv validate", arguments)
 
 
 def _call(

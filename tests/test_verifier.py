@@ -1,37 +1,16 @@
-r"""The verifier: what it extracts, what it calls equal, and what it withstands."""
+r"""The verifier: what it extracts, and what it calls equal."""
 
 from __future__ import annotations
 
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srenv import verifier
-from srenv.verifier import extract, extract_box_span, symbolic, verify
-
-DATA = Path(
-    os.environ.get("SRENV_DATA", Path(__file__).resolve().parents[1] / ".." / "shared" / "data")
-)
-
-
-def load(name: str) -> list[dict[str, str]]:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"development data not found: {path} (set SRENV_DATA)")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
+from srenv import verify_batch
+from srenv.verifier import extract, extract_box_span, verify
 
 # --- extraction --------------------------------------------------------------------------------
 
@@ -127,8 +106,8 @@ EQUAL = [
     ("5", "$5$", "text"),
     ("5", "**5**", "text"),
     ("5", r"\text{5}", "text"),
-    ("5", "x = 5", "integer"),
-    ("5", "x = 2 + 3 = 5", "integer"),
+    ("5", "x = 5", "value"),
+    ("5", "x = 2 + 3 = 5", "value"),
     ("5", r"5\text{ apples}", "integer"),
     ("5 apples", "5", "integer"),
     ("1/2", "0.5", "decimal"),
@@ -146,15 +125,15 @@ EQUAL = [
     (r"\text{(C)}", "C", "text"),
     ("Alice", r"\text{alice}", "text"),
     (r"\left( 3, 4 \right)", "(3,4)", "text"),
-    (r"\sqrt{8}", r"2\sqrt{2}", "symbolic"),
-    ("x^2+2x+1", "(x+1)^2", "symbolic"),
-    (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}", "symbolic"),
-    (r"\{1,2\}", r"\{2,1\}", "symbolic"),
-    (r"(3,\infty)", "x > 3", "symbolic"),
-    ("2", r"\sqrt{4}", "symbolic"),
-    (r"\frac{1+3i}{4+2i}", r"\frac{1}{2}+\frac{1}{2}i", "symbolic"),
-    (r"2\sqrt{3}", "2*sqrt(3)", "symbolic"),
-    ("f(x) = x + 1", "1 + x", "symbolic"),
+    (r"\sqrt{8}", r"2\sqrt{2}", "value"),
+    ("x^2+2x+1", "(x+1)^2", "value"),
+    (r"\frac{1}{\sqrt{2}}", r"\frac{\sqrt{2}}{2}", "value"),
+    (r"\{1,2\}", r"\{2,1\}", "set"),
+    (r"(3,\infty)", "x > 3", "interval"),
+    ("2", r"\sqrt{4}", "value"),
+    (r"\frac{1+3i}{4+2i}", r"\frac{1}{2}+\frac{1}{2}i", "value"),
+    (r"2\sqrt{3}", "2*sqrt(3)", "value"),
+    ("f(x) = x + 1", "1 + x", "value"),
     (r"\boxed{\frac{1}{2}}", "1/2", "rational"),
     (r"\overrightarrow{AB}", r"\overrightarrow{AB}", "text"),
 ]
@@ -170,14 +149,14 @@ UNEQUAL = [
     ("0.5", r"0.5\%", "percent"),
     ("0.333", "0.333...", None),
     ("56", "$5$$6$", None),
-    ("(1/3, 2)", "(0.3333333, 2)", "symbolic"),
+    ("(1/3, 2)", "(0.3333333, 2)", "tuple"),
     ("1/3", "0.3333", "decimal"),
     ("12345678901234567890123", "12345678901234567890124", "integer"),
     (r"\frac{1}{10^{9}}", r"\frac{1}{10^{10}}", None),
     (r"\frac{1}{25!}", r"\frac{1}{27!}", None),
     ("3", "3 or 4", "hedged"),
     ("3", "1, 2, 3", "hedged"),
-    ("3", r"\ge 3", "hedged"),
+    ("3", r"\ge 3", "unparsable_answer"),
     ("3", r"\pm 3", "hedged"),
     ("1200", "1, 200", "hedged"),
     ("5", "5x", None),
@@ -186,23 +165,23 @@ UNEQUAL = [
     ("5", r"5 \text{ (or 6)}", None),
     ("5", r"5 \text{ million}", None),
     ("5", "5x + w = 5", "equation"),
-    ("3x-y+13=0", "3x+4y+14=0", "symbolic"),
+    ("3x-y+13=0", "3x+4y+14=0", "equation"),
     ("5", "", "no_answer"),
     ("5", r"\boxed{}", "no_answer"),
     ("5", "I don't know.", None),
     ("5", r"\boxed{5", None),
-    ("211_4", "211_5", "text"),
+    ("211_4", "211_5", "base"),
     (r"\text{even}", r"\text{odd}", "text"),
     (r"\text{(C)}", "(B)", "text"),
-    ("(3,4)", "(4,3)", "symbolic"),
+    ("(3,4)", "(4,3)", "tuple"),
     (r"\mathbf{v} \times \mathbf{w}", r"\mathbf{w} \times \mathbf{v}", None),
     (r"\overrightarrow{AB}", r"\overrightarrow{BA}", None),
-    ("x > 3", "y > 3", "symbolic"),
-    ("n", "N", "symbolic"),
+    ("x > 3", "y > 3", "inequality"),
+    ("n", "N", "value"),
     (r"\frac{0}{0}", "5", None),
     ("0", r"\frac{0}{0}", None),
-    (r"\pi", r"\frac{22}{7}", "symbolic"),
-    (r"\pi", "3.14159265", "symbolic"),
+    (r"\pi", r"\frac{22}{7}", "value"),
+    (r"\pi", "3.14159265", "value"),
 ]
 
 
@@ -227,9 +206,13 @@ def test_unequal(gold: str, answer: str, reason: str | None) -> None:
         ("", "5", "no_gold"),
         ("$$", "5", "no_gold"),
         ("@@##", "5", "unparsable_gold"),
-        (r"\overrightarrow{AB}", "5", "unparsable_gold"),
-        (r"5 \text{ km}", r"5 \text{ feet}", "unit"),
+        (r"\int_0^1 f(x)\,dx", "5", "unparsable_gold"),
+        (r"5 \text{ apples}", r"5 \text{ pears}", "unit"),
         ("x", "9" * 5000, "too_large"),
+        ("x", r"\sqrt{x^2}", "undecided"),
+        (r"\ln 2", r"\log 2", "undecided"),
+        ("x > 3", "2x + 1 > 7", "unsolved"),
+        ("6:30", "1:5", "ratio"),
         ("5", "9^{9^{9^{9}}}", "too_large"),
     ],
 )
@@ -257,192 +240,347 @@ def test_fractions(a: Fraction, b: Fraction) -> None:
     assert verify(str(a), str(b)).correct is (a == b)
 
 
-@settings(deadline=None, max_examples=60)
-@given(
-    st.text(max_size=30),
-    st.text(alphabet="0123456789/.,%$^{}()\\ =xi\nfrac", max_size=30) | st.text(max_size=60),
-)
-@example("\ud800", "\udc00")
-@example("5", "5\x00")
-@example("٥", "٥٥")
-def test_never_raises(gold: str, answer: str) -> None:
-    judgement = verify(gold, answer)
-    assert judgement.correct in (True, False, None)
-    assert judgement.reason
-    assert judgement.seconds >= 0
+# --- more of what equals what, both ways -------------------------------------------------------
+
+SAME = [
+    ("5", "x=5"),
+    ("x=5", "5"),
+    ("0.5", "1/2"),
+    ("1/2", ".5"),
+    (r"50\%", "0.5"),
+    (r"\$18", "18 dollars"),
+    ("18", "$18"),
+    ("18", "18.00"),
+    ("1,000", "1000"),
+    ("10 000", "10000"),
+    ("(1,2)", r"\left(1,\,2\right)"),
+    ("[1,2)", "[1,2)"),
+    ("x^2-1", "(x-1)(x+1)"),
+    (r"\sqrt{x^2+1}", "(x^2+1)^{1/2}"),
+    (r"\frac{1}{2}x", "x/2"),
+    ("-x+1", "1-x"),
+    (r"2\sin x\cos x", r"\sin(2x)"),
+    (r"\frac{-1}{2}", r"-\frac{1}{2}"),
+    ("3.0", "3"),
+    ("2^{10}", "1024"),
+    ("10!", "3628800"),
+    (r"\binom{5}{2}", "10"),
+    (r"0.\overline{3}", "1/3"),
+    (r"0.\overline{142857}", r"\frac17"),
+    (r"1.2\overline{3}", "37/30"),
+    ("A", "(A)"),
+    ("A", r"\textbf{(A)}"),
+    ("A", "A)"),
+    ("B", "option B"),
+    ("yes", "Yes."),
+    ("True", "true"),
+    (r"\text{no solution}", "No solution"),
+    (r"\emptyset", "no solution"),
+    ("all real numbers", r"(-\infty,\infty)"),
+    (r"\mathbb{R}", "all real numbers"),
+    (r"x\in\mathbb{R}", r"(-\infty,\infty)"),
+    ("x<3", r"(-\infty,3)"),
+    ("3 > x", "x < 3"),
+    (r"x \neq 2", r"(-\infty,2)\cup(2,\infty)"),
+    (r"\pm 2", "2,-2"),
+    (r"\pm 2", r"x=\pm 2"),
+    ("2,-2", r"\{-2,2\}"),
+    ("x=2 or x=-2", r"\pm 2"),
+    (r"\frac{3\pm\sqrt5}{2}", r"\frac{3+\sqrt{5}}{2},\frac{3-\sqrt{5}}{2}"),
+    ("y=2x+1", "2x+1"),
+    ("y=2x+1", "2x - y + 1 = 0"),
+    ("f(x)=x^2", "x^2"),
+    (r"\log_2 8", "3"),
+    (r"\ln e^3", "3"),
+    (r"e^{2\ln 3}", "9"),
+    ("i^2", "-1"),
+    (r"e^{i\pi}", "-1"),
+    ("|3-5|", "2"),
+    (r"\lfloor 3.7\rfloor", "3"),
+    (r"3\frac{1}{2}", "3.5"),
+    ("3 1/2", "7/2"),
+    (r"1.5\times 10^3", "1500"),
+    ("1.5e3", "1500"),
+    ("1.5E3", "1500"),
+    (r"\frac{1}{x}", "x^{-1}"),
+    ("a^2b", "ba^2"),
+    (r"25\pi", r"25\pi \text{ square units}"),
+    (r"12\sqrt{3} \text{ cm}", r"12\sqrt{3}"),
+    (r"5\text{ km}", r"5000\text{ m}"),
+    ("12 cm^2", r"12\text{ cm}^2"),
+    ("12", r"12 \text{ cm}^2"),
+    ("2:3", "4:6"),
+    ("3:30 PM", "3:30 pm"),
+    ("101_2", "101_{2}"),
+    ("101_2", "(101)_2"),
+    (r"\text{101}_2", "101_2"),
+    ("July 4", "4th of July"),
+    (r"\frac{1}{2}", r"\frac{2}{4}"),
+    (r"\tan 45^\circ", "1"),
+    (r"\sin\frac{\pi}{6}", r"\frac12"),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{bmatrix}1\\2\end{bmatrix}"),
+    (r"\langle 1,2\rangle", "(1,2)"),
+    ("x^2+2xy+y^2", "(x+y)^2"),
+    (r"\sqrt[3]{-8}", "-2"),
+    (r"\sqrt{50}", r"5\sqrt2"),
+    (r"\frac{\sqrt{2}}{2}", r"\frac{1}{\sqrt 2}"),
+    ("1/3", "0.333333333333"),
+    (r"-\frac{5}{3}", r"-1\frac{2}{3}"),
+    (r"\left\{1,2,3\right\}", "{3,2,1}"),
+    ("2x+3y=6", r"y=2-\frac{2}{3}x"),
+    ("x>2", "2<x"),
+    ("1<x<2", "(1,2)"),
+    (r"1 \le x \le 2", "[1,2]"),
+    ("n=2k+1", "2k+1"),
+    (r"\frac{x}{y}", "x/y"),
+    (r"\frac{x+1}{2}", "(x+1)/2"),
+    ("x^{1/2}", r"\sqrt{x}"),
+    (r"\sqrt[n]{x}", "x^{1/n}"),
+    (r"5 \cdot 10^{-3}", "0.005"),
+    (r"\text{Friday}", "friday"),
+    ("June 5, 2020", "5 June 2020"),
+    ("2 hours", "2"),
+    (r"7\text{ hours}", "7 hrs"),
+    (r"\$2.50", "2.5"),
+    ("£5", "5"),
+    ("€5", "5"),
+    (r"20\%", "20 percent"),
+    (r"20\%", r"\frac{1}{5}"),
+    ("-0", "0"),
+    ("0.10", "0.1"),
+    ("007", "7"),
+    ("(x-1)^2+(y+2)^2=9", "x^2+y^2-2x+4y-4=0"),
+    ("x^2+y^2=1", "1=x^2+y^2"),
+    (r"\arctan 1", r"\pi/4"),
+    (r"\cos^{-1}(0)", r"\frac{\pi}{2}"),
+    (r"2\pi i", r"2i\pi"),
+    ("n!", "n!"),
+    (r"\frac{n!}{(n-1)!}", "n"),
+    ("(-1)^n", r"\cos(n\pi)"),
+    (r"\overline{z}", r"\overline{z}"),
+    (r"3 \text{ and } 5", "5,3"),
+    ("3, 5 and 7", "7,5,3"),
+    ("(3,4),(5,6)", "(5,6) and (3,4)"),
+    ("x=1,y=2", "(1,2)"),
+    ("(x,y)=(1,2)", "x=1,y=2"),
+    (r"\{x: x>3\}", "x>3"),
+    (r"\{x \mid x \ne 1\}", r"x \neq 1"),
+    (r"x\ge 2 \text{ or } x\le -2", r"(-\infty,-2]\cup[2,\infty)"),
+    (r"[2,\infty)", r"x\geq2"),
+    (r"\infty", r"+\infty"),
+    (r"-\infty", "-inf"),
+    (r"\text{DNE}", "DNE"),
+    ("does not exist", "Does not exist."),
+    ("12.5", r"12\frac12"),
+    ("10^{-3}", "0.001"),
+    (r"1\frac{3}{4}", "1.75"),
+    (r"\frac{7}{4}", "1 3/4"),
+    ("1000000", "10^6"),
+    ("1{,}000{,}000", "1 000 000"),
+    ("0.05", r"5\%"),
+    (r"4\sqrt{2}", r"\sqrt{32}"),
+    (r"\frac{5}{\sqrt{5}}", r"\sqrt5"),
+    (r"\sqrt{12}+\sqrt{27}", r"5\sqrt{3}"),
+    (r"\frac{2}{3}\pi", r"2\pi/3"),
+    (r"72^\circ", "72"),
+    ("x^2 - 5x + 6", "(x-3)(x-2)"),
+    (r"\frac{x^2-1}{x-1}", "x+1"),
+    (r"\ln 8", r"3\ln 2"),
+    (r"\log_{10} 100", "2"),
+    (r"\sec^2 x", r"1+\tan^2 x"),
+    ("5", r"5 \quad"),
+    ("5", "$$5$$"),
+    ("5", r"\(5\)"),
+    ("5", r"\[5\]"),
+    ("5", "The final answer is $5$."),
+    ("5", r"\boxed{x=5}"),
+    (r"k \in [0, 1]", "[0,1]"),
+    ("3x^2", r"3\,x^2"),
+    ("-2", "−2"),
+    (r"3\times 4", "12"),
+    (r"2\times3", "6"),
+    (r"x \cdot y", "xy"),
+    (r"\mathrm{e}^2", "e^2"),
+    ("1+2i", "2i+1"),
+    ("a+bi", "bi+a"),
+    (r"\frac{a}{b}", "ab^{-1}"),
+    (r"\tfrac{1}{2}", "1/2"),
+    (r"\frac{22}{7}", r"3\frac{1}{7}"),
+    (r"99\%", r"99 \%"),
+    (r"\frac{\pi}{4}", "0.785398163397"),
+]
+
+DIFFERENT = [
+    ("5", "-5"),
+    ("5", "5 or 6"),
+    ("5", "5, 6"),
+    ("5", "5;6"),
+    ("5", "not 5"),
+    ("5", "5?"),
+    ("5", r"\approx 5 \text{ or } 6"),
+    ("5", r"5 \pm 1"),
+    ("5", ">5"),
+    ("5", r"\ge 5"),
+    ("5", "x>5"),
+    ("5", "(5,6)"),
+    ("5", r"\{5,6\}"),
+    ("5", "5,5,6"),
+    ("5", "5x"),
+    ("5", "x+5"),
+    ("5", "5=6"),
+    ("5", "6=5"),
+    ("5", "x=6=5x"),
+    ("5", "5^1+1"),
+    ("1/2", "2/1"),
+    ("(1,2)", "(2,1)"),
+    ("(1,2)", "[1,2]"),
+    ("[1,2)", "(1,2]"),
+    ("(1,2)", r"\{1,2\}"),
+    ("x>3", r"x\ge3"),
+    ("x>3", "x<3"),
+    ("x^2", "x^3"),
+    ("x^2", "2x"),
+    (r"\sin x", r"\cos x"),
+    ("0.33", "1/3"),
+    ("0.333", "1/3"),
+    ("3.14", r"\pi"),
+    ("3.1416", r"\pi"),
+    ("2.718", "e"),
+    ("1.414", r"\sqrt2"),
+    (r"50\%", r"50.5\%"),
+    ("0.5", r"0.5\%"),
+    (r"5\%", "0.5"),
+    ("A", "B"),
+    ("A", "A or B"),
+    ("A", "A,B"),
+    ("yes", "no"),
+    ("true", "false"),
+    ("101_2", "101_3"),
+    ("3:30 PM", "3:30 AM"),
+    ("2:3", "3:2"),
+    ("July 4", "July 5"),
+    (r"\sqrt{2}", r"\sqrt{3}"),
+    (r"\sqrt[3]{2}", r"\sqrt{2}"),
+    ("10^{100}", "10^{101}"),
+    ("2^{100}", "2^{100}+1"),
+    (r"\pi", r"\pi+10^{-30}"),
+    ("1", "1+10^{-50}"),
+    (r"\sqrt2", r"\sqrt{2+10^{-60}}"),
+    ("1", r"\tanh(100)"),
+    ("10^{-20}", r"\sin(10^{-20})"),
+    (r"e^{\pi\sqrt{163}}", "262537412640768744"),
+    ("640320^3+744", r"e^{\pi\sqrt{163}}"),
+    ("x", "|x|"),
+    ("x", r"\sqrt{x^2}"),
+    ("|x-100|", "100-x"),
+    (r"\lfloor x\rfloor", "x"),
+    (r"\max(x,-1000)", "x"),
+    ("x^{10}", "x^1 0"),
+    ("12", "1 2"),
+    ("12", "1,2"),
+    ("5 apples", "6 apples"),
+    ("5 km", "5 m"),
+    ("5 cm", "5 inches"),
+    (r"\$5", "5 cents"),
+    ("1,2,3", "1,2"),
+    ("1,2,3", "1,2,3,4"),
+    (r"\{1,2\}", r"\{1,2,3\}"),
+    ("x=1,y=2", "x=2,y=1"),
+    ("x=5", "y=5"),
+    ("(a,b)", "(b,a)"),
+    (r"\begin{pmatrix}1&2\end{pmatrix}", r"\begin{pmatrix}2&1\end{pmatrix}"),
+    (r"\emptyset", "0"),
+    ("0", r"\emptyset"),
+    (r"\infty", r"-\infty"),
+    (r"\mathbb{R}", r"\mathbb{Q}"),
+    ("x=5", "2x=10"),
+    ("x=5", "x+1=6"),
+    ("x > 3", "2x+1>7"),
+    ("y=2x", "y=2x+10^{-30}"),
+    ("10", "10.0000001"),
+    (r"\frac{1}{3}", "0.3333333333"),
+    ("e", "2.71828182846 or 3"),
+    ("f(x)", "f(y)"),
+    ("f(x+1)", "f(x)+f(1)"),
+    ("g(2)", "2g"),
+    (r"a \times b", "a - b"),
+    ("ab", "a+b"),
+    (r"\text{cat}", r"\text{act}"),
+    ("xyz", "zzz"),
+    ("5!", "5"),
+    ("5", "5!!"),
+    ("n!", "n"),
+    ("i", "1"),
+    ("2i", "-2i"),
+    (r"\overline{AB}", r"\overline{CD}"),
+    ("0", "0.0000001"),
+    ("0", "10^{-100}"),
+    ("0", "-0.1"),
+    ("100", "1e2 or 5"),
+    ("5", "5 million"),
+    ("5", "5 dozen"),
+    ("5", "half of 5"),
+    ("5", "5 squared"),
+    ("1", "0.999"),
+    ("1", "0.99999999999999"),
+    ("5", "four or five"),
+    ("6", "between 5 and 7"),
+    ("6", "about 6 or 7"),
+    ("3", "the answer is either 3"),
+    ("4", "4 if x>0, 5 otherwise"),
+    ("4", "4 (or 5)"),
+    ("4", "4/5/6"),
+    ("4", "4 5"),
+    ("4", "[4,5]"),
+    ("4", "4..5"),
+    ("4", "4-5"),
+    ("4", "4 to 5"),
+    ("2", "1<2"),
+    ("2", "2<3"),
+    ("2", "1+1=3"),
+    ("3", "1+1=3"),
+    ("1000", "1,00"),
+    ("1000", "1.000"),
+    ("1.5", "1,5"),
+    (r"\ln x", r"\log_2 x"),
+    (r"\frac{dy}{dx}", r"\frac{y}{x}"),
+    ("2x+C", "2x+D"),
+    (r"\sqrt{xy}", r"\sqrt{x}+\sqrt{y}"),
+    (r"\vec{a}\times\vec{b}", r"\vec{b}\times\vec{a}"),
+    (r"\frac{x}{x}", "0"),
+    ("x-x", "1"),
+    (r"\frac{0}{x}", "1"),
+    (r"\text{undefined}", r"\infty"),
+    ("3", r"3 \text{ is wrong}"),
+    ("3", r"3 \text{ false}"),
+    ("3", "3 I think"),
+    ("3", "3 unless"),
+    ("60", "60 minutes or 1 hour"),
+    ("3", r"3\text{ or }3"),
+    (r"\frac{5}{2},4", r"\frac52,3"),
+    ("7", r"7 \text{ or } 8"),
+]
 
 
-# --- hostile inputs ----------------------------------------------------------------------------
+@pytest.mark.parametrize(("gold", "answer"), SAME)
+def test_same_answers_in_other_words(gold: str, answer: str) -> None:
+    assert verify(gold, answer).correct is True
+    assert verify(answer, gold).correct is True
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "9^{9^{9^{9}}}",
-        r"\sin(10^{10^{10}})",
-        "((9!)!)!",
-        r"\binom{10^{9}}{5 \cdot 10^{8}}",
-        "{" * 5000 + "5" + "}" * 5000,
-        "(" * 500 + "6" + ")" * 500,
-        "1" * 1_000_000,
-        "1e999999999",
-        "1e-999999999",
-        r"\frac{1}" * 5000,
-        r"\text{" * 100_000,
-        r"\\" * 500_000,
-        " ".join("1" * 100_000),
-        "(a+b+c+d+e+f)^{60}",
-    ],
-    ids=lambda answer: answer[:20],
-)
-def test_hostile_answers_come_back(answer: str) -> None:
-    began = time.perf_counter()
-    assert verify("5", rf"\boxed{{{answer}}}").correct is not True
-    assert verify("5", answer).correct is not True
-    assert time.perf_counter() - began < 15
+@pytest.mark.parametrize(("gold", "answer"), DIFFERENT)
+def test_near_misses_are_never_accepted(gold: str, answer: str) -> None:
+    assert verify(gold, answer).correct is not True
+    assert verify(answer, gold).correct is not True
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "__import__('os').system('touch {}')",
-        "open('{}','w').write('x')",
-        "sympify(\"__import__('os').system('touch {}')\")",
-        "2*\\pi*(__import__('os').system('touch {}')+1)",
-        "f\"{{open('{}','w').write('x')}}\"",
-    ],
-)
-def test_text_is_never_executed(
-    payload: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = payload.format(tmp_path / "canary")
-    for gold, answer in (("5", rf"\boxed{{{text}}}"), ("2\\pi", text), (text, "x+1")):
-        assert verify(gold, answer).correct is not True
-        symbolic._worker.compare(gold, text)  # past the refusals
-    assert not list(tmp_path.iterdir())
-
-
-def test_time_limit_leaves_the_answer_undecided_and_uncached(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert verify("x+2", "2+x").correct is True  # the worker is up
-    pair = ("x^2+3x+2", "(x+1)(x+2)")
-    with monkeypatch.context() as patch:
-        patch.setattr(symbolic, "TIME_LIMIT", 1e-6)
-        judgement = verify(*pair)
-        assert (judgement.correct, judgement.reason) == (None, "timeout")
-    assert verify(*pair).correct is True
-
-
-# --- threads and processes ---------------------------------------------------------------------
-
-MIXED = [(gold, answer) for gold, answer, _ in EQUAL + UNEQUAL]
-
-
-def test_other_thread() -> None:
-    results: list[bool | None] = []
-    thread = threading.Thread(target=lambda: results.append(verify("x+y", "y+x").correct))
-    thread.start()
-    thread.join(60)
-    assert results == [True]
-
-
-def test_four_threads_agree() -> None:
-    alone = [verify(*pair).correct for pair in MIXED]
-    verifier._cached.cache_clear()
-
-    def shuffled(seed: int) -> list[bool | None]:
-        order = list(range(len(MIXED)))
-        random.Random(seed).shuffle(order)
-        found = {i: verify(*MIXED[i]).correct for i in order}
-        return [found[i] for i in range(len(MIXED))]
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(found == alone for found in pool.map(shuffled, range(4)))
-
-
-def test_worker_is_replaced_after_a_kill() -> None:
-    assert verify("a+1", "1+a").correct is True
-    process = symbolic._worker._process
-    assert process is not None
-    process.kill()
-    process.wait()
-    assert verify("b+1", "1+b").correct is True
-    assert symbolic._worker._process is not process
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_a_forked_process_starts_its_own_worker() -> None:
-    assert verify("c+1", "1+c").correct is True
-    with symbolic._worker._lock:  # held by another thread at the moment of the fork
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if verify("d+1", "1+d").correct else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert verify("e+x", "x+e").correct is True
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
-def test_worker_ends_itself_when_its_caller_is_gone() -> None:
-    code = (
-        "import os, signal, threading, time\n"
-        "from srenv.verifier import symbolic\n"
-        "symbolic.compare('x+1', '1+x')\n"
-        "print(symbolic._worker._process.pid, flush=True)\n"
-        "job = ('5', '(a+b+c+d+e+f)^{60}')\n"
-        "threading.Thread(target=symbolic._worker.compare, args=job).start()\n"
-        "time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    worker = int(done.stdout)
-    deadline = time.monotonic() + symbolic.TIME_LIMIT + 15
-    while time.monotonic() < deadline and _alive(worker):
-        time.sleep(0.1)
-    assert not _alive(worker)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
-
-
-def test_import_is_light() -> None:
-    code = (
-        "import sys, srenv.verifier as v; v.verify('1/2', '0.5')\n"
-        "print(sorted({'sympy', 'torch', 'math_verify'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-# --- development data --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["gsm8k_test.jsonl", "math500.jsonl"])
-def test_every_gold_answer_is_accepted_from_its_own_solution(name: str) -> None:
-    rows = load(name)
-    began = time.perf_counter()
-    refused = [
-        row["answer"]
-        for row in rows
-        if not verify(row["answer"], f"We reason.\nSo it is $\\boxed{{{row['answer']}}}$.").correct
+def test_a_batch_says_what_single_calls_say() -> None:
+    pairs = [(gold, answer) for gold, answer, _ in EQUAL + UNEQUAL] * 2
+    # These two are left to the worker processes.
+    pairs += [(r"\mathbb{N}", r"\mathbb{N}_0"), (r"\min\{x, 1\}", "5")]
+    judged = verify_batch(iter(pairs))
+    assert [(j.correct, j.reason) for j in judged] == [
+        ((j := verify(*pair)).correct, j.reason) for pair in pairs
     ]
-    assert refused == []
-    assert time.perf_counter() - began < 5
-
-
-def test_development_pairs() -> None:
-    rows = load("verify_dev.jsonl")[::8]
-    wrong = [
-        r
-        for r in rows
-        if (verify(r["gold"], r["prediction"]).correct is True) != r["expected_equal"]
-    ]
-    accepted = [r for r in wrong if not r["expected_equal"]]
-    assert len(wrong) <= 0.03 * len(rows), wrong
-    assert accepted == []
+    assert judged[0] is judged[len(EQUAL + UNEQUAL)]
+    assert verify_batch([]) == []

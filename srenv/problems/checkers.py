@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from srenv.episode import Problem
 from srenv.lookup import lookup_or_import
 from srenv.problems.countdown import check_countdown
 from srenv.problems.reasoning import check_reasoning_gym
-from srenv.verifier.judgement import Judgement
+from srenv.verifier import Judgement, verify_batch
 
 Checker = Callable[[Problem, str], Judgement]
 """Judges an answer to a problem with many right answers. The text is hostile: bound the work."""
@@ -66,31 +65,18 @@ def check_batch(problems: Sequence[Problem], answers: Sequence[str | None]) -> l
             judgement = _NO_ANSWER
         elif problem.checker is not None:
             judgement = _by_checker(problem, problem.checker, answer)
-        elif _INTEGER.fullmatch(answer) and _INTEGER.fullmatch(problem.answer):
-            judgement = _SAME if answer == problem.answer else _OTHER
         else:
             waiting.setdefault((problem.answer, answer), []).append(place)
             judgement = _NO_ANSWER  # to be replaced
         judgements.append(judgement)
     if waiting:
-        for places, judgement in zip(waiting.values(), _verify(list(waiting)), strict=True):
+        for places, judgement in zip(waiting.values(), verify_batch(list(waiting)), strict=True):
             for place in places:
                 judgements[place] = judgement
     return judgements
 
 
 _NO_ANSWER = Judgement(False, "no_answer")
-# Two integers in plain digits are the verifier's easiest case and the usual one: it would say the
-# same, but takes longer than the rest of a step.
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
-_SAME = Judgement(True, "text")
-_OTHER = Judgement(False, "integer")
-
-
-def _verify(pairs: Sequence[tuple[str, str]]) -> list[Judgement]:
-    from srenv import verifier  # SymPy is slow to import
-
-    return [verifier.verify(gold, answer) for gold, answer in pairs]
 
 
 def _by_checker(problem: Problem, name: str, answer: str) -> Judgement:

@@ -13,7 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from srenv.tools.expression import ExpressionError, parse
-from srenv.verifier.symbolic import START_LIMIT, TIME_LIMIT
+
+TIME_LIMIT = 2.0
+"""Seconds for one formula, after which the worker is killed."""
+
+START_LIMIT = 60.0
+"""Seconds for the worker to import SymPy."""
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
 _BOOT = (
@@ -25,8 +30,8 @@ def transform(text: str) -> str:
     """Works out a formula with letters: simplified, or as its outer call says.
 
     Knows ``simplify``, ``expand``, ``factor``, ``solve(equation, x)``, ``diff(f, x)``,
-    ``integrate(f, x)`` and the elementary functions. SymPy runs under the verifier's limits: of
-    length, depth and digits, of time (`srenv.verifier.symbolic.TIME_LIMIT` seconds) and memory.
+    ``integrate(f, x)`` and the elementary functions. SymPy runs under hard limits: of length,
+    depth and digits (`srenv.verifier.symbolic`), of time (`TIME_LIMIT`) and of memory.
 
     Raises:
         ExpressionError: If it cannot be worked out; the message says why in a few words.

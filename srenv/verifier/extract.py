@@ -20,6 +20,39 @@ _BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\.|[{}]", re.DOTALL)
 _PHRASE = re.compile(r"answer[ \t*]*(?:\bis\b|:)[ \t:*]*", re.IGNORECASE)
 _NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z<])")
 
+_TURN = re.compile(r"\n|\\boxed|\\fbox|####|</?think>|answer(?:\s+is\b|\**\s?:)", re.IGNORECASE)
+_FORMULA = re.compile(
+    r"(?<![\\$])\$\$(?P<a>[^$]+)\$\$|(?<![\\$])\$(?P<b>(?:[^$\\]|\\.)+)\$(?!\$)"
+    r"|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    re.DOTALL,
+)
+_PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
+_DOUBT = re.compile(
+    r"\b(?:not|n't|no|or|either|maybe|perhaps|possibly|probably|about|around|between|approximately|"
+    r"if|unless|except|wrong|false|incorrect|least|most|more|less|than|guess)\b|n't",
+    re.IGNORECASE,
+)
+_FORMULA_LIMIT = 4_000
+
+
+def looks_like_turn(text: str) -> bool:
+    """Whether a text is a turn to search for an answer, rather than an answer."""
+    return _TURN.search(text) is not None
+
+
+def only_formula(text: str) -> str | None:
+    r"""Return the only formula in a sentence without doubt, `Hence $x \ge 5$.`, or None."""
+    if len(text) > _FORMULA_LIMIT or not ("$" in text or "\\(" in text or "\\[" in text):
+        return None
+    found = list(_FORMULA.finditer(text))
+    if len(found) != 1:
+        return None
+    before, after = text[: found[0].start()], text[found[0].end() :]
+    around = f"{before} {after}"
+    if not _PROSE.fullmatch(around) or _DOUBT.search(around) or not before.strip():
+        return None
+    return next(part for part in found[0].groups() if part is not None).strip() or None
+
 
 def extract(text: str) -> str | None:
     r"""Return the final answer of a turn, or None where there is none.

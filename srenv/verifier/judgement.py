@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Decision = tuple[bool | None, str]
+"""Whether the answer is right (None: undecided), and the rule that said so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:

@@ -1,0 +1,133 @@
+r"""Verify one answer, or many at once.
+
+Most traffic is integers, so they are compared before anything else happens; all other judgements
+are kept in a bounded cache.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import lru_cache
+
+from srenv.verifier import symbolic
+from srenv.verifier.decide import decide
+from srenv.verifier.judgement import Decision, Judgement
+from srenv.verifier.pool import POOL_SIZE
+
+CACHE_SIZE = 32_768
+"""Pairs whose judgement is remembered."""
+
+CACHED_LENGTH = 2_000
+"""Longer pairs are not remembered: they would make the cache's memory unbounded."""
+
+_is_integer = re.compile(r"-?[1-9][0-9]{0,17}|0", re.ASCII).fullmatch
+
+
+def verify(gold: str, answer: str) -> Judgement:
+    r"""Judge an answer against the gold answer.
+
+    Args:
+        gold: The gold answer: LaTeX or text, possibly in dollar signs or a box.
+        answer: A bare answer, or a whole turn to `extract` one from.
+
+    Returns:
+        The judgement. `Judgement.correct` is None where no rule could decide: the comparison took
+        too long or would be too large, units are not known, or the gold answer cannot be read.
+        `Judgement.reason` names the rule, as listed in ``docs/verifier.md``.
+    """
+    began = time.perf_counter()
+    correct, reason = _decide(gold, answer)
+    return Judgement(correct, reason, time.perf_counter() - began)
+
+
+def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Judgement]:
+    """Judge many answers, each distinct pair once.
+
+    What needs SymPy is spread over the worker processes; all else is done here.
+
+    Args:
+        pairs: Gold answers, each with an answer.
+
+    Returns:
+        The judgements of `verify`, in the order of the pairs; equal pairs share one.
+    """
+    ordered = list(pairs)
+    judged: dict[tuple[str, str], Judgement] = {}
+    postponed: list[tuple[str, str]] = []
+    token = _postpone.set(True)
+    for pair in dict.fromkeys(ordered):
+        gold, answer = pair
+        if _is_integer(gold) and _is_integer(answer):
+            judged[pair] = _SAME_INTEGER if gold == answer else _OTHER_INTEGER
+            continue
+        try:
+            judged[pair] = verify(gold, answer)
+        except _PostponedError:
+            postponed.append(pair)
+    _postpone.reset(token)
+    if len(postponed) > 1:
+        with ThreadPoolExecutor(POOL_SIZE) as threads:
+            found = threads.map(lambda pair: verify(*pair), postponed)
+            judged.update(zip(postponed, found, strict=True))
+    elif postponed:
+        judged[postponed[0]] = verify(*postponed[0])
+    return [judged[pair] for pair in ordered]
+
+
+_SAME_INTEGER = Judgement(True, "integer")
+_OTHER_INTEGER = Judgement(False, "integer")
+
+
+def clear_cache() -> None:
+    """Forget all judgements."""
+    _kept.cache_clear()
+
+
+class _UnsettledError(Exception):
+    """Carries a decision that must not be kept past the cache."""
+
+
+class _PostponedError(Exception):
+    """Says that a pair needs a worker process."""
+
+
+_postpone: ContextVar[bool] = ContextVar("postpone", default=False)
+
+
+def _decide(gold: str, answer: str) -> Decision:
+    if _is_integer(gold) and _is_integer(answer):
+        return gold == answer, "integer"
+    if len(gold) + len(answer) > CACHED_LENGTH:
+        return _guarded(gold, answer)
+    try:
+        return _kept(gold, answer)
+    except _UnsettledError as unsettled:
+        return None, str(unsettled)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _kept(gold: str, answer: str) -> Decision:
+    decision = _guarded(gold, answer)
+    if decision[1] in symbolic.PASSING:
+        raise _UnsettledError(decision[1])
+    return decision
+
+
+def _guarded(gold: str, answer: str) -> Decision:
+    """Decide a pair; a fault of ours, on text that nobody foresaw, must not end a training run."""
+    try:
+        return decide(gold, answer, _compare_symbolically)
+    except _PostponedError:
+        raise
+    except Exception:
+        return None, "error"
+
+
+def _compare_symbolically(gold: str, answer: str) -> Decision:
+    if _postpone.get():
+        raise _PostponedError
+    return symbolic.compare(gold, answer)

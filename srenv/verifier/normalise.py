@@ -1,0 +1,141 @@
+r"""Take the dressing off an answer: dollar signs, spacing, ``\text{}``, ``\dfrac``, Unicode signs.
+
+`normalise` maps the many ways of typing an answer to one. Two answers with equal results are the
+same answer, so nothing that carries meaning may be lost here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
+_SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True))
+_GREEK = {
+    chr(code): f"\\{unicodedata.name(chr(code)).rpartition(' ')[2].lower()} "
+    for code in (*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA))
+    if code not in (0x3BF, 0x3BB)
+}
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("−–—‐‑﹣－", "-"),
+        **{chr(0xFF10 + d): str(d) for d in range(10)},
+        **dict.fromkeys("\u00a0\u2009\u202f\u2002\u2003\u2005\u2006\u2007\u2008\u200a\u3000", " "),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\u2061\u2062\u2063\ufeff\u00ad"),
+        **_GREEK,
+        **{"λ": r"\lambda ", "∞": r"\infty ", "°": r"^{\circ}", "º": r"^{\circ}", "±": r"\pm "},
+        **{"∓": r"\mp ", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot "},
+        **{"÷": "/", "⁄": "/", "∕": "/", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus "},
+        **{"≤": r"\le ", "≥": r"\ge ", "⩽": r"\le ", "⩾": r"\ge ", "≠": r"\ne ", "∈": r"\in "},
+        **{"≈": r"\approx ", "≡": r"\equiv ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}"},
+        **{"ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}"},
+        **{"，": ",", "、": ",", "％": "%", "＋": "+", "＝": "=", "（": "(", "）": ")", "：": ":"},
+        **{"；": ";", "＜": "<", "＞": ">", "｜": "|", "＊": "*", "／": "/", "∗": "*"},
+        **{"⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor "},
+        **{"⌈": r"\lceil ", "⌉": r"\rceil ", "∠": r"\angle ", "△": r"\triangle ", "′": "'"},
+    }
+)
+_RAISED = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
+_LOWERED = re.compile(f"[{''.join(_SUBSCRIPTS)}]+")
+_ROOT_SIGN = re.compile(r"([√∛∜])\s*(?:\(([^()]*)\)|([0-9]+|[a-zπ]))")
+_ROOT_INDEX = {"√": "", "∛": "[3]", "∜": "[4]"}
+_STYLED_LETTERS = re.compile("[\U0001d400-\U0001d7ff]")
+
+# Bold letters are vectors, for which `\times` does not commute: they keep their dress.
+_WRAPPERS = (
+    r"text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathit|mathsf|mbox|hbox|emph|"
+    r"operatorname\*?|mathbf(?!\s*\{[a-z]\})"
+)
+_WRAPPED = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{([^{{}}]*)\}}")
+WRAPPER = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{")
+_SPACING = re.compile(
+    r"\$|\\[()\[\],;:> ]|~|\\(?:quad|qquad|enspace|thinspace|hfill)(?![A-Za-z])|"
+    r"\\[hv]space\{[^{}]*\}"
+)
+_STYLE = re.compile(
+    r"\\!\s*|\\(?:text)?color\{\w+\}|\\phantom\{[^{}]*\}|"
+    r"\\(?:left|right|middle|[bB]ig+[lrm]?|displaystyle|textstyle|limits|large|Large|LARGE|huge|"
+    r"small|normalsize|bf|rm|it|boldsymbol|mathstrut|strut)(?![A-Za-z])"
+)
+_DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])")
+_SYNONYMS = (
+    (re.compile(r"\\[dtc](frac|binom)(?![A-Za-z])"), r"\\\1"),
+    (re.compile(r"\\(?:varnothing|oslash|O)(?![A-Za-z])"), r"\\emptyset"),
+    (re.compile(r"\\le(?:q|qslant)(?![A-Za-z])"), r"\\le"),
+    (re.compile(r"\\ge(?:q|qslant)(?![A-Za-z])"), r"\\ge"),
+    (re.compile(r"\\neq(?![A-Za-z])|\\not\s*="), r"\\ne"),
+    (re.compile(r"\\colon(?![A-Za-z])|\\ratio(?![A-Za-z])"), ":"),
+    (re.compile(r"\\(?:lbrace|rbrace)(?![A-Za-z])"), lambda m: "\\{" if "l" in m[0] else "\\}"),
+    (re.compile(r"\\(?:dots|ldots|cdots|dotsc)(?![A-Za-z])|…"), "..."),
+)
+_LINE_BREAK = "\\\\"
+# `5 \mathrm{~s}`: one letter is a unit where it is set upright behind a number.
+_LETTER_UNITS = {"s": "seconds", "m": "meters", "g": "grams", "h": "hours", "L": "liters"}
+_LETTER_UNIT = re.compile(
+    r"(?<=[0-9}.])[\s~]*(?:\\[,;: ])*\\(?:text|mathrm|mbox|textrm|textnormal)\{[\s~]*([smghL])\s*\}"
+    r"(?=\s*\$?\s*(?:\^|\.?$))"
+)
+# A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
+_IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
+
+
+def normalise(answer: str) -> str:
+    """Return an answer without its dressing; answers with equal results are the same answer."""
+    text = answer if answer.isascii() else _to_ascii(answer)
+    if "\\" in text:
+        text = _undress(text)
+    else:
+        text = text.replace("$", " ").replace("~", " ").replace("{,}", ",")
+    text = _IDLE_SPACE.sub("", " ".join(text.split()))
+    text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
+    for _ in range(4):
+        if not _is_group(text):
+            break
+        text = _full_stop(text[1:-1].strip())
+    return text
+
+
+def _to_ascii(text: str) -> str:
+    """Write Unicode mathematics as LaTeX."""
+    text = _STYLED_LETTERS.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    text = "".join(_vulgar_fraction(c) if "¼" <= c <= "⅞" else c for c in text)
+    text = _RAISED.sub(lambda m: f"^{{{''.join(_SUPERSCRIPTS[c] for c in m[0])}}}", text)
+    text = _LOWERED.sub(lambda m: f"_{{{''.join(_SUBSCRIPTS[c] for c in m[0])}}}", text)
+    text = _ROOT_SIGN.sub(lambda m: rf"\sqrt{_ROOT_INDEX[m[1]]}{{{m[2] or m[3]}}}", text)
+    return text.translate(_CHARACTERS)
+
+
+def _vulgar_fraction(char: str) -> str:
+    parts = unicodedata.normalize("NFKC", char).split("⁄")
+    if len(parts) != 2 or not all(parts):
+        return char
+    return rf"\frac{{{parts[0]}}}{{{parts[1]}}}"
+
+
+def _undress(text: str) -> str:
+    r"""Take off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
+    text = _LETTER_UNIT.sub(lambda m: " " + _LETTER_UNITS[m[1]], text)
+    rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
+    text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)
+    text = text.replace("{,}", ",").replace("\uffff", r"\$")
+    text = _DEGREES.sub(r"^{\\circ}", _WRAPPED.sub(r" \1 ", text))
+    for pattern, name in _SYNONYMS:
+        text = pattern.sub(name, text)
+    return text
+
+
+def _full_stop(text: str) -> str:
+    """Take off the full stop of a sentence, but no ellipsis."""
+    return text if text.endswith("..") else text.removesuffix(".").rstrip()
+
+
+def _is_group(text: str) -> bool:
+    r"""Whether one pair of braces encloses the whole text; `\{1\}` is a set and no group."""
+    if text[:1] != "{" or text[-1:] != "}" or text[-2:-1] == "\\":
+        return False
+    depth = 0
+    for at, char in enumerate(text):
+        depth += (char == "{") - (char == "}")
+        if depth == 0:
+            return at == len(text) - 1
+    return False
