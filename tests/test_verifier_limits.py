@@ -323,6 +323,26 @@ def test_eight_threads_judge_as_one() -> None:
     assert {n: judged for n, judged in found.items() if judged != alone[n]} == {}
 
 
+def test_a_busy_caller_loses_no_judgement(workers: pool.Pool) -> None:
+    """This process may be held up for longer than a comparison may take."""
+    done = threading.Event()
+
+    def hog() -> None:
+        while not done.is_set():
+            pass
+
+    usual = sys.getswitchinterval()
+    thread = threading.Thread(target=hog, daemon=True)
+    thread.start()
+    sys.setswitchinterval(0.6)
+    try:
+        found = [workers.compare(f"x+{k}", f"{k}+x") for k in range(2)]
+    finally:
+        done.set()
+        sys.setswitchinterval(usual)
+    assert found == [(True, "symbolic")] * 2
+
+
 def judge_elsewhere(pair: tuple[str, str]) -> tuple[bool | None, bool | None]:
     return verify(*pair).correct, pool.compare("d+1", "1+d")[0]
 
