@@ -47,7 +47,7 @@ class ChatFormat:
         text = self.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
-        return self._encode(text)
+        return self.encode(text)
 
     def follow_up(self, message: Message, closed: bool) -> list[int]:
         """Ids between the model's turn and its next one.
@@ -67,7 +67,7 @@ class ChatFormat:
                 tokenize=False,
                 add_generation_prompt=True,
             )
-            self._tails[content] = self._encode(text.rpartition(_SENTINEL)[2])
+            self._tails[content] = self.encode(text.rpartition(_SENTINEL)[2])
         tail = self._tails[content]
         return tail[1:] if closed and tail[0] in self.stop_ids else tail
 
@@ -97,5 +97,6 @@ class ChatFormat:
         roles = [VERDICT if a >= turn.split else ATTEMPT for a, _ in encoded["offset_mapping"]]
         return [*encoded["input_ids"], self.tokenizer.eos_token_id], [*roles, VERDICT]
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """Ids of text that stands in the middle of a conversation."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

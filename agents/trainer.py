@@ -36,6 +36,7 @@ from agents.files import last_checkpoint
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
+from srenv.problems.seeding import hashed_seed
 from srenv.rewards import Reward
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
@@ -124,7 +125,12 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         engine = TransformersEngine(model, trainer.processing_class)
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens)
         problems = [trainer.by_id[prompt] for prompt in prompts]
-        played = rollout(trainer.make_env, engine, problems, sampling)
+        step, rank = trainer.state.global_step, trainer.accelerator.process_index
+        seed = hashed_seed("trainer", trainer.args.seed, step, rank)
+        played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
+        for record in played:
+            if not record.ids:  # failed in its first turn; TRL wants at least one token per row
+                record.append_environment([trainer.processing_class.eos_token_id])
         return {
             "prompt_ids": [record.prompt_ids for record in played],
             "completion_ids": [record.ids for record in played],
@@ -169,8 +175,10 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         return advantages
 
     def _report(self, episodes: Sequence[Episode]) -> None:
-        """Adds the step's rates to TRL's own metrics."""
+        """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
+        episodes = [episode for episode in episodes if episode.ending != "running"]
         for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
             metrics[name].append(value)
         for segment, value in segment_means(episodes, self.reward).items():
@@ -185,7 +193,9 @@ def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
 
 
 def learnable(record: Rollout) -> list[int]:
-    """1 for the model's own tokens, 0 for the environment's and for undecided attempts."""
+    """1 for the model's own tokens, 0 for the environment's, undecided attempts, failures."""
+    if record.error:
+        return [0] * len(record.ids)
     decided = [turn.correct is not None for turn in record.episode.turns]
     return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
 
