@@ -31,7 +31,10 @@ class ChatFormat:
     Attributes:
         tokenizer: Any fast Hugging Face tokenizer.
         stop_ids: Ids that end a turn.
+        exact: Whether ids are a tokenizer's; otherwise they stand for text alone.
     """
+
+    exact = True
 
     def __init__(self, tokenizer: Any, stop_ids: Sequence[int] = ()) -> None:
         self.tokenizer = tokenizer

@@ -103,6 +103,8 @@ class Player:
         episode = core.episode
         self.record = Rollout(episode, chat.opening(episode.messages), key=key)
         self._tool = find_tool(env)
+        if self._tool and not chat.exact:
+            raise ValueError("tools need an engine with token ids; this one gives text alone")
         self._pieces: list[_Piece] = []
 
     @property
