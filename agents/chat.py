@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from transformers import AutoTokenizer, GenerationConfig
+
 from srenv.episode import Message, Turn
 
 PLAIN_TEMPLATE = (
@@ -44,6 +46,20 @@ class ChatFormat:
             tokenizer.pad_token = tokenizer.eos_token
         self.stop_ids = frozenset({tokenizer.eos_token_id, *stop_ids})
         self._tails: dict[str, list[int]] = {}
+
+    @classmethod
+    def load(cls, path: str) -> ChatFormat:
+        """The format of a model by folder or hub id, with the stop ids of its generation config.
+
+        Raises:
+            OSError: There is no tokenizer.
+        """
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        try:
+            stop = GenerationConfig.from_pretrained(path).eos_token_id
+        except OSError:
+            stop = None
+        return cls(tokenizer, stop if isinstance(stop, list) else [] if stop is None else [stop])
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
         """Ids of `messages`, ready for the model to write the next turn."""

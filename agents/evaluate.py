@@ -15,7 +15,7 @@ import torch
 import tyro
 
 import srenv
-from agents.engines import ContinuousEngine, Engine, Sampling
+from agents.engines import Engine, Sampling
 from agents.engines.choose import EngineName, make_engine
 from agents.engines.server import ServerEngine
 from agents.files import to_json, write_json
@@ -38,7 +38,8 @@ class EvaluateConfig:
     """Folder or hub id of any transformers model, or tiny, the bundled one; with a server, the
     model's name there (not needed when it serves only one)."""
     engine: EngineName = "auto"
-    """What generates. auto: a server if --base-url is given, transformers otherwise."""
+    """What generates. auto: a server if --base-url is given, vllm on a GPU where it is installed,
+    transformers otherwise."""
     base_url: str | None = None
     """Address of an OpenAI-compatible server, such as http://localhost:8000/v1; its key is read
     from OPENAI_API_KEY."""
@@ -75,7 +76,7 @@ class EvaluateConfig:
 
 
 def play(
-    engine: Engine | ContinuousEngine,
+    engine: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
     description: str,
@@ -139,7 +140,7 @@ def play(
 
 
 def vote(
-    engine: Engine | ContinuousEngine,
+    engine: Engine,
     problems: Sequence[Problem],
     votes: int,
     sampling: Sampling,

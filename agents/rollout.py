@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from agents.engines.base import ContinuousEngine, Engine, Sampling, Session, open_session
+from agents.engines.base import Engine, Sampling, Session, open_session
 from agents.player import EnvFactory, Player, Rollout, find_tool, verdict_probability
 from srenv.episode import Problem
 
@@ -22,7 +22,7 @@ OnFinish = Callable[[Rollout], None]
 
 def rollout(
     make_env: EnvFactory,
-    engine: Engine | ContinuousEngine,
+    engine: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
     on_finish: OnFinish | None = None,

@@ -84,6 +84,11 @@ class ContinuousEngine:
         self.closed = 0
         self.barrier = False
 
+    def generate(self, prompts, sampling):
+        from agents.engines.base import generate_in_session
+
+        return generate_in_session(self, prompts, sampling)
+
     def session(self, sampling):
         return self
 

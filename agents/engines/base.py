@@ -114,10 +114,8 @@ class Session(Protocol):
 
 
 @runtime_checkable
-class ContinuousEngine(Protocol):
+class ContinuousEngine(Engine, Protocol):
     """An engine that takes requests while it answers others."""
-
-    chat: ChatFormat
 
     def session(self, sampling: Sampling) -> Session:
         """Opens a queue of requests."""
@@ -159,7 +157,7 @@ class BatchSession:
         self.waiting.clear()
 
 
-def open_session(engine: Engine | ContinuousEngine, sampling: Sampling) -> Session:
+def open_session(engine: Engine, sampling: Sampling) -> Session:
     """Opens a session on any engine."""
     if isinstance(engine, ContinuousEngine):
         return engine.session(sampling)

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from transformers import AutoTokenizer, GenerationConfig
 
 from agents.chat import ChatFormat
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
@@ -297,14 +296,9 @@ def _served_model(client: httpx.Client, options: ServerOptions) -> Mapping[str, 
 def _chat_format(tokenizer: str) -> ChatFormat | None:
     """The chat format of a tokenizer by folder or hub id; None if there is none."""
     try:
-        loaded = AutoTokenizer.from_pretrained(tokenizer)
+        return ChatFormat.load(tokenizer)
     except (OSError, ValueError):
         return None
-    try:
-        stop = GenerationConfig.from_pretrained(tokenizer).eos_token_id
-    except (OSError, ValueError):
-        stop = None
-    return ChatFormat(loaded, stop if isinstance(stop, list) else [] if stop is None else [stop])
 
 
 def _returns_ids(
