@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import tyro
 
 # The rollout hook is marked experimental; we know, and a test guards it.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -31,7 +32,10 @@ from transformers import (
 from trl import GRPOConfig, GRPOTrainer
 
 from agents.credit import make_estimator, reward_array, scale_by_role, token_advantages
-from agents.engines import Sampling, TransformersEngine
+from agents.engines import Sampling
+from agents.engines.canary import warn_if_stale
+from agents.engines.choose import EngineName
+from agents.engines.training import prepare_sync, trainer_engine, trl_settings
 from agents.files import last_checkpoint
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
@@ -75,6 +79,13 @@ class PolicyGradientConfig:
     """Episodes per forward and backward pass."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
+    engine: Annotated[EngineName, tyro.conf.arg(prefix_name=False)] = "auto"
+    """What generates the episodes of the policy gradient. auto: a server if --base-url is given,
+    vllm on a GPU where it is installed, transformers otherwise."""
+    base_url: Annotated[str | None, tyro.conf.arg(prefix_name=False)] = None
+    """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
+    vllm_memory: float = 0.3
+    """Share of a GPU's memory that a vLLM beside the trainer may take."""
 
 
 class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -117,16 +128,16 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
         )
+        prepare_sync(self)
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
         """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
-        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-        engine = TransformersEngine(model, trainer.processing_class)
-        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens)
         problems = [trainer.by_id[prompt] for prompt in prompts]
         step, rank = trainer.state.global_step, trainer.accelerator.process_index
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
+        engine = trainer_engine(trainer)
+        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
         played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
         for record in played:
             if not record.ids:  # failed in its first turn; TRL wants at least one token per row
@@ -156,6 +167,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         batch["advantages"] = padded.to(batch["completion_ids"].device)
         self._report(every)
+        warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
 
     def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
@@ -250,6 +262,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         use_cpu=not cuda,
         report_to="none",  # `agents.tracking` reports, with one run for all stages
         disable_tqdm=True,  # `agents.progress` shows the bar
+        **trl_settings(config.engine, config.base_url, config.vllm_memory),
     )
 
 

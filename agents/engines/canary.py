@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,3 +39,19 @@ def disagreement(engine: Engine, model: Any, tokens: int = 16) -> float:
     model.train(training)
     own = torch.log_softmax(logits, -1).gather(1, ids[0, len(prompt) :, None]).squeeze(1)
     return float((own.cpu() - torch.tensor(message.logprobs)).abs().mean())
+
+
+def warn_if_stale(metrics: Mapping[str, Sequence[float]]) -> None:
+    """Warns when the trainer's latest log-probs are not those that the tokens were sampled with.
+
+    Args:
+        metrics: TRL's; it measures the difference wherever vLLM generates.
+    """
+    gaps = metrics.get("sampling/sampling_logp_difference/mean")
+    if gaps and gaps[-1] > TOLERANCE:
+        warnings.warn(
+            f"the engine's log-probs differ from the trainer's by {gaps[-1]:.3f} nats per token "
+            f"(usual: below {TOLERANCE}): its weights are probably stale; `srenv doctor` tests "
+            "the weight sync of this machine",
+            stacklevel=2,
+        )

@@ -50,7 +50,7 @@ class VLLMEngine:
         Raises:
             ImportError: vLLM is not installed.
         """
-        _prepare()
+        prepare_environment()
         import torch
 
         try:
@@ -166,7 +166,7 @@ def _generation(output: Any) -> Generation:
     )
 
 
-def _prepare() -> None:
+def prepare_environment() -> None:
     """Settings that vLLM reads when it is imported."""
     # The engine must share our process: only so can it take weights, and be stepped by us.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
