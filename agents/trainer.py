@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import tyro
 
 # The rollout hook is marked experimental; we know, and a test guards it.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -31,11 +32,15 @@ from transformers import (
 from trl import GRPOConfig, GRPOTrainer
 
 from agents.credit import make_estimator, reward_array, scale_by_role, token_advantages
-from agents.engines import Sampling, TransformersEngine
+from agents.engines import Sampling
+from agents.engines.canary import warn_if_stale
+from agents.engines.choose import EngineName
+from agents.engines.training import prepare_sync, trainer_engine, trl_settings
 from agents.files import last_checkpoint
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
+from srenv.problems.seeding import hashed_seed
 from srenv.rewards import Reward
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
@@ -74,6 +79,13 @@ class PolicyGradientConfig:
     """Episodes per forward and backward pass."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
+    engine: Annotated[EngineName, tyro.conf.arg(prefix_name=False)] = "auto"
+    """What generates the episodes of the policy gradient. auto: a server if --base-url is given,
+    vllm on a GPU where it is installed, transformers otherwise."""
+    base_url: Annotated[str | None, tyro.conf.arg(prefix_name=False)] = None
+    """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
+    vllm_memory: float = 0.3
+    """Share of a GPU's memory that a vLLM beside the trainer may take."""
 
 
 class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -116,15 +128,20 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
         )
+        prepare_sync(self)
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
         """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
-        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-        engine = TransformersEngine(model, trainer.processing_class)
-        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens)
         problems = [trainer.by_id[prompt] for prompt in prompts]
-        played = rollout(trainer.make_env, engine, problems, sampling)
+        step, rank = trainer.state.global_step, trainer.accelerator.process_index
+        seed = hashed_seed("trainer", trainer.args.seed, step, rank)
+        engine = trainer_engine(trainer)
+        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
+        played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
+        for record in played:
+            if not record.ids:  # failed in its first turn; TRL wants at least one token per row
+                record.append_environment([trainer.processing_class.eos_token_id])
         return {
             "prompt_ids": [record.prompt_ids for record in played],
             "completion_ids": [record.ids for record in played],
@@ -150,6 +167,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         batch["advantages"] = padded.to(batch["completion_ids"].device)
         self._report(every)
+        warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
 
     def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
@@ -169,8 +187,10 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         return advantages
 
     def _report(self, episodes: Sequence[Episode]) -> None:
-        """Adds the step's rates to TRL's own metrics."""
+        """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
+        episodes = [episode for episode in episodes if episode.ending != "running"]
         for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
             metrics[name].append(value)
         for segment, value in segment_means(episodes, self.reward).items():
@@ -185,7 +205,9 @@ def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
 
 
 def learnable(record: Rollout) -> list[int]:
-    """1 for the model's own tokens, 0 for the environment's and for undecided attempts."""
+    """1 for the model's own tokens, 0 for the environment's, undecided attempts, failures."""
+    if record.error:
+        return [0] * len(record.ids)
     decided = [turn.correct is not None for turn in record.episode.turns]
     return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
 
@@ -240,6 +262,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         use_cpu=not cuda,
         report_to="none",  # `agents.tracking` reports, with one run for all stages
         disable_tqdm=True,  # `agents.progress` shows the bar
+        **trl_settings(config.engine, config.base_url, config.vllm_memory),
     )
 
 

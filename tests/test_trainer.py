@@ -154,3 +154,21 @@ def test_wrong_shapes_and_batches_are_refused(untrained, tmp_path):
         trainer.train()
     with pytest.raises(ValueError, match="micro_batch"):
         grpo_config(PolicyGradientConfig(micro_batch=5), tmp_path, 0)
+
+
+def test_a_failed_episode_is_masked_and_training_goes_on(untrained, tmp_path):
+    trainer, _ = make_trainer(untrained, tmp_path, estimator="rloo", steps=1)
+    made = []
+
+    class Broken(gym.Wrapper):
+        def step(self, action):
+            raise OSError("gone")
+
+    def sometimes():
+        made.append(1)
+        return Broken(make_env()) if len(made) == 3 else make_env()
+
+    trainer.make_env = sometimes
+    trainer.train()
+    (log,) = [entry for entry in trainer.state.log_history if "rollout/failed" in entry]
+    assert log["rollout/failed"] == 1
