@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 console = Console()
 
@@ -22,16 +23,18 @@ console = Console()
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Bar]:
     """Shows a bar while the block runs; without a terminal it prints one line at the end."""
+    # The figures take what is left of the line, and are cut where it is not enough.
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
         TextColumn("{task.description:<28}"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[note]}"),
+        TextColumn("[dim]{task.fields[note]}", table_column=rest),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, expand=True) as progress:
         task = progress.add_task(description, total=total, note="")
         yield Bar(progress, task)
 
