@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import shutil
 import sys
+import typing
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +15,9 @@ from typing import Any
 USAGE = """usage: srenv COMMAND [options]
 
 commands:
-  train self_rewarding   train a model to correct itself (Xiong et al. 2025)
+  train RECIPE           train a model to correct itself: self_rewarding, score,
+                         or module:function, a recipe of your own
+  compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
   play                   take the model's place, in the terminal
   regrade EPISODES       grade stored episodes again, and report every changed verdict
@@ -22,7 +26,7 @@ commands:
 `srenv COMMAND --help` lists the options of a command.
 """
 
-RECIPES = ("self_rewarding",)
+RECIPES = ("self_rewarding", "score")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,6 +38,10 @@ def main(arguments: list[str] | None = None) -> None:
             _train(arguments[1:])
         elif command == "evaluate":
             _evaluate(arguments[1:])
+        elif command == "compare":
+            from srenv.compare import CompareConfig, compare
+
+            _call(compare, CompareConfig, "srenv compare", arguments[1:])
         elif command == "play":
             from srenv.play import PlayConfig, play
 
@@ -54,17 +62,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _train(arguments: list[str]) -> None:
     recipe = arguments[0] if arguments else ""
-    if recipe not in RECIPES:
-        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}")
+    if recipe not in RECIPES and ":" not in recipe:
+        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
     _prepare()
-    from agents.recipes import self_rewarding
+    from srenv.lookup import lookup_or_import
 
-    _call(
-        self_rewarding.train,
-        self_rewarding.SelfRewardingConfig,
-        "srenv train self_rewarding",
-        arguments[1:],
-    )
+    path = recipe if ":" in recipe else f"agents.recipes.{recipe}:train"
+    train: Any = lookup_or_import("recipe", path, {})
+    # A recipe is a function of one configuration, whose dataclass becomes the options.
+    config = next(iter(typing.get_type_hints(train).values()), None)
+    if not isinstance(config, type) or not dataclasses.is_dataclass(config):
+        raise ValueError(f"recipe {recipe!r} must be a function of one annotated dataclass")
+    _call(train, config, f"srenv train {recipe}", arguments[1:])
 
 
 def _evaluate(arguments: list[str]) -> None:
