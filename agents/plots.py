@@ -30,11 +30,11 @@ def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
 
 def _accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     longest = max((row.by_turn.shape[1] for row in rows.values()), default=1)
-    for name, row in rows.items():
+    for index, (name, row) in enumerate(rows.items()):
         accuracy = row.by_turn.mean(axis=0)
         # A shorter run keeps its last answer.
         accuracy = np.pad(accuracy, (0, longest - len(accuracy)), mode="edge")
-        axes.plot(range(1, longest + 1), accuracy, marker="o", label=name)
+        axes.plot(range(1, longest + 1), accuracy, marker="o", color=f"C{index}", label=name)
     axes.set(
         xlabel="attempts allowed", ylabel="accuracy", ylim=(0, 1), title="Accuracy per attempt"
     )
@@ -45,18 +45,18 @@ def _accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
 
 def _reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
-    for name, row in rows.items():
+    for index, (name, row) in enumerate(rows.items()):
         known = np.isfinite(row.token)
         if not known.any():
             continue
         confidence, truth = row.token[known], row.truth[known]
         bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-        filled = [index for index in range(ECE_BINS) if (bins == index).any()]
-        sizes = [20 + 180 * (bins == index).mean() for index in filled]
-        x = [confidence[bins == index].mean() for index in filled]
-        y = [truth[bins == index].mean() for index in filled]
-        (line,) = axes.plot(x, y, linewidth=1, label=name)
-        axes.scatter(x, y, s=sizes, color=line.get_color(), alpha=0.6)
+        filled = np.unique(bins)
+        sizes = [20 + 180 * (bins == b).mean() for b in filled]
+        x = [confidence[bins == b].mean() for b in filled]
+        y = [truth[bins == b].mean() for b in filled]
+        axes.plot(x, y, linewidth=1, color=f"C{index}", label=name)
+        axes.scatter(x, y, s=sizes, color=f"C{index}", alpha=0.6)
     axes.set(
         xlabel="confidence that the attempt is right (verdict token)",
         ylabel="share that is right",
