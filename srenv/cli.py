@@ -15,7 +15,7 @@ from typing import Any
 USAGE = """usage: srenv COMMAND [options]
 
 commands:
-  train RECIPE           train a model to correct itself: self_rewarding, score,
+  train RECIPE           train a model to correct itself: self_rewarding, score, rise,
                          or module:function, a recipe of your own
   compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
@@ -26,7 +26,7 @@ commands:
 `srenv COMMAND --help` lists the options of a command.
 """
 
-RECIPES = ("self_rewarding", "score")
+RECIPES = ("self_rewarding", "score", "rise")
 
 
 def main(arguments: list[str] | None = None) -> None:

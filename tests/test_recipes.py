@@ -8,10 +8,15 @@ import gymnasium as gym
 import pytest
 
 import srenv
-from agents.recipes import score
+from agents.chat import ChatFormat
+from agents.engines import Sampling
+from agents.recipes import rise, score
 from agents.recipes.base import BASE, MAJORITY, REVISED
+from agents.recipes.rise import RiseConfig
 from agents.recipes.score import FirstAttempts, ScoreConfig
+from agents.sft import SftConfig, read_demonstrations
 from agents.trainer import PolicyGradientConfig
+from agents.unroll import in_view, unroll
 from srenv.compare import CompareConfig, compare, find_row
 from srenv.episode import read_episodes
 
@@ -122,9 +127,128 @@ def test_runs_on_other_problems_cannot_be_paired(tmp_path):
         find_row(str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("recipe", ["self_rewarding", "score"])
+@pytest.mark.parametrize("recipe", ["self_rewarding", "score", "rise"])
 def test_every_recipe_has_a_command(recipe):
     command = [sys.executable, "-m", "srenv.cli", "train", recipe, "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "--model" in result.stdout
+
+
+def short_rise(untrained, folder, **changes):
+    return RiseConfig(
+        model=untrained,
+        output=folder,
+        **{
+            "sampled": 6,
+            "width": 2,
+            "turns": 3,
+            "sft": SftConfig(epochs=1, batch_size=4),
+            **COMMON,
+            **changes,
+        },
+    )
+
+
+@pytest.mark.slow
+def test_rise_runs_through(untrained, tmp_path):
+    online = PolicyGradientConfig(**{**FEW, "steps": 1, "kl": 0.0})
+    metrics = rise.train(short_rise(untrained, tmp_path / "run", teacher=untrained, online=online))
+    assert list(metrics)[3:6] == ["base, m1@t3", "base, last of 3", "base, p1@t3 (oracle)"]
+    assert list(metrics)[-3] == "online, m1@t3"
+    assert metrics["online, m1@t3"]["turns"].value == 3
+    data = read_demonstrations(tmp_path / "run" / "iteration_2_data" / "demonstrations.jsonl")
+    # Iteration 2: two turns of the model, one improved; one example per turn that is no copy.
+    assert {len(d.episode.turns) for d in data} == {1, 2, 3}
+    # An untrained model writes no box: all turns have reward -1.
+    assert {round(d.weight, 4) for d in data} <= {12.1825, 1.0, 0.0821}
+
+
+def rise_episode(*answers):
+    """An episode as RISE samples it, about a problem whose answer is 1."""
+    problem = srenv.Problem("p", "What?", "1", "test")
+    (conversation,) = rise.start([problem], "gold", len(answers))
+    for answer in answers:
+        conversation.step("no idea" if answer is None else f"I say \\boxed{{{answer}}}")
+    return conversation.episode
+
+
+def test_rise_weighs_each_turn_and_learns_it_alone():
+    found = rise.examples(rise_episode(None, 2, 1), tau=0.4)
+    assert [d.weight for d in found] == pytest.approx([0.0821, 1.0, 12.1825], abs=1e-4)
+    assert [len(d.episode.turns) for d in found] == [1, 2, 3]
+    assert [sorted(d.targets) for d in found] == [
+        [(t, "attempt"), (t, "verdict")] for t in range(3)
+    ]
+    assert all(d.episode.messages[-1]["role"] == "assistant" for d in found)
+
+
+def test_rise_leaves_out_copies_and_degenerate_turns():
+    assert len(rise.examples(rise_episode(2, 2, 3), 0.4)) == 2
+    assert rise.degenerate("so " * 151)
+    assert rise.degenerate("x" * 301)
+    assert not rise.degenerate("so " * 150 + "x" * 300)
+
+
+@pytest.mark.parametrize(
+    ("rewards", "keep", "learned"),
+    [
+        ([0, 0], "all", True),
+        ([0, 0], "better", False),
+        ([0, 0], "best", True),
+        ([0, 1], "better", True),
+        ([0, -1, 0], "better", True),
+        ([0, -1, 0], "best", True),
+        ([0, 1, 0], "best", False),
+        ([0], "better", True),
+        ([0], "success", False),
+        ([0, 1], "success", True),
+    ],
+)
+def test_rise_keep_rules(rewards, keep, learned):
+    assert rise.kept(rewards, keep) is learned
+
+
+def test_the_window_shows_the_problem_and_the_latest_attempts():
+    episode = rise_episode(2, 3, 4)
+    seen = in_view(episode, 1)
+    assert [m["role"] for m in seen.messages] == ["user", "assistant"]
+    assert [t.answer for t in seen.turns] == ["4"]
+    assert seen.messages[0] == episode.messages[0]
+    assert in_view(episode, 3) is episode
+    assert in_view(episode, None) is episode
+    last = rise.examples(episode, 0.4, window=1)[-1]
+    assert [t.answer for t in last.episode.turns] == ["3", "4"]
+    assert last.targets == {(1, "attempt"), (1, "verdict")}
+    assert [m["role"] for m in last.episode.messages] == ["user", "assistant", "user", "assistant"]
+
+
+def test_the_engine_reads_what_is_in_view(untrained):
+    from conftest import ScriptedEngine
+    from transformers import AutoTokenizer
+
+    chat = ChatFormat(AutoTokenizer.from_pretrained(untrained))
+    engine = ScriptedEngine(chat, [["\\boxed{2}", "\\boxed{3}", "\\boxed{4}", "\\boxed{1}"]])
+    problem = srenv.Problem("p", "What?", "1", "test")
+    (conversation,) = rise.start([problem], "rise", 4)
+    unroll(engine, [conversation], Sampling(), turns=4, window=1)
+    assert conversation.ended
+    assert [t.correct for t in conversation.episode.turns] == [False, False, False, True]
+    assert all(t.tokens for t in conversation.episode.turns)
+    last = chat.tokenizer.decode(engine.prompts[-1])
+    assert "boxed{4}" in last
+    assert "boxed{3}" not in last
+
+
+def test_the_best_of_several_turns_is_played(untrained):
+    from conftest import ScriptedEngine
+    from transformers import AutoTokenizer
+
+    chat = ChatFormat(AutoTokenizer.from_pretrained(untrained))
+    problem = srenv.Problem("p", "What?", "1", "test")
+    (conversation,) = rise.start([problem], "gold", 2)
+    conversation.step("\\boxed{5}")
+    engine = ScriptedEngine(chat, [["none"], ["\\boxed{2}"], ["\\boxed{1}"]])
+    rise.improve(engine, [conversation], Sampling(), width=3, window=1)
+    assert [t.answer for t in conversation.episode.turns] == ["5", "1"]
+    assert conversation.episode.ending == "oracle"
