@@ -224,6 +224,7 @@ def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
         use_cpu=not cuda,
         max_length=None,
         packing=False,
+        include_num_input_tokens_seen="non_padding",
         dataset_kwargs={"skip_prepare_dataset": True},  # ids and labels are ours already
         report_to="none",  # `agents.tracking` reports, with one run for all stages
         disable_tqdm=True,  # `agents.progress` shows the bar

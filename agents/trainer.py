@@ -215,6 +215,9 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         metrics = self._metrics["train" if self.model.training else "eval"]
         for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
             metrics[name].append(value)
+        metrics["generated_tokens"].append(
+            sum(float(turn.tokens or 0) for episode in episodes for turn in episode.turns)
+        )
         for segment, value in segment_means(episodes, self.reward).items():
             metrics[f"reward_segment/{segment}"].append(value)
         if self.on_episodes and self.accelerator.is_main_process:

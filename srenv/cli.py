@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import os
 import shutil
 import sys
-import typing
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +14,7 @@ USAGE = """usage: srenv COMMAND [options]
 
 commands:
   train RECIPE           train a model to correct itself: self_rewarding, score, rise,
+                         prompting, star, pair_sft, plain_rl (what those are measured against),
                          or module:function, a recipe of your own
   compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
@@ -25,8 +24,6 @@ commands:
 
 `srenv COMMAND --help` lists the options of a command.
 """
-
-RECIPES = ("self_rewarding", "score", "rise")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -61,18 +58,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _train(arguments: list[str]) -> None:
-    recipe = arguments[0] if arguments else ""
-    if recipe not in RECIPES and ":" not in recipe:
-        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
     _prepare()
-    from srenv.lookup import lookup_or_import
+    from agents.recipes import RECIPES, find_recipe
 
-    path = recipe if ":" in recipe else f"agents.recipes.{recipe}:train"
-    train: Any = lookup_or_import("recipe", path, {})
-    # A recipe is a function of one configuration, whose dataclass becomes the options.
-    config = next(iter(typing.get_type_hints(train).values()), None)
-    if not isinstance(config, type) or not dataclasses.is_dataclass(config):
-        raise ValueError(f"recipe {recipe!r} must be a function of one annotated dataclass")
+    recipe = arguments[0] if arguments else ""
+    if not recipe or recipe.startswith("-"):
+        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
+    train, config = find_recipe(recipe)
     _call(train, config, f"srenv train {recipe}", arguments[1:])
 
 

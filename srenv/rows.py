@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+
+import numpy as np
 
 from srenv.episode import Episode, read_episodes
 from srenv.metrics import Outcomes, any_turn, outcomes, turn_votes, vote_outcomes
@@ -47,3 +49,34 @@ class Row:
         groups = groupby(read_episodes(self.episodes), lambda e: e.problem.id)
         decided = [(name, all(e.graded and e.turns for e in group)) for name, group in groups]
         return [name for name, whole in decided if whole]
+
+
+def pool(parts: Sequence[Outcomes]) -> Outcomes:
+    """Puts the outcomes of several runs into one, their problems one run after the other."""
+    horizon = max(part.by_turn.shape[1] for part in parts)
+    offsets = np.cumsum([0, *(len(part.final) for part in parts)])
+    together = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in (
+            "final",
+            "turns",
+            "tokens",
+            "malformed",
+            "turn",
+            "says",
+            "truth",
+            "token",
+            "stated",
+        )
+    }
+    return Outcomes(
+        by_turn=np.concatenate(
+            [
+                np.pad(p.by_turn, ((0, 0), (0, horizon - p.by_turn.shape[1])), mode="edge")
+                for p in parts
+            ]
+        ),
+        owner=np.concatenate([p.owner + o for p, o in zip(parts, offsets, strict=False)]),
+        undecided=sum(part.undecided for part in parts),
+        **together,
+    )

@@ -15,6 +15,7 @@ from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Engine, Sampling, TransformersEngine
 from agents.evaluate import equal_votes, play, vote
 from agents.files import write_json
+from agents.meter import MeteredEngine, TokenCount
 from agents.plots import plot_summary
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
@@ -157,14 +158,16 @@ class Recipe:
         path = self.run.directory / name / "demonstrations.jsonl"
 
         def work(folder: Path) -> dict[str, Any]:
-            kept = sample(TransformersEngine.load(model))
+            engine = MeteredEngine(TransformersEngine.load(model))
+            kept = sample(engine)
             if not kept:
                 raise RuntimeError(
                     f"{name} kept no demonstration: sample more, or start from a model that has "
                     "these skills"
                 )
             write_demonstrations(path, kept)
-            return {"demonstrations": dict(sorted(Counter(d.kind for d in kept).items()))}
+            kinds = dict(sorted(Counter(d.kind for d in kept).items()))
+            return {"demonstrations": kinds, "generated": engine.generated}
 
         kinds = self.run.stage(name, work)["demonstrations"]
         console.print(f"demonstrations kept: {kinds}")
@@ -174,12 +177,12 @@ class Recipe:
         """A stage that fine-tunes `model` on demonstrations; returns the new model's folder."""
 
         def work(folder: Path) -> dict[str, Any]:
-            kept = read_demonstrations(data)
+            kept, count = read_demonstrations(data), TokenCount()
             with progress_bar(f"{name}: SFT", sft_steps(config, len(kept))) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name)]
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
                 final = fine_tune(model, folder, kept, config, self.config.seed, callbacks)
             self.tracker.checkpoint(name, final)
-            return {"model": str(final)}
+            return {"model": str(final), **count.spent}
 
         return Path(self.run.stage(name, work)["model"])
 
@@ -199,8 +202,9 @@ class Recipe:
             self.show_episodes(name, episodes, step)
 
         def work(folder: Path) -> dict[str, Any]:
+            count = TokenCount()
             with progress_bar(name.replace("_", " "), config.steps) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name)]
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
                 final = train_policy(
                     model,
                     folder,
@@ -214,7 +218,7 @@ class Recipe:
                     reference,
                 )
             self.tracker.checkpoint(name, final)
-            return {"model": str(final)}
+            return {"model": str(final), **count.spent}
 
         return Path(self.run.stage(name, work)["model"])
 
@@ -258,6 +262,7 @@ class Recipe:
         summary = {
             "config": self.run.config,
             "result": result,
+            "spent": self.run.spent,
             "episodes": {t: [r.episodes.name, r.reading] for t, r in self.rows.items()},
             "rows": {title: metrics_to_json(row) for title, row in metrics.items()},
         }

@@ -21,6 +21,7 @@ import gymnasium as gym
 from agents.engines import Sampling, TransformersEngine
 from agents.evaluate import play
 from agents.files import write_json
+from agents.meter import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.rollout import EnvFactory
 from agents.trainer import PolicyGradientConfig
@@ -122,14 +123,14 @@ class Score(Recipe):
         path = self.run.directory / name / "attempts.json"
 
         def sample(folder: Path) -> dict[str, Any]:
-            engine = TransformersEngine.load(self.base)
+            engine = MeteredEngine(TransformersEngine.load(self.base))
             pg = self.config.stage2
             sampling = Sampling(pg.temperature, 1.0, pg.max_new_tokens)
             played = play(
                 engine, chosen, sampling, "off-line first attempts", 1, PROTOCOL, self.config.seed
             )
             write_json(path, {e.problem.id: e.final.text for e in played})
-            return {"attempts": len(played)}
+            return {"attempts": len(played), "generated": engine.generated}
 
         self.run.stage(name, sample)
         attempts = json.loads(path.read_text(encoding="utf-8"))
