@@ -72,20 +72,26 @@ class StepSearch:
 
     Attributes:
         steps: The steps chosen so far.
-        pairs: One preference pair per chosen step.
+        pairs: One preference pair per chosen step; None where there was nothing to prefer.
         rollbacks: How many levels were dropped.
     """
 
     steps: list[str] = field(default_factory=list)
-    pairs: list[StepPair] = field(default_factory=list)
+    pairs: list[StepPair | None] = field(default_factory=list)
     rollbacks: int = 0
 
     def settle(self, candidates: list[str], wins: Wins) -> bool:
         """Chooses the best candidate, or rolls back where all scores are equal.
 
+        A single candidate, on which all samples agreed, is chosen without a preference.
+
         Returns:
             Whether a step was chosen.
         """
+        if len(candidates) == 1:
+            self.pairs.append(None)
+            self.steps.append(candidates[0])
+            return True
         score = scores(wins)
         if score.max() == score.min():
             self.rollbacks += 1

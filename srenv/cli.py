@@ -14,8 +14,8 @@ USAGE = """usage: srenv COMMAND [options]
 
 commands:
   train RECIPE           train a model to correct itself: self_rewarding, score, rise,
-                         prompting, star, pair_sft, plain_rl (what those are measured against),
-                         or module:function, a recipe of your own
+                         process; what these are measured against: prompting, star, pair_sft,
+                         plain_rl; or module:function, a recipe of your own
   compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
   play                   take the model's place, in the terminal

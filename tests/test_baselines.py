@@ -16,7 +16,7 @@ from agents.chat import ChatFormat
 from agents.engines import Generation, Sampling
 from agents.meter import MeteredEngine
 from agents.recipes import RECIPES, baselines, find_recipe, register_recipe
-from agents.recipes.base import BASE
+from agents.recipes.base import BASE, RecipeConfig
 from agents.recipes.baselines import PlainRlConfig, PromptingConfig, StarConfig
 from agents.sft import SftConfig
 from agents.trainer import PolicyGradientConfig
@@ -154,6 +154,7 @@ def test_a_resumed_run_has_spent_the_same_tokens(untrained, tmp_path):
 def test_recipes_are_found_by_name_and_by_path():
     assert find_recipe("star") == (baselines.star, StarConfig)
     assert find_recipe("agents.recipes.baselines:star") == (baselines.star, StarConfig)
+    assert all(issubclass(find_recipe(name)[1], RecipeConfig) for name in RECIPES)
     with pytest.raises(ValueError, match="Did you mean 'star'"):
         find_recipe("starr")
     with pytest.raises(ValueError, match="one annotated dataclass"):

@@ -127,8 +127,8 @@ def test_runs_on_other_problems_cannot_be_paired(tmp_path):
         find_row(str(tmp_path / "nowhere"))
 
 
-@pytest.mark.parametrize("recipe", ["self_rewarding", "score", "rise"])
-def test_every_recipe_has_a_command(recipe):
+@pytest.mark.parametrize("recipe", ["self_rewarding", "process"])
+def test_recipes_have_commands(recipe):
     command = [sys.executable, "-m", "srenv.cli", "train", recipe, "--help"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

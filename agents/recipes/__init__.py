@@ -15,7 +15,10 @@ from typing import Any
 from srenv.lookup import lookup_or_import
 
 RECIPES: dict[str, str | Callable[[Any], Any]] = {
-    **{name: f"agents.recipes.{name}:train" for name in ("self_rewarding", "score", "rise")},
+    **{
+        name: f"agents.recipes.{name}:train"
+        for name in ("self_rewarding", "score", "rise", "process")
+    },
     **{
         name: f"agents.recipes.baselines:{name}"
         for name in ("prompting", "star", "pair_sft", "plain_rl")
