@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from transformers import AutoTokenizer, GenerationConfig
+
 from srenv.episode import Message, Turn
 
 PLAIN_TEMPLATE = (
@@ -31,7 +33,10 @@ class ChatFormat:
     Attributes:
         tokenizer: Any fast Hugging Face tokenizer.
         stop_ids: Ids that end a turn.
+        exact: Whether ids are a tokenizer's; otherwise they stand for text alone.
     """
+
+    exact = True
 
     def __init__(self, tokenizer: Any, stop_ids: Sequence[int] = ()) -> None:
         self.tokenizer = tokenizer
@@ -42,12 +47,26 @@ class ChatFormat:
         self.stop_ids = frozenset({tokenizer.eos_token_id, *stop_ids})
         self._tails: dict[str, list[int]] = {}
 
+    @classmethod
+    def load(cls, path: str) -> ChatFormat:
+        """The format of a model by folder or hub id, with the stop ids of its generation config.
+
+        Raises:
+            OSError: There is no tokenizer.
+        """
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        try:
+            stop = GenerationConfig.from_pretrained(path).eos_token_id
+        except OSError:
+            stop = None
+        return cls(tokenizer, stop if isinstance(stop, list) else [] if stop is None else [stop])
+
     def opening(self, messages: Sequence[Message]) -> list[int]:
         """Ids of `messages`, ready for the model to write the next turn."""
         text = self.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
-        return self._encode(text)
+        return self.encode(text)
 
     def follow_up(self, message: Message, closed: bool) -> list[int]:
         """Ids between the model's turn and its next one.
@@ -67,7 +86,7 @@ class ChatFormat:
                 tokenize=False,
                 add_generation_prompt=True,
             )
-            self._tails[content] = self._encode(text.rpartition(_SENTINEL)[2])
+            self._tails[content] = self.encode(text.rpartition(_SENTINEL)[2])
         tail = self._tails[content]
         return tail[1:] if closed and tail[0] in self.stop_ids else tail
 
@@ -97,5 +116,6 @@ class ChatFormat:
         roles = [VERDICT if a >= turn.split else ATTEMPT for a, _ in encoded["offset_mapping"]]
         return [*encoded["input_ids"], self.tokenizer.eos_token_id], [*roles, VERDICT]
 
-    def _encode(self, text: str) -> list[int]:
+    def encode(self, text: str) -> list[int]:
+        """Ids of text that stands in the middle of a conversation."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

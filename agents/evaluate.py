@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,14 +15,19 @@ import torch
 import tyro
 
 import srenv
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.engines import Engine, Sampling
+from agents.engines.choose import EngineName, make_engine
+from agents.engines.server import ServerEngine
 from agents.files import to_json, write_json
 from agents.progress import console, progress_bar
+from agents.recipes.run import Run
 from agents.report import metrics_to_json, terminal_table
-from agents.rollout import rollout
+from agents.resume import EpisodeLog
+from agents.rollout import Rollout, rollout
 from agents.tiny import TINY
 from srenv.episode import Episode, Problem, read_episodes, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure, outcomes, vote_outcomes
+from srenv.problems.seeding import hashed_seed
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,18 @@ class EvaluateConfig:
     """Play problems with a model and measure how well it corrects itself."""
 
     model: str = TINY
-    """Folder or hub id of any transformers model, or tiny, the bundled one."""
+    """Folder or hub id of any transformers model, or tiny, the bundled one; with a server, the
+    model's name there (not needed when it serves only one)."""
+    engine: EngineName = "auto"
+    """What generates. auto: a server if --base-url is given, vllm on a GPU where it is installed,
+    transformers otherwise."""
+    base_url: str | None = None
+    """Address of an OpenAI-compatible server, such as http://localhost:8000/v1; its key is read
+    from OPENAI_API_KEY."""
+    tokenizer: str | None = None
+    """Tokenizer of a served model, when the server does not say where the model came from."""
+    patience: float = 300.0
+    """Seconds for which a server that does not answer is asked again."""
     problems: str = "synthetic:linear"
     """Where problems come from: synthetic:..., jsonl:..., hf:... or rg:..."""
     split: Literal["train", "eval"] = "eval"
@@ -37,6 +55,8 @@ class EvaluateConfig:
     """Number of problems; of a finite source at most all."""
     output: Path = Path("runs/evaluate")
     """Folder for metrics.json and episodes.jsonl."""
+    resume: bool = False
+    """Go on with the evaluation in the folder; finished episodes are not played again."""
     max_attempts: int = 4
     """Attempts per problem."""
     protocol: str = "default"
@@ -50,7 +70,7 @@ class EvaluateConfig:
     votes: int = 0
     """Also measure majority voting over this many single attempts, drawn at temperature 1."""
     batch_size: int = 256
-    """Turns generated at once."""
+    """Turns generated at once; with a server, requests on their way at once."""
     seed: int = 0
     """Chooses the problems and the samples."""
 
@@ -63,16 +83,60 @@ def play(
     max_attempts: int = 4,
     protocol: str = "default",
     seed: int = 0,
+    log: Path | None = None,
 ) -> list[Episode]:
-    """Plays one episode per problem under a progress bar."""
-    torch.manual_seed(seed)
+    """Plays one episode per problem under a progress bar.
+
+    Args:
+        engine: Generates the turns.
+        problems: One per episode.
+        sampling: How turns are drawn.
+        description: Stands beside the bar.
+        max_attempts: Attempts per episode.
+        protocol: How the model is asked.
+        seed: Seeds the samples.
+        log: Every finished episode is appended to this file, and those that stand in it already
+            are not played again.
+
+    Raises:
+        RuntimeError: Episodes could not be played; the finished ones are in the log.
+    """
 
     def make_env() -> gym.Env[str, str]:
         return gym.make("srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=protocol)
 
-    with progress_bar(description, len(problems)) as bar:
-        played = rollout(make_env, engine, problems, sampling, lambda _: bar.advance())
-    return [record.episode for record in played]
+    with EpisodeLog(log) if log else nullcontext() as file:
+        done = file.done if file else {}
+        left = [key for key in range(len(problems)) if key not in done]
+        # Samples of a continued run must not repeat those of the run before it.
+        torch.manual_seed(hashed_seed(seed, len(done)) % 2**63 if done else seed)
+
+        with progress_bar(description, len(problems)) as bar:
+            bar.advance(len(done))
+
+            def finish(record: Rollout) -> None:
+                if file and not record.error:
+                    file.add(record.key, record.episode)
+                bar.advance()
+
+            played = rollout(
+                make_env,
+                engine,
+                [problems[key] for key in left],
+                dataclasses.replace(sampling, seed=seed),
+                finish,
+                keys=left,
+                seed=seed,
+            )
+    failed = [record for record in played if record.error]
+    if failed:
+        kept = f"; the others are kept in {log}: add --resume to play the rest" if log else ""
+        raise RuntimeError(
+            f"{len(failed)} of {len(problems)} episodes failed, the first with "
+            f"{failed[0].error}{kept}"
+        )
+    episodes = {**done, **{record.key: record.episode for record in played}}
+    return [episodes[key] for key in range(len(problems))]
 
 
 def vote(
@@ -83,10 +147,11 @@ def vote(
     description: str,
     protocol: str = "default",
     seed: int = 0,
+    log: Path | None = None,
 ) -> list[Episode]:
     """Plays `votes` single-attempt episodes of each problem, grouped by problem."""
     repeated = [problem for problem in problems for _ in range(votes)]
-    return play(engine, repeated, sampling, description, 1, protocol, seed)
+    return play(engine, repeated, sampling, description, 1, protocol, seed, log)
 
 
 def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
@@ -103,15 +168,25 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     """
     if (config.output / "metrics.json").exists():
         raise FileExistsError(
-            f"{config.output} holds an evaluation already; name another folder with --output"
+            f"{config.output} holds a finished evaluation; name another folder with --output"
         )
     source = srenv.load_problems(config.problems, config.split)
     n = config.n if source.size is None else min(config.n, source.size)
     if n < config.n:
         console.print(f"{config.problems} has {n} problems; evaluating all of them")
     problems = source.take(n, config.seed)
-    engine = TransformersEngine.load(config.model, config.batch_size)
+    engine = make_engine(
+        config.engine,
+        config.model,
+        config.batch_size,
+        config.base_url,
+        config.tokenizer,
+        config.patience,
+    )
+    # A server may have moved, and may be waited for longer, when its evaluation goes on.
+    Run(config.output, dataclasses.replace(config, base_url=None, patience=0.0), config.resume)
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
+    logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
     episodes = play(
         engine,
         problems,
@@ -120,26 +195,39 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         config.max_attempts,
         config.protocol,
         config.seed,
+        logs[0],
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
-    rows = {Path(config.model).name: measure(outcomes(episodes))}
+    model = engine.model if isinstance(engine, ServerEngine) else config.model
+    rows = {Path(model).name: measure(outcomes(episodes))}
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
         name = f"maj@{config.votes}"
-        ballots = vote(engine, problems, config.votes, sampling, name, config.protocol, config.seed)
+        ballots = vote(
+            engine,
+            problems,
+            config.votes,
+            sampling,
+            name,
+            config.protocol,
+            config.seed,
+            logs[1],
+        )
         write_episodes(config.output / "episodes_votes.jsonl", ballots)
         rows[name] = measure(vote_groups(ballots, config.votes))
-    _write(config, rows)
+    _write(config, rows, model)
+    for log in logs:
+        log.unlink(missing_ok=True)
     return rows
 
 
-def _write(config: EvaluateConfig, rows: dict[str, Metrics]) -> None:
+def _write(config: EvaluateConfig, rows: dict[str, Metrics], model: str) -> None:
     record = {
-        "config": to_json(config),
+        "config": {**to_json(config), "model": model},
         "rows": {name: metrics_to_json(metrics) for name, metrics in rows.items()},
     }
     path = write_json(config.output / "metrics.json", record)
-    console.print(terminal_table(rows, f"{config.model} on {config.problems}"))
+    console.print(terminal_table(rows, f"{model} on {config.problems}"))
     console.print(f"wrote {path} and {config.output / 'episodes.jsonl'}")
 
 

@@ -1,56 +1,23 @@
-"""Plays episodes: an engine on one side, Gymnasium environments on the other."""
+"""Plays episodes: an engine on one side, Gymnasium environments on the other.
+
+There is no barrier between turns where the engine takes requests at any time (vLLM, servers): a
+conversation steps its environment, in a thread, as soon as its message is there, and goes straight
+back into the engine's queue; answers are verified while the engine works on the others. Engines
+that only know whole batches get everything that waits.
+"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-import gymnasium as gym
+from agents.engines.base import Engine, Sampling, Session, open_session
+from agents.player import EnvFactory, Player, Rollout, find_tool, verdict_probability
+from srenv.episode import Problem
 
-from agents.chat import ENVIRONMENT, ChatFormat
-from agents.engines import Engine, Generation, Sampling
-from srenv.env import SelfCorrectEnv
-from srenv.episode import Episode, Problem, Turn
+__all__ = ["EnvFactory", "Rollout", "find_tool", "rollout", "verdict_probability"]
 
-EnvFactory = Callable[[], "gym.Env[str, str]"]
-
-
-@dataclass(slots=True)
-class Rollout:
-    """An episode with the tokens it was played in.
-
-    The concatenation of `prompt_ids` and `ids` is exactly what the engine read and wrote.
-
-    Attributes:
-        episode: What happened.
-        prompt_ids: Ids of the opening messages.
-        ids: Ids after the opening: sampled turns and, between them, environment messages.
-        logprobs: Log-probability of each of `ids` when it was sampled; 0 for the environment's.
-        turns: 1-based turn that each of `ids` belongs to; 0 for the environment's.
-        roles: ATTEMPT, VERDICT or ENVIRONMENT (see `agents.chat`) for each of `ids`.
-    """
-
-    episode: Episode
-    prompt_ids: list[int]
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
-    roles: list[int] = field(default_factory=list)
-
-    @property
-    def context(self) -> list[int]:
-        """Everything the engine reads before the next turn."""
-        return self.prompt_ids + self.ids
-
-    def append(
-        self, ids: Sequence[int], logprobs: Sequence[float], turn: int, roles: Sequence[int]
-    ) -> None:
-        """Adds ids to the record."""
-        self.ids += ids
-        self.logprobs += logprobs
-        self.turns += [turn] * len(ids)
-        self.roles += roles
+OnFinish = Callable[[Rollout], None]
 
 
 def rollout(
@@ -58,70 +25,81 @@ def rollout(
     engine: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
-    on_finish: Callable[[Rollout], None] | None = None,
+    on_finish: OnFinish | None = None,
+    *,
+    keys: Sequence[int] | None = None,
+    seed: int | None = None,
+    threads: int = 8,
 ) -> list[Rollout]:
     """Plays one episode per problem, all side by side, and returns them in order.
+
+    An episode that fails (its environment raises, its prompt is too long, the server refuses it)
+    carries the reason in `error` and leaves the others alone. Whatever else interrupts the call,
+    Ctrl-C or an exception in `on_finish`, cancels the requests that are still running.
 
     Args:
         make_env: Makes an environment whose unwrapped class is a `SelfCorrectEnv`.
         engine: Generates the turns.
         problems: One per episode; repeat a problem for a group.
         sampling: How turns are drawn.
-        on_finish: Called with every episode as it ends, for progress bars.
+        on_finish: Called in the calling thread with every episode as it ends, failed ones too.
+        keys: Names of the episodes, on which all randomness rests; their positions when None.
+        seed: Seeds the environments, each by its key; None leaves them unseeded.
+        threads: Environments that are stepped at once.
+
+    Raises:
+        RuntimeError: Every episode failed.
     """
-    envs = [make_env() for _ in problems]
-    rollouts: list[Rollout] = []
-    for env, problem in zip(envs, problems, strict=True):
-        env.reset(options={"problem": problem})
-        episode = _core(env).episode
-        rollouts.append(Rollout(episode, engine.chat.opening(episode.messages)))
-    live = list(range(len(problems)))
-    while live:
-        generations = engine.generate([rollouts[i].context for i in live], sampling)
-        for index, generation in zip(live, generations, strict=True):
-            _play(envs[index], rollouts[index], generation, engine.chat)
-        for index in live:
-            if rollouts[index].episode.ending != "running":
-                envs[index].close()
-                if on_finish:
-                    on_finish(rollouts[index])
-        live = [index for index in live if rollouts[index].episode.ending == "running"]
-    return rollouts
+    names = list(range(len(problems))) if keys is None else list(keys)
+    if len(set(names)) != len(problems):
+        raise ValueError(f"{len(problems)} problems need as many different keys, got {names}")
+    players = {
+        key: Player(make_env(), problem, engine.chat, key, seed)
+        for key, problem in zip(names, problems, strict=True)
+    }
+    session = open_session(engine, sampling)
+    try:
+        with ThreadPoolExecutor(threads, thread_name_prefix="rollout") as pool:
+            _drive(players, session, pool, on_finish or (lambda record: None))
+    finally:
+        session.close()
+        for player in players.values():
+            player.env.close()
+    records = [players[key].record for key in names]
+    if records and all(record.error for record in records):
+        raise RuntimeError(f"every episode failed; the first: {records[0].error}")
+    return records
 
 
-def _play(
-    env: gym.Env[str, str], record: Rollout, generation: Generation, chat: ChatFormat
+def _drive(
+    players: dict[int, Player], session: Session, pool: ThreadPoolExecutor, on_finish: OnFinish
 ) -> None:
-    """Steps the environment with one generated turn and writes its tokens down."""
-    episode = record.episode
-    env.step(chat.turn_text(generation.ids))
-    turn = episode.turns[-1]
-    turn.tokens = len(generation.ids)
-    turn.verdict_probability = verdict_probability(turn, generation, chat)
-    record.append(
-        generation.ids,
-        generation.logprobs,
-        len(episode.turns),
-        chat.roles(generation.ids, turn.split),
-    )
-    if episode.ending == "running":
-        closed = bool(generation.ids) and generation.ids[-1] in chat.stop_ids
-        tail = chat.follow_up(episode.messages[-1], closed)
-        record.append(tail, [0.0] * len(tail), 0, [ENVIRONMENT] * len(tail))
+    """Moves conversations between the engine and their environments until all have ended."""
+    generating = set(players)
+    stepping: dict[Future[None], int] = {}
+    for player in players.values():
+        session.submit(player.request())
 
+    def fail(key: int, error: BaseException) -> None:
+        players[key].record.error = f"{type(error).__name__}: {error}"
+        on_finish(players[key].record)
 
-def verdict_probability(turn: Turn, generation: Generation, chat: ChatFormat) -> float | None:
-    """Probability of the tokens that spell the verdict's word; None without a verdict."""
-    if turn.verdict is None:
-        return None
-    start = turn.text.rfind(turn.verdict)
-    first = max(chat.token_at(generation.ids, start + 1) - 1, 0)
-    last = chat.token_at(generation.ids, start + len(turn.verdict))
-    return math.exp(min(0.0, sum(generation.logprobs[first:last])))
-
-
-def _core(env: gym.Env[str, str]) -> SelfCorrectEnv:
-    core = env.unwrapped
-    if not isinstance(core, SelfCorrectEnv):
-        raise TypeError(f"rollouts need a SelfCorrectEnv, got {type(core).__name__}")
-    return core
+    while generating or stepping:
+        if stepping and (session.barrier or not generating):
+            wait(stepping, return_when=ALL_COMPLETED if session.barrier else FIRST_COMPLETED)
+        for future in [future for future in stepping if future.done()]:
+            key = stepping.pop(future)
+            if error := future.exception():
+                fail(key, error)
+            elif players[key].ended:
+                on_finish(players[key].record)
+            else:
+                session.submit(players[key].request())
+                generating.add(key)
+        if generating:
+            for key, result in session.collect():
+                generating.discard(key)
+                if isinstance(result, Exception):
+                    fail(key, result)
+                else:
+                    stepping[pool.submit(players[key].play, result)] = key

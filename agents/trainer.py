@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import tyro
 
 # The rollout hook is marked experimental; we know, and a test guards it.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -37,11 +38,15 @@ from agents.credit import (
     scale_by_role,
     token_advantages,
 )
-from agents.engines import Sampling, TransformersEngine
+from agents.engines import Sampling
+from agents.engines.canary import warn_if_stale
+from agents.engines.choose import EngineName
+from agents.engines.training import prepare_sync, trainer_engine, trl_settings
 from agents.files import last_checkpoint
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
+from srenv.problems.seeding import hashed_seed
 from srenv.rewards import Reward
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
@@ -84,6 +89,13 @@ class PolicyGradientConfig:
     """Episodes per forward and backward pass."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
+    engine: Annotated[EngineName, tyro.conf.arg(prefix_name=False)] = "auto"
+    """What generates the episodes of the policy gradient. auto: a server if --base-url is given,
+    vllm on a GPU where it is installed, transformers otherwise."""
+    base_url: Annotated[str | None, tyro.conf.arg(prefix_name=False)] = None
+    """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
+    vllm_memory: float = 0.3
+    """Share of a GPU's memory that a vLLM beside the trainer may take."""
 
 
 class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -133,15 +145,20 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
         )
+        prepare_sync(self)
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
         """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
-        model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
-        engine = TransformersEngine(model, trainer.processing_class)
-        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens)
         problems = [trainer.by_id[prompt] for prompt in prompts]
-        played = rollout(trainer.make_env, engine, problems, sampling)
+        step, rank = trainer.state.global_step, trainer.accelerator.process_index
+        seed = hashed_seed("trainer", trainer.args.seed, step, rank)
+        engine = trainer_engine(trainer)
+        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
+        played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
+        for record in played:
+            if not record.ids:  # failed in its first turn; TRL wants at least one token per row
+                record.append_environment([trainer.processing_class.eos_token_id])
         return {
             "prompt_ids": [record.prompt_ids for record in played],
             "completion_ids": [record.ids for record in played],
@@ -169,6 +186,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         if self.pg.first_kl:
             batch["advantages"] -= self._first_attempt_penalty(mine, batch)
         self._report(every)
+        warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
 
     def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
@@ -211,13 +229,15 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         return penalty
 
     def _report(self, episodes: Sequence[Episode]) -> None:
-        """Adds the step's rates to TRL's own metrics."""
+        """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
-        for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
-            metrics[name].append(value)
         metrics["generated_tokens"].append(
             sum(float(turn.tokens or 0) for episode in episodes for turn in episode.turns)
         )
+        metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
+        episodes = [episode for episode in episodes if episode.ending != "running"]
+        for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
+            metrics[name].append(value)
         for segment, value in segment_means(episodes, self.reward).items():
             metrics[f"reward_segment/{segment}"].append(value)
         if self.on_episodes and self.accelerator.is_main_process:
@@ -230,7 +250,9 @@ def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
 
 
 def learnable(record: Rollout) -> list[int]:
-    """1 for the model's own tokens, 0 for the environment's and for undecided attempts."""
+    """1 for the model's own tokens, 0 for the environment's, undecided attempts, failures."""
+    if record.error:
+        return [0] * len(record.ids)
     decided = [turn.correct is not None for turn in record.episode.turns]
     return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
 
@@ -285,6 +307,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         use_cpu=not cuda,
         report_to="none",  # `agents.tracking` reports, with one run for all stages
         disable_tqdm=True,  # `agents.progress` shows the bar
+        **trl_settings(config.engine, config.base_url, config.vllm_memory),
     )
 
 

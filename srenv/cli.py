@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable
@@ -18,6 +17,7 @@ commands:
                          plain_rl; or module:function, a recipe of your own
   compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
+  doctor                 versions, devices, threads, and a check of the weight sync
   play                   take the model's place, in the terminal
   regrade EPISODES       grade stored episodes again, and report every changed verdict
   validate SOURCE        prove that a problem source accepts its gold answers and refuses others
@@ -39,6 +39,11 @@ def main(arguments: list[str] | None = None) -> None:
             from srenv.compare import CompareConfig, compare
 
             _call(compare, CompareConfig, "srenv compare", arguments[1:])
+        elif command == "doctor":
+            _prepare()
+            from agents.doctor import DoctorConfig, doctor
+
+            _call(doctor, DoctorConfig, "srenv doctor", arguments[1:])
         elif command == "play":
             from srenv.play import PlayConfig, play
 
@@ -92,11 +97,24 @@ def _call(
 ) -> None:
     import tyro
 
-    function(tyro.cli(config, prog=program, args=arguments))
+    settings = tyro.cli(config, prog=program, args=arguments)
+    if hasattr(settings, "model") and not getattr(settings, "base_url", None):
+        _choose_threads(settings.model)
+    function(settings)
+
+
+def _choose_threads(model: str) -> None:
+    import torch
+
+    from agents.progress import console
+    from agents.threads import choose_threads
+
+    if not torch.cuda.is_available():
+        console.print(f"threads: {choose_threads(model)}", highlight=False)
 
 
 def _prepare() -> None:
-    """Checks that the training extra is there, and picks thread settings before torch loads."""
+    """Checks that the training extra is there, and quietens its libraries before they load."""
     missing = [name for name in ("torch", "transformers", "trl") if not _installed(name)]
     if missing:
         sys.exit(
@@ -108,9 +126,6 @@ def _prepare() -> None:
             "srenv: the package 'agents' that Python finds is not srenv's; another distribution "
             "uses the same name. Install srenv in an environment of its own."
         )
-    if not shutil.which("nvidia-smi"):
-        # Small models: a second thread costs more than it brings, most of all on a busy machine.
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Our own bars say what is happening; the libraries' bars and notices would bury them.

@@ -66,3 +66,48 @@ class ScriptedEngine:
             ids = [*self.chat.tokenizer(text)["input_ids"], self.chat.tokenizer.eos_token_id]
             generations.append(Generation(ids, [-0.1] * len(ids)))
         return generations
+
+
+class ContinuousEngine:
+    """Answers one request at a time, in an order of its own; the text follows from the prompt.
+
+    Args:
+        chat: The chat format.
+        say: (key, prompt text) -> the message, or an exception that answers the request.
+        order: "last" answers the newest request first, "first" the oldest.
+    """
+
+    def __init__(self, chat, say, order="last") -> None:
+        self.chat, self.say, self.order = chat, say, order
+        self.waiting = []
+        self.answered: list[int] = []
+        self.closed = 0
+        self.barrier = False
+
+    def generate(self, prompts, sampling):
+        from agents.engines.base import generate_in_session
+
+        return generate_in_session(self, prompts, sampling)
+
+    def session(self, sampling):
+        return self
+
+    def submit(self, request):
+        self.waiting.append(request)
+
+    def collect(self):
+        from agents.engines import Generation
+
+        if not self.waiting:
+            return []
+        request = self.waiting.pop(-1 if self.order == "last" else 0)
+        self.answered.append(request.key)
+        text = self.say(request.key, self.chat.tokenizer.decode(request.prompt))
+        if isinstance(text, Exception):
+            return [(request.key, text)]
+        ids = [*self.chat.tokenizer(text)["input_ids"], self.chat.tokenizer.eos_token_id]
+        return [(request.key, Generation(ids, [-0.1] * len(ids)))]
+
+    def close(self):
+        self.closed += 1
+        self.waiting.clear()

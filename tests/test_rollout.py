@@ -1,13 +1,17 @@
+import math
+import time
+
 import gymnasium as gym
 import pytest
 import torch
-from conftest import ScriptedEngine
+from conftest import ContinuousEngine, ScriptedEngine
 
 import srenv
 from agents.chat import ATTEMPT, ENVIRONMENT, VERDICT, ChatFormat
 from agents.engines import Sampling, TransformersEngine
 from agents.rollout import rollout
 from agents.trainer import learnable
+from srenv.wrappers import CalculatorTool
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "eval").take(6)
 SAMPLED = Sampling(1.0, 1.0, 12)
@@ -152,3 +156,162 @@ def test_a_tokenizer_without_a_template_gets_a_plain_one(untrained):
 def test_sampling_refuses_nonsense():
     with pytest.raises(ValueError, match="temperature"):
         Sampling(temperature=-1)
+
+
+def talk(key, prompt):
+    """As many turns as the key says, then a declaration; long enough for a step in the meantime."""
+    time.sleep(0.01)
+    turns = prompt.count(srenv.Protocol().retry)
+    return f"\\boxed{{{key}}}\n[VERIFY] {'wrong' if turns < key % 3 else 'correct'}"
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_nothing_waits_for_the_slowest_and_timing_changes_no_record(engine, order):
+    """One episode can end while another has not had its first turn."""
+    continuous = ContinuousEngine(engine.chat, talk, order)
+    ended = []
+    records = rollout(
+        make_env, continuous, PROBLEMS, SAMPLED, lambda record: ended.append(record.key), threads=1
+    )
+    assert [record.key for record in records] == list(range(6))
+    assert sorted(ended) == list(range(6))
+    assert [len(record.episode.turns) for record in records] == [1, 2, 3, 1, 2, 3]
+    if order == "last":
+        first_turn_of_0 = continuous.answered.index(0)
+        assert continuous.answered[:first_turn_of_0].count(5) == 3
+    barrier = rollout(make_env, ContinuousEngine(engine.chat, talk, "first"), PROBLEMS, SAMPLED)
+    assert [r.ids for r in barrier] == [r.ids for r in records]
+    assert continuous.closed == 1
+
+
+def test_environments_step_while_the_engine_generates(engine):
+    class Slow(gym.Wrapper):
+        def step(self, action):
+            time.sleep(0.2)
+            return super().step(action)
+
+    answered = []
+
+    def say(key, prompt):
+        answered.append(time.monotonic())
+        time.sleep(0.02)
+        return "\\boxed{1}\n[VERIFY] correct"
+
+    start = time.monotonic()
+    rollout(lambda: Slow(make_env()), ContinuousEngine(engine.chat, say), PROBLEMS, SAMPLED)
+    # The last request was answered before the first environment was through its step.
+    assert max(answered) - start < 0.2 + 0.02 < time.monotonic() - start
+
+
+def test_a_failed_episode_leaves_the_others_alone(engine):
+    class Broken(gym.Wrapper):
+        def step(self, action):
+            if "\\boxed{1}" in action:
+                raise OSError("the checker is gone")
+            return super().step(action)
+
+    def say(key, prompt):
+        return ValueError("prompt too long") if key == 4 else talk(key, prompt)
+
+    seen = []
+    records = rollout(
+        lambda: Broken(make_env()),
+        ContinuousEngine(engine.chat, say),
+        PROBLEMS,
+        SAMPLED,
+        lambda record: seen.append(record.key),
+    )
+    assert {r.key: r.error for r in records if r.error} == {
+        1: "OSError: the checker is gone",
+        4: "ValueError: prompt too long",
+    }
+    assert sorted(seen) == list(range(6))
+    assert records[4].ids == []
+    assert set(learnable(records[1])) <= {0}
+    with pytest.raises(RuntimeError, match=r"every episode failed.*prompt too long"):
+        rollout(make_env, ContinuousEngine(engine.chat, say), PROBLEMS[:1], SAMPLED, keys=[4])
+
+
+def test_what_interrupts_a_rollout_cancels_it(engine):
+    closed = []
+
+    class Watched(gym.Wrapper):
+        def close(self):
+            closed.append(1)
+
+    def interrupt(record):
+        raise KeyboardInterrupt
+
+    continuous = ContinuousEngine(engine.chat, talk)
+    with pytest.raises(KeyboardInterrupt):
+        rollout(lambda: Watched(make_env()), continuous, PROBLEMS, SAMPLED, interrupt)
+    assert continuous.closed == 1
+    assert continuous.waiting == []
+    assert len(closed) == len(PROBLEMS)
+
+
+def test_environment_randomness_rests_on_the_keys_alone(engine):
+    def draws(order, keys):
+        found = {}
+
+        class Noisy(gym.Wrapper):
+            def step(self, action):
+                key = int(action.partition("{")[2].partition("}")[0])
+                found.setdefault(key, []).append(float(self.unwrapped.np_random.random()))
+                return super().step(action)
+
+        rollout(
+            lambda: Noisy(make_env()),
+            ContinuousEngine(engine.chat, talk, order),
+            PROBLEMS[: len(keys)],
+            SAMPLED,
+            keys=keys,
+            seed=3,
+        )
+        return found
+
+    every = draws("last", range(6))
+    assert every == draws("first", range(6))
+    assert draws("first", [5, 2]) == {key: every[key] for key in (5, 2)}
+    assert len({value for values in every.values() for value in values}) == 12
+
+
+def test_a_tool_call_is_part_of_the_turn_and_its_result_is_the_environments(engine):
+    problem = srenv.Problem("p", "7*12+43=?", "127", "test")
+    lines = [
+        [
+            "I try.\n[CALC] 7*12",
+            "so\n[CALC] 84+43\n",
+            "\\boxed{127}\n84+43=127\n[VERIFY] correct",
+        ]
+    ]
+    scripted = ScriptedEngine(engine.chat, lines)
+    (record,) = rollout(lambda: CalculatorTool(make_env()), scripted, [problem], SAMPLED)
+    (turn,) = record.episode.turns
+    assert turn.correct
+    decode = engine.chat.tokenizer.decode
+    # What the engine read last is what stands in the record: no message was closed in between.
+    assert scripted.prompts[-1] == record.context[: len(scripted.prompts[-1])]
+    assert decode(record.ids) == (
+        "I try.\n[CALC] 7*12\n[RESULT] 84\nso\n[CALC] 84+43\n[RESULT] 127\n"
+        "\\boxed{127}\n84+43=127\n[VERIFY] correct<|end|>"
+    )
+
+    def words(role):
+        return decode([i for i, r in zip(record.ids, record.roles, strict=True) if r == role])
+
+    assert words(ENVIRONMENT) == "\n[RESULT] 84\n[RESULT] 127\n"
+    assert words(VERDICT) == "\n84+43=127\n[VERIFY] correct<|end|>"
+    assert [t for t, r in zip(record.turns, record.roles, strict=True) if r == ENVIRONMENT] == [
+        0
+    ] * record.roles.count(ENVIRONMENT)
+    assert turn.verdict_probability == pytest.approx(math.exp(-0.1), abs=1e-6)
+    assert turn.tokens == sum(
+        len(engine.chat.tokenizer(line)["input_ids"]) + 1
+        for line in (
+            "I try.\n[CALC] 7*12",
+            "so\n[CALC] 84+43\n",
+            "\\boxed{127}\n84+43=127\n[VERIFY] correct",
+        )
+    )
+    assert learnable(record) == [int(r != ENVIRONMENT) for r in record.roles]

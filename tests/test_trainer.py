@@ -228,3 +228,21 @@ def test_a_penalty_on_the_log_ratio_has_the_gradient_of_the_kl():
 def test_a_first_attempt_kl_without_a_reference_is_refused(untrained, tmp_path):
     with pytest.raises(ValueError, match="kl above 0"):
         make_trainer(untrained, tmp_path, first_kl=0.1)
+
+
+def test_a_failed_episode_is_masked_and_training_goes_on(untrained, tmp_path):
+    trainer, _ = make_trainer(untrained, tmp_path, estimator="rloo", steps=1)
+    made = []
+
+    class Broken(gym.Wrapper):
+        def step(self, action):
+            raise OSError("gone")
+
+    def sometimes():
+        made.append(1)
+        return Broken(make_env()) if len(made) == 3 else make_env()
+
+    trainer.make_env = sometimes
+    trainer.train()
+    (log,) = [entry for entry in trainer.state.log_history if "rollout/failed" in entry]
+    assert log["rollout/failed"] == 1

@@ -1,6 +1,23 @@
 """What generates tokens: token ids in, token ids and log-probabilities out."""
 
-from agents.engines.base import Engine, Generation, Sampling
+from agents.engines.base import (
+    ContinuousEngine,
+    Engine,
+    Generation,
+    Request,
+    Sampling,
+    Session,
+    TrainableEngine,
+)
 from agents.engines.huggingface import TransformersEngine
 
-__all__ = ["Engine", "Generation", "Sampling", "TransformersEngine"]
+__all__ = [
+    "ContinuousEngine",
+    "Engine",
+    "Generation",
+    "Request",
+    "Sampling",
+    "Session",
+    "TrainableEngine",
+    "TransformersEngine",
+]

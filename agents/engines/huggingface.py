@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,17 @@ class TransformersEngine:
             generations = self._batch([prompts[row] for row in rows], sampling)
             results.update(zip(rows, generations, strict=True))
         return [results[index] for index in range(len(prompts))]
+
+    @torch.no_grad()
+    def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Copies weights into the model, by name.
+
+        Raises:
+            KeyError: The model has no parameter of a name.
+        """
+        own = dict(self.model.named_parameters())
+        for name, tensor in weights:
+            own[name].copy_(tensor)
 
     @torch.no_grad()
     def _batch(self, prompts: list[Sequence[int]], sampling: Sampling) -> list[Generation]:

@@ -1,0 +1,327 @@
+"""Generation by an OpenAI-compatible server: a running vLLM, or any other.
+
+A server that takes and returns token ids (vLLM: ``/completions`` with ``return_token_ids``) is
+token-exact: what it sampled is what is kept, with its log-probabilities. Any other is spoken to
+through ``/chat/completions`` and gives text alone; `ServerEngine.exact` says which. A server that
+drops is asked again, with growing pauses, for `patience` seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import queue
+import random
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from agents.chat import ChatFormat
+from agents.engines.base import Generation, Request, Sampling, generate_in_session
+from srenv.episode import Message
+
+API_KEY = "OPENAI_API_KEY"
+"""The environment variable that holds the key, for servers that want one."""
+
+_PROBE = "Solve 3x + 4 = 19.\n\\boxed{5}"
+_RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_PAUSES = 0.25, 15.0
+"""The first and the longest pause between two tries, in seconds."""
+
+
+class ServerError(RuntimeError):
+    """The server refused a request, answered nonsense, or stayed away for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """How a server is reached.
+
+    Attributes:
+        base_url: Where its API begins, such as ``http://localhost:8000/v1``.
+        model: Name of the model there; None takes the only one served.
+        tokenizer: Folder or hub id of its tokenizer; None looks where the server says that the
+            model came from.
+        concurrency: Requests on their way at once.
+        patience: Seconds for which a server that does not answer is asked again.
+        timeout: Seconds that one answer may take.
+    """
+
+    base_url: str
+    model: str | None = None
+    tokenizer: str | None = None
+    concurrency: int = 128
+    patience: float = 300.0
+    timeout: float = 600.0
+
+
+class ServerEngine:
+    """An engine behind HTTP.
+
+    Attributes:
+        chat: The tokenizer's chat format, or `TextChat` when the server gives text alone.
+        exact: Whether the server takes and returns token ids.
+
+    Raises:
+        ServerError: The server is not there, or does not serve the model.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        key = os.environ.get(API_KEY)
+        self.options = options
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+        with httpx.Client(headers=self.headers, timeout=min(60.0, options.timeout)) as client:
+            served = _served_model(client, options)
+            self.model = str(served["id"])
+            chat = _chat_format(options.tokenizer or str(served.get("root") or self.model))
+            self.exact = chat is not None and _returns_ids(client, options, self.model, chat)
+        self.chat: ChatFormat = chat if chat is not None and self.exact else TextChat()
+
+    def session(self, sampling: Sampling) -> ServerSession:
+        """Opens a queue of requests."""
+        return ServerSession(self, sampling)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
+        """Continues every prompt.
+
+        Raises:
+            ServerError: The server gives text alone, and so takes no ids.
+        """
+        if not self.exact:
+            raise ServerError("a server that gives text alone takes messages: use a session")
+        return generate_in_session(self, prompts, sampling)
+
+    def body(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
+        """The path and the JSON of a request."""
+        common = {
+            "model": self.model,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_new_tokens,
+        }
+        if (seed := request.seed(sampling)) is not None:
+            common["seed"] = seed
+        if not self.exact:
+            return "chat/completions", {**common, "messages": list(request.messages)}
+        return "completions", {
+            **common,
+            "prompt": request.prompt,
+            "stop_token_ids": sorted(self.chat.stop_ids),
+            "logprobs": 0,
+            "return_token_ids": True,
+            # Some models ship other defaults; they would skew log-probs.
+            "top_k": 0,
+            "min_p": 0.0,
+            "repetition_penalty": 1.0,
+        }
+
+    def read(self, answer: Any, sampling: Sampling) -> Generation:
+        """Takes an answer apart.
+
+        Raises:
+            ServerError: It is not what was asked for.
+        """
+        try:
+            choice = answer["choices"][0]
+            if not self.exact:
+                text = str(choice["message"]["content"] or "")
+                ids = self.chat.encode(text)
+                used = int((answer.get("usage") or {}).get("completion_tokens", 0)) or None
+                return Generation(ids, [math.nan] * len(ids), used)
+            ids = [int(token) for token in choice["token_ids"]]
+            logprobs = [float(value) for value in choice["logprobs"]["token_logprobs"]]
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise ServerError(f"the server's answer lacks something: {error!r}") from error
+        if len(ids) != len(logprobs) or len(ids) > sampling.max_new_tokens:
+            raise ServerError(f"the server sent {len(ids)} ids and {len(logprobs)} log-probs")
+        return Generation(ids, logprobs)
+
+
+class ServerSession:
+    """Requests on their way to a server, all at once, from a thread with an event loop."""
+
+    barrier = False
+
+    def __init__(self, engine: ServerEngine, sampling: Sampling) -> None:
+        self.engine, self.sampling = engine, sampling
+        self._answers: queue.Queue[tuple[int, Generation | Exception]] = queue.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=(self._serve(),), daemon=True
+        )
+        self._thread.start()
+        self._ready.wait()
+
+    def submit(self, request: Request) -> None:
+        """Sends a request as soon as fewer than `concurrency` are on their way."""
+        self._loop.call_soon_threadsafe(self._start, request)
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        """Waits a moment for answers."""
+        try:
+            found = [self._answers.get(timeout=0.02)]
+        except queue.Empty:
+            return []
+        while not self._answers.empty():
+            found.append(self._answers.get_nowait())
+        return found
+
+    def close(self) -> None:
+        """Hangs up; vLLM stops generating for a client that is gone."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        options = self.engine.options
+        limits = httpx.Limits(max_connections=options.concurrency)
+        self._slots = asyncio.Semaphore(options.concurrency)
+        async with httpx.AsyncClient(
+            headers=self.engine.headers,
+            timeout=httpx.Timeout(options.timeout, connect=10.0),
+            limits=limits,
+        ) as client:
+            self._client = client
+            self._ready.set()
+            await self._stop.wait()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, request: Request) -> None:
+        task = self._loop.create_task(self._answer(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, request: Request) -> None:
+        path, body = self.engine.body(request, self.sampling)
+        try:
+            async with self._slots:
+                answer = await self._post(_url(self.engine.options, path), body)
+            self._answers.put((request.key, self.engine.read(answer, self.sampling)))
+        except Exception as error:
+            self._answers.put((request.key, error))
+
+    async def _post(self, url: str, body: dict[str, Any]) -> Any:
+        """Posts until there is an answer, a refusal, or no patience left."""
+        pause, longest = _PAUSES
+        deadline = time.monotonic() + self.engine.options.patience
+        while True:
+            try:
+                response = await self._client.post(url, json=body)
+                if response.status_code not in _RETRIED:
+                    return _json(response)
+                problem = f"status {response.status_code}"
+            except httpx.TransportError as error:
+                problem = f"{type(error).__name__} {error}".strip()
+            if time.monotonic() + pause > deadline:
+                patience = self.engine.options.patience
+                raise ServerError(f"{url} gave no answer in {patience:.0f} s; last: {problem}")
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, longest)
+
+
+class TextChat(ChatFormat):
+    """Stands in for a tokenizer where there is only text: one id per character."""
+
+    exact = False
+
+    def __init__(self) -> None:
+        self.tokenizer = None
+        self.stop_ids = frozenset()
+
+    def opening(self, messages: Sequence[Message]) -> list[int]:
+        """The messages' characters."""
+        return self.encode("\n\n".join(message["content"] for message in messages))
+
+    def follow_up(self, message: Message, closed: bool) -> list[int]:
+        """The message's characters."""
+        return self.encode(f"\n\n{message['content']}\n\n")
+
+    def turn_text(self, ids: Sequence[int]) -> str:
+        """The text that the ids spell."""
+        return "".join(map(chr, ids))
+
+    def encode(self, text: str) -> list[int]:
+        """One id per character."""
+        return list(map(ord, text))
+
+
+def _url(options: ServerOptions, path: str) -> str:
+    return f"{options.base_url.rstrip('/')}/{path}"
+
+
+def _json(response: httpx.Response) -> Any:
+    if response.is_error:
+        raise ServerError(
+            f"{response.url} refused: status {response.status_code}, {response.text[:500]}"
+        )
+    try:
+        return response.json()
+    except ValueError as error:
+        raise ServerError(f"{response.url} did not answer in JSON") from error
+
+
+def _served_model(client: httpx.Client, options: ServerOptions) -> Mapping[str, Any]:
+    """The server's own record of the model."""
+    try:
+        served = _json(client.get(_url(options, "models")))["data"]
+        by_name = {str(model["id"]): model for model in served}
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ServerError(
+            f"no server answers at {options.base_url} ({error}); start one, for example with "
+            "'vllm serve MODEL', and give its address with --base-url http://HOST:PORT/v1"
+        ) from error
+    except (KeyError, TypeError) as error:
+        raise ServerError(f"{options.base_url}/models is not an OpenAI-compatible list") from error
+    if options.model is None and len(by_name) == 1:
+        return dict(next(iter(by_name.values())))
+    if options.model not in by_name:
+        raise ServerError(
+            f"{options.base_url} does not serve {options.model!r}; it serves "
+            f"{', '.join(by_name) or 'nothing'}: choose with --model"
+        )
+    return dict(by_name[options.model])
+
+
+def _chat_format(tokenizer: str) -> ChatFormat | None:
+    """The chat format of a tokenizer by folder or hub id; None if there is none."""
+    try:
+        return ChatFormat.load(tokenizer)
+    except (OSError, ValueError):
+        return None
+
+
+def _returns_ids(
+    client: httpx.Client, options: ServerOptions, model: str, chat: ChatFormat
+) -> bool:
+    """Whether the server returns token ids, and its tokenizer is the one that `chat` has.
+
+    Raises:
+        ServerError: It is another tokenizer.
+    """
+    ids = chat.encode(_PROBE)
+    body: dict[str, Any] = {"model": model, "prompt": _PROBE, "max_tokens": 1, "logprobs": 0}
+    body |= {"return_token_ids": True, "add_special_tokens": False}
+    try:
+        response = client.post(_url(options, "completions"), json=body)
+        choice = _json(response)["choices"][0]
+        theirs = choice["prompt_token_ids"]
+        exact = bool(choice["token_ids"])
+    except (httpx.HTTPError, ServerError, KeyError, TypeError, IndexError):
+        return False
+    if theirs != ids:
+        raise ServerError(
+            f"{options.base_url} and the tokenizer that was found here disagree about the ids of "
+            f"the same text: name the tokenizer of {model!r} with --tokenizer"
+        )
+    return exact

