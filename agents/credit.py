@@ -9,6 +9,7 @@ gradient of "try again".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -145,3 +146,29 @@ def token_advantages(advantages: Array, turns: Sequence[int], roles: Sequence[in
         float(advantages[turn - 1, column[role]]) if turn else 0.0
         for turn, role in zip(turns, roles, strict=True)
     ]
+
+
+def regression_weight(reward: float, temperature: float) -> float:
+    """``exp(r / tau)``: how much a turn counts in reward-weighted regression (Qu et al. 2024)."""
+    return math.exp(reward / temperature)
+
+
+def balanced_weight(
+    advantages: Array, log_ratios: Array, floor: float, ceiling: float = 10.0
+) -> float:
+    """Weight at which a penalty is as large as what it competes with (SCoRe's adaptive beta2).
+
+    Args:
+        advantages: Any shape, of the second attempts' tokens.
+        log_ratios: Any shape, ``log pi - log pi_ref`` of the first attempts' tokens.
+        floor: The least weight.
+        ceiling: The greatest weight, as a multiple of `floor`; at the start of training the
+            policy is the reference and the balance would be infinite.
+
+    Returns:
+        The ratio of their root mean squares, within the bounds.
+    """
+    push, pull = (
+        float(np.sqrt(np.mean(x**2))) if x.size else 0.0 for x in (advantages, log_ratios)
+    )
+    return float(np.clip(push / pull if pull else math.inf, floor, floor * ceiling))

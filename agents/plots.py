@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
     """Draws accuracy per turn beside a reliability diagram, one line per row, into `path`."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
-    _accuracy_per_turn(left, rows)
-    _reliability(right, rows)
+    accuracy_per_turn(left, rows)
+    reliability(right, rows)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
@@ -28,7 +28,8 @@ def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
     return path
 
 
-def _accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+def accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+    """Draws accuracy after each turn, one line per row."""
     longest = max((row.by_turn.shape[1] for row in rows.values()), default=1)
     for index, (name, row) in enumerate(rows.items()):
         accuracy = row.by_turn.mean(axis=0)
@@ -43,7 +44,8 @@ def _accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     axes.legend(loc="lower right", fontsize=8)
 
 
-def _reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+def reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
+    """Draws how often verdicts of a confidence are right; rows without verdicts are left out."""
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
     for index, (name, row) in enumerate(rows.items()):
         known = np.isfinite(row.token)

@@ -41,6 +41,12 @@ def cell(name: str, estimate: Estimate | None) -> str:
     return value if low == high else f"{value} [{low}, {high}]"
 
 
+def interval(estimate: Estimate, factor: float = 1.0) -> str:
+    """A number with its interval, such as ``6.27 [5.23, 7.3]``."""
+    value, low, high = (factor * x for x in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
 def markdown_table(rows: Mapping[str, Metrics]) -> str:
     """The table as markdown, one metric per line so that it stays readable."""
     lines = ["| | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]

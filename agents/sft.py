@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset
@@ -30,11 +31,13 @@ class Demonstration:
         episode: The whole conversation.
         targets: ``(turn, segment)`` pairs, turns counted from 0; everything else is context.
         kind: Which set of the recipe it belongs to, for the books.
+        weight: How much it counts; see `WeightedSFTTrainer`.
     """
 
     episode: Episode
     targets: frozenset[tuple[int, Segment]]
     kind: str
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) ->
         for item in demonstrations:
             record = {
                 "kind": item.kind,
+                "weight": item.weight,
                 "targets": sorted(item.targets),
                 "episode": item.episode.to_json(),
             }
@@ -99,6 +103,7 @@ def read_demonstrations(path: Path) -> list[Demonstration]:
             Episode.from_json(record["episode"]),
             frozenset((turn, segment) for turn, segment in record["targets"]),
             record["kind"],
+            record.get("weight", 1.0),
         )
         for record in records
     ]
@@ -114,12 +119,16 @@ def fine_tune(
 ) -> Path:
     """Trains with TRL's `SFTTrainer` and returns the folder of the final model.
 
-    Goes on from a checkpoint in `output` where there is one.
+    Goes on from a checkpoint in `output` where there is one. Demonstrations of different weights
+    are learned by `WeightedSFTTrainer`.
     """
     tokenizer = AutoTokenizer.from_pretrained(model)
     chat = ChatFormat(tokenizer)
-    rows = [tokenise(item, chat) for item in demonstrations]
-    trainer = SFTTrainer(
+    rows: list[dict[str, Any]] = [tokenise(item, chat) for item in demonstrations]
+    weighted = any(item.weight != 1.0 for item in demonstrations)
+    if weighted:
+        rows = [{**row, "weight": d.weight} for row, d in zip(rows, demonstrations, strict=True)]
+    trainer = (WeightedSFTTrainer if weighted else SFTTrainer)(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         args=sft_config(config, output, seed),
         train_dataset=Dataset.from_list(rows),
@@ -131,6 +140,64 @@ def fine_tune(
     final = output / "final"
     trainer.save_model(str(final))
     return final
+
+
+class WeightedSFTTrainer(SFTTrainer):  # type: ignore[misc]
+    """Weighted imitation: each row's mean token loss, times its weight, averaged over the batch.
+
+    The form of reward-weighted regression in RISE (Qu et al. 2024). Long rows count no more than
+    short ones, unlike in the token mean of `SFTTrainer`.
+    """
+
+    data_collator: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        collate = self.data_collator
+
+        def with_weights(rows: list[dict[str, Any]]) -> dict[str, Any]:
+            return {**collate(rows), "weight": torch.tensor([row["weight"] for row in rows])}
+
+        self.data_collator = with_weights
+
+    def _set_signature_columns_if_needed(self) -> None:
+        super()._set_signature_columns_if_needed()
+        if "weight" not in self._signature_columns:
+            self._signature_columns.append("weight")
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The weighted loss; the trainer's own count of tokens plays no part in it."""
+        outputs = model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+        )
+        loss = weighted_loss(outputs.logits, inputs["labels"], inputs["weight"])
+        # The trainer leaves accumulation to losses that know the number of tokens.
+        loss = loss / self.current_gradient_accumulation_steps
+        return (loss, outputs) if return_outputs else loss
+
+
+def weighted_loss(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Mean over rows of weight times mean token cross-entropy.
+
+    Args:
+        logits: (B, T, V); position t predicts label t + 1.
+        labels: (B, T), IGNORE where nothing is learned.
+        weights: (B,).
+    """
+    wanted = labels[:, 1:]
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().transpose(1, 2), wanted, ignore_index=IGNORE, reduction="none"
+    )
+    rows = loss.sum(1) / (wanted != IGNORE).sum(1).clamp(min=1)
+    return (weights * rows).mean()
 
 
 def sft_steps(config: SftConfig, demonstrations: int) -> int:
@@ -157,6 +224,7 @@ def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
         use_cpu=not cuda,
         max_length=None,
         packing=False,
+        include_num_input_tokens_seen="non_padding",
         dataset_kwargs={"skip_prepare_dataset": True},  # ids and labels are ours already
         report_to="none",  # `agents.tracking` reports, with one run for all stages
         disable_tqdm=True,  # `agents.progress` shows the bar

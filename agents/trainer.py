@@ -31,7 +31,13 @@ from transformers import (
 )
 from trl import GRPOConfig, GRPOTrainer
 
-from agents.credit import make_estimator, reward_array, scale_by_role, token_advantages
+from agents.credit import (
+    balanced_weight,
+    make_estimator,
+    reward_array,
+    scale_by_role,
+    token_advantages,
+)
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.choose import EngineName
@@ -66,7 +72,11 @@ class PolicyGradientConfig:
     learning_rate: float = 4e-4
     """Adam's at the start, falling linearly; a 7B model wants about 1e-6."""
     kl: float = 0.0
-    """Weight of the KL to the starting policy (TRL's beta)."""
+    """Weight of the KL to the reference, the starting policy by default (TRL's beta)."""
+    first_kl: float = 0.0
+    """Weight of a further KL on the tokens of the first attempt alone (SCoRe's beta2)."""
+    adaptive_first_kl: bool = False
+    """Raise first_kl, up to tenfold, until it is as strong as the later attempts' advantages."""
     clip: float = 0.2
     """PPO's clipping range; it acts when inner_epochs is above 1."""
     inner_epochs: int = 1
@@ -100,6 +110,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         args: TRL's settings, as `grpo_config` makes them.
         on_episodes: Called with every step's episodes.
         callbacks: Transformers callbacks.
+        reference: Folder or hub id of the policy that the KL holds to; by default `model`.
     """
 
     def __init__(
@@ -112,7 +123,13 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         args: GRPOConfig,
         on_episodes: OnEpisodes | None = None,
         callbacks: list[TrainerCallback] | None = None,
+        reference: str | None = None,
     ) -> None:
+        if config.first_kl and not config.kl:
+            raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
+        policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        # TRL loads the reference from where it believes that the policy came from.
+        policy.config._name_or_path = reference or model
         self.by_id = {problem.id: problem for problem in problems}
         self.make_env = make_env
         self.reward = reward
@@ -120,7 +137,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.estimator = make_estimator(config.estimator, config.turn_discount)
         self.on_episodes = on_episodes
         super().__init__(
-            model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+            model=policy,
             reward_funcs=_episode_reward,
             args=args,
             train_dataset=Dataset.from_list([{"prompt": problem.id} for problem in problems]),
@@ -166,6 +183,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         # TRL shuffles and splits every tensor of the batch along its first dimension.
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         batch["advantages"] = padded.to(batch["completion_ids"].device)
+        if self.pg.first_kl:
+            batch["advantages"] -= self._first_attempt_penalty(mine, batch)
         self._report(every)
         warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
@@ -186,9 +205,35 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             advantages = scale_by_role(advantages, played)
         return advantages
 
+    def _first_attempt_penalty(
+        self, records: Sequence[Rollout], batch: Mapping[str, Any]
+    ) -> torch.Tensor:
+        """``first_kl * log(pi / pi_ref)`` on first attempts, to be taken off their advantages.
+
+        The log-ratio at sampled tokens, as a cost, has the gradient of the KL of the policy to the
+        reference; the estimator that TRL's beta puts into the loss has that of the reversed KL.
+        """
+        device = batch["advantages"].device
+        turns = [torch.tensor(record.turns) for record in records]
+        turn = torch.nn.utils.rnn.pad_sequence(turns, batch_first=True).to(device)
+        log_ratio = batch["sampling_per_token_logps"] - batch["ref_per_token_logps"]
+        weight = self.pg.first_kl
+        pull = np.array(gather_object(log_ratio[turn == 1].tolist()))
+        if self.pg.adaptive_first_kl:
+            push = np.array(gather_object(batch["advantages"][turn > 1].tolist()))
+            weight = balanced_weight(push, pull, weight)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["first_attempt/kl"].append(float(pull.mean()) if pull.size else 0.0)
+        metrics["first_attempt/kl_weight"].append(weight)
+        penalty: torch.Tensor = weight * log_ratio * (turn == 1)
+        return penalty
+
     def _report(self, episodes: Sequence[Episode]) -> None:
         """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["generated_tokens"].append(
+            sum(float(turn.tokens or 0) for episode in episodes for turn in episode.turns)
+        )
         metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
         episodes = [episode for episode in episodes if episode.ending != "running"]
         for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
@@ -276,6 +321,7 @@ def train_policy(
     seed: int = 0,
     on_episodes: OnEpisodes | None = None,
     callbacks: list[TrainerCallback] | None = None,
+    reference: str | Path | None = None,
 ) -> Path:
     """Trains and returns the folder of the final model; goes on from a checkpoint in `output`."""
     trainer = SelfCorrectTrainer(
@@ -287,6 +333,7 @@ def train_policy(
         grpo_config(config, output, seed),
         on_episodes,
         callbacks,
+        str(reference) if reference else None,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))

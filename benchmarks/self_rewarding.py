@@ -15,11 +15,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import tyro
 
 from agents.evaluate import vote_groups
@@ -34,9 +33,10 @@ from agents.recipes.self_rewarding import (
     SelfRewardingConfig,
     train,
 )
-from agents.report import markdown_table
+from agents.report import interval, markdown_table
 from srenv.episode import read_episodes
-from srenv.metrics import Estimate, Metrics, Outcomes, difference, measure, outcomes
+from srenv.metrics import Metrics, Outcomes, difference, measure, outcomes
+from srenv.rows import pool
 
 FILES = {BASE: "base", REVISED: "intrinsic", WARM: "warmup", TRAINED: "policy_gradient"}
 
@@ -57,37 +57,6 @@ class Config:
         default_factory=lambda: SelfRewardingConfig(report_to="none")
     )
     """The recipe's own options."""
-
-
-def pool(parts: Sequence[Outcomes]) -> Outcomes:
-    """Puts the outcomes of several seeds into one."""
-    horizon = max(part.by_turn.shape[1] for part in parts)
-    offsets = np.cumsum([0, *(len(part.final) for part in parts)])
-    together = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in (
-            "final",
-            "turns",
-            "tokens",
-            "malformed",
-            "turn",
-            "says",
-            "truth",
-            "token",
-            "stated",
-        )
-    }
-    return Outcomes(
-        by_turn=np.concatenate(
-            [
-                np.pad(p.by_turn, ((0, 0), (0, horizon - p.by_turn.shape[1])), mode="edge")
-                for p in parts
-            ]
-        ),
-        owner=np.concatenate([p.owner + o for p, o in zip(parts, offsets, strict=False)]),
-        undecided=sum(part.undecided for part in parts),
-        **together,
-    )
 
 
 def load(run: Path) -> dict[str, Outcomes]:
@@ -152,15 +121,9 @@ def claims(rows: Mapping[str, Outcomes], pooled: Mapping[str, Metrics]) -> list[
         ("final accuracy, against maj@k", over_votes, 100, "> 0", over_votes.low > 0),
     ):
         lines.append(
-            f"| {name} | {paired(estimate, factor)} | {target} | {'yes' if holds else 'NO'} |"
+            f"| {name} | {interval(estimate, factor)} | {target} | {'yes' if holds else 'NO'} |"
         )
     return ["| claim | measured | target | holds |", "|---|---|---|---|", *lines]
-
-
-def paired(estimate: Estimate, factor: float) -> str:
-    """A difference with its interval."""
-    value, low, high = (factor * x for x in (estimate.value, estimate.low, estimate.high))
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def main(config: Config) -> None:

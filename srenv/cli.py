@@ -12,7 +12,10 @@ from typing import Any
 USAGE = """usage: srenv COMMAND [options]
 
 commands:
-  train self_rewarding   train a model to correct itself (Xiong et al. 2025)
+  train RECIPE           train a model to correct itself: self_rewarding, score, rise,
+                         process; what these are measured against: prompting, star, pair_sft,
+                         plain_rl; or module:function, a recipe of your own
+  compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
   doctor                 versions, devices, threads, and a check of the weight sync
   play                   take the model's place, in the terminal
@@ -21,8 +24,6 @@ commands:
 
 `srenv COMMAND --help` lists the options of a command.
 """
-
-RECIPES = ("self_rewarding",)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -34,6 +35,10 @@ def main(arguments: list[str] | None = None) -> None:
             _train(arguments[1:])
         elif command == "evaluate":
             _evaluate(arguments[1:])
+        elif command == "compare":
+            from srenv.compare import CompareConfig, compare
+
+            _call(compare, CompareConfig, "srenv compare", arguments[1:])
         elif command == "doctor":
             _prepare()
             from agents.doctor import DoctorConfig, doctor
@@ -58,18 +63,14 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _train(arguments: list[str]) -> None:
-    recipe = arguments[0] if arguments else ""
-    if recipe not in RECIPES:
-        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}")
     _prepare()
-    from agents.recipes import self_rewarding
+    from agents.recipes import RECIPES, find_recipe
 
-    _call(
-        self_rewarding.train,
-        self_rewarding.SelfRewardingConfig,
-        "srenv train self_rewarding",
-        arguments[1:],
-    )
+    recipe = arguments[0] if arguments else ""
+    if not recipe or recipe.startswith("-"):
+        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
+    train, config = find_recipe(recipe)
+    _call(train, config, f"srenv train {recipe}", arguments[1:])
 
 
 def _evaluate(arguments: list[str]) -> None:

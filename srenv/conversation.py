@@ -98,6 +98,8 @@ class Rules:
             return "declared"
         if self.protocol.stop == "oracle" and turn.correct:
             return "oracle"
+        if self.protocol.unreadable == "stop" and turn.malformed == "no_verdict":
+            return "unreadable"
         if played < self.max_attempts:
             return "running"
         return "single" if self.max_attempts == 1 else "exhausted"

@@ -13,9 +13,10 @@ Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
 Message = dict[str, str]
 """One chat message, ``{"role": ..., "content": ...}``."""
-Ending = Literal["declared", "exhausted", "single", "oracle", "running"]
+Ending = Literal["declared", "exhausted", "single", "oracle", "unreadable", "running"]
 """How an episode ended: the model declared itself correct, its attempts ran out, the one attempt
-it had was the task, an oracle stopped it (baselines), or it has not ended."""
+it had was the task, an oracle stopped it (baselines), its verdict could not be read (where the
+protocol stops there), or it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,22 @@
 
 Names and denominators follow the self-correction literature: accuracies and transitions are
 shares of all problems (Kumar et al. 2024, section 3), verdict rates are conditional on the truth
-(Xiong et al. 2025, table 4), calibration is that of RLCR (Damani et al. 2025). Problems with an
-attempt that the verifier could not decide are left out and counted in ``undecided``.
+(Xiong et al. 2025, table 4). ``p_ci`` and ``p_ic``: of the right and of the wrong first attempts
+with a verdict of wrong, the share whose final answer is wrong and right (table 8). Calibration is
+that of RLCR (Damani et al. 2025). Problems with an attempt that the verifier could not decide are
+left out and counted in ``undecided``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from srenv.episode import Episode
+from srenv.episode import Episode, Turn
 from srenv.verifier import verify
 
 Array = NDArray[np.float64]
@@ -109,6 +111,32 @@ def outcomes(episodes: Iterable[Episode]) -> Outcomes:
     )
 
 
+def turn_votes(episodes: Iterable[Episode]) -> Outcomes:
+    """Lays out m1@tj: after each turn, the majority over all answers so far is the answer (RISE).
+
+    Accuracy@t1 is that of the first attempt; verdicts stay as they are.
+    """
+    graded = [episode for episode in episodes if episode.graded and episode.turns]
+    data = outcomes(graded)
+    by_turn = np.zeros_like(data.by_turn)
+    for row, episode in enumerate(graded):
+        for index in range(by_turn.shape[1]):
+            by_turn[row, index] = float(majority_turn(episode.turns[: index + 1]))
+    return replace(data, by_turn=by_turn, final=by_turn[:, -1])
+
+
+def any_turn(episodes: Iterable[Episode]) -> Outcomes:
+    """Lays out p1@tj: whether one of the first j attempts is right, as an oracle would stop (RISE).
+
+    Turns and tokens are counted up to the first right attempt.
+    """
+    stopped = []
+    for episode in episodes:
+        right = (i for i, turn in enumerate(episode.turns) if turn.correct)
+        stopped.append(replace(episode, turns=episode.turns[: next(right, len(episode.turns)) + 1]))
+    return outcomes(stopped)
+
+
 def vote_outcomes(groups: Iterable[Sequence[Episode]]) -> Outcomes:
     """Lays out maj@k: each group holds k single-attempt episodes of one problem.
 
@@ -142,15 +170,20 @@ def majority(group: Sequence[Episode]) -> bool:
 
     Answers that the verifier calls equal count as one.
     """
+    return majority_turn([episode.final for episode in group])
+
+
+def majority_turn(turns: Sequence[Turn]) -> bool:
+    """Whether the most frequent answer of `turns` is right; see `majority`."""
     votes: dict[str, int] = {}
     right: dict[str, bool] = {}
-    for episode in group:
-        answer = episode.final.answer
+    for turn in turns:
+        answer = turn.answer
         if answer is None:
             continue
         same = next((a for a in votes if a == answer or verify(a, answer).correct), answer)
         votes[same] = votes.get(same, 0) + 1
-        right.setdefault(same, episode.final.correct is True)
+        right.setdefault(same, turn.correct is True)
     return right[max(votes, key=lambda answer: votes[answer])] if votes else False
 
 
@@ -228,6 +261,7 @@ def _weighted(data: Outcomes, weights: Array) -> dict[str, Array]:
     def where(condition: Array, values: Array) -> Array:
         return _ratio(verdict_weights @ (condition * values), verdict_weights @ condition)
 
+    once, end = (data.turn == 1).astype(np.float64), final[data.owner]
     into, out_of = per_problem((1 - first) * final), per_problem(first * (1 - final))
     metrics = {
         "accuracy_t1": per_problem(first),
@@ -237,6 +271,8 @@ def _weighted(data: Outcomes, weights: Array) -> dict[str, Array]:
         "delta_ci": out_of,
         "fix_rate": _ratio(into, 1 - per_problem(first)),
         "break_rate": _ratio(out_of, per_problem(first)),
+        "p_ci": where(once * data.truth * (1 - data.says), 1 - end),
+        "p_ic": where(once * (1 - data.truth) * (1 - data.says), end),
         "verdict_tpr": where(data.truth, data.says),
         "verdict_tnr": where(1 - data.truth, 1 - data.says),
         "malformed_rate": _ratio(weights @ data.malformed, weights @ data.turns),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from srenv.episode import Message, Verdict
@@ -12,10 +12,13 @@ from srenv.verifier.extract import extract, extract_box_span
 Stop = Literal["verdict", "never", "oracle"]
 VerdictForm = Literal["marker", "none"]
 Feedback = Literal["neutral", "constant", "oracle"]
+Marker = Literal["last_line", "once"]
+Unreadable = Literal["retry", "stop", "correct"]
 
 MAX_TURN_CHARS = 32_768
 """Longer turns are cut before they are parsed, so that parsing time is bounded."""
 
+_MARKER = "[VERIFY]"
 _VERDICT_LINE = re.compile(
     r"\[VERIFY\] (correct|wrong)(?: \((0(?:\.\d{1,6})?|1(?:\.0{1,6})?|\.\d{1,6})\))?\.?"
 )
@@ -43,10 +46,10 @@ class ParsedTurn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    r"""The wording of the conversation and three choices in which published systems differ.
+    r"""The wording of the conversation and the choices in which published systems differ.
 
-    Only the last non-empty line of a turn can be its verdict, so a marker that stands in the
-    problem or in the reasoning never counts. A line that holds two markers is no verdict.
+    By default only the last non-empty line of a turn can be its verdict, so a marker that stands
+    in the problem or in the reasoning never counts. A line that holds two markers is no verdict.
 
     Attributes:
         instruction: Added to the problem in the first message; describes the turn format.
@@ -58,6 +61,11 @@ class Protocol:
         verdict: How the verdict is given: a ``"marker"`` line, or ``"none"`` at all.
         feedback: What follows an attempt: the ``"neutral"`` retry, a ``"constant"`` claim that it
             was wrong (RISE), or the ``"oracle"`` truth (for baselines, it leaks correctness).
+        marker: Where the verdict's marker counts: on the ``"last_line"``, or anywhere as long as
+            it stands in the turn ``"once"`` (the scripts of Xiong et al.).
+        unreadable: What an attempt without a readable verdict leads to: another try
+            (``"retry"``), the end with this answer (``"stop"``; Xiong et al., two-turn format),
+            or the same as a verdict of correct (``"correct"``; S2R).
 
     Example:
         >>> turn = Protocol().parse("2*3=6, so \\boxed{6}\n6/3=2\n[VERIFY] correct (0.9)")
@@ -80,6 +88,8 @@ class Protocol:
     stop: Stop = "verdict"
     verdict: VerdictForm = "marker"
     feedback: Feedback = "neutral"
+    marker: Marker = "last_line"
+    unreadable: Unreadable = "retry"
 
     def opening(self, problem: str) -> list[Message]:
         """Returns the messages that start a conversation about `problem`."""
@@ -99,21 +109,23 @@ class Protocol:
     def parse(self, text: str) -> ParsedTurn:
         """Takes a turn apart; never raises, in time linear in the (bounded) text."""
         text = text[:MAX_TURN_CHARS]
-        if self.verdict == "marker" and (usual := _usual(text)):
+        last_line = self.verdict == "marker" and self.marker == "last_line"
+        if last_line and (usual := _usual(text)):
             return usual
         body_end = len(text)
         verdict: Verdict | None = None
         confidence: float | None = None
         if self.verdict == "marker":
-            line_start, line = _last_line(text)
-            match = _VERDICT_LINE.fullmatch(_VERDICT_BOX.sub(r"\1", line))
+            start, match = _verdict_on_last_line(text) if last_line else _only_verdict(text)
             if match:
                 verdict = "correct" if match[1] == "correct" else "wrong"
                 confidence = float(match[2]) if match[2] else None
-                body_end = line_start
+                body_end = start
         body = text[:body_end]
         answer = extract(body)
         span = extract_box_span(body)
+        if self.unreadable == "correct" and self.verdict == "marker" and answer is not None:
+            verdict = verdict or "correct"
         malformed = ""
         if answer is None:
             malformed = "no_answer"
@@ -148,6 +160,24 @@ def _usual(text: str) -> ParsedTurn | None:
     return ParsedTurn(answer, verdict, confidence, match.end(1) + 1, "")
 
 
+def _verdict_on_last_line(text: str) -> tuple[int, re.Match[str] | None]:
+    """Returns where the last non-empty line starts, and the verdict that it is."""
+    start, line = _last_line(text)
+    return start, _VERDICT_LINE.fullmatch(_VERDICT_BOX.sub(r"\1", line))
+
+
+def _only_verdict(text: str) -> tuple[int, re.Match[str] | None]:
+    """Returns where the text's only marker starts, and the verdict there; none of several."""
+    start = text.find(_MARKER)
+    if text.count(_MARKER) != 1:
+        return len(text), None
+    match = _VERDICT_LINE.match(text, start)
+    for wrapper in ("\\boxed{\\text{", "\\boxed{"):
+        if text.endswith(wrapper, 0, start):
+            return start - len(wrapper), match
+    return start, match
+
+
 def _last_line(text: str) -> tuple[int, str]:
     """Returns the last non-empty line, stripped, and the offset where it starts."""
     end = len(text.rstrip())
@@ -170,5 +200,11 @@ PROTOCOLS: dict[str, Protocol] = {
         stop="never",
         verdict="none",
     ),
+}
+PROTOCOLS |= {
+    # RISE: every attempt is followed by the claim that it was wrong, whatever it was.
+    "rise": replace(PROTOCOLS["intrinsic"], feedback="constant"),
+    # Told the truth by the verifier, and stopped by it (baselines, and RISE with an oracle).
+    "gold": replace(PROTOCOLS["intrinsic"], feedback="constant", stop="oracle"),
 }
 """Protocols by name; `gym.make` takes a name, a dict of fields, or ``module:attribute``."""

@@ -20,6 +20,7 @@ _ENDINGS = {
     "exhausted": "attempts used up",
     "single": "its only attempt",
     "oracle": "stopped by the oracle",
+    "unreadable": "no readable verdict",
     "running": "",
 }
 

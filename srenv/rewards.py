@@ -57,6 +57,24 @@ def progress(turns: Sequence[Turn]) -> float:
     return improvement(turns) if len(turns) > 1 else 0.0
 
 
+def revision(turns: Sequence[Turn]) -> float:
+    """``r_t`` from the second turn on, nothing for the first (SCoRe's stage I)."""
+    return correctness(turns) if len(turns) > 1 else 0.0
+
+
+def final_bonus(turns: Sequence[Turn]) -> float:
+    """Pays 1 for a right final answer and 1.5 for one after a wrong first attempt, telescoping.
+
+    A reward that failed: under episode-wide credit the policy learns to fail its first attempt
+    (Xiong et al., section 5.6). It is here to be studied.
+    """
+
+    def worth(played: Sequence[Turn]) -> float:
+        return _level(played) * (1.0 if played and turns[0].correct else 1.5)
+
+    return worth(turns) - worth(turns[:-1])
+
+
 def agreement(turns: Sequence[Turn]) -> float:
     """1 when the verdict says what the verifier says, else 0 (PAG's verifier reward)."""
     turn = turns[-1]
@@ -93,6 +111,8 @@ _ATTEMPT: tuple[TermFunction, ...] = (
     correctness,
     improvement,
     progress,
+    revision,
+    final_bonus,
     turn_cost,
     answer_format,
 )
@@ -112,6 +132,8 @@ PRESETS: dict[str, dict[str, float]] = {
     "per_turn": {"correctness": 1.0, "agreement": 1.0, **_FORMAT},
     # SCoRe's stage II: both attempts paid, the second with the shaping bonus, alpha = 10.
     "score": {"correctness": 1.0, "progress": 10.0},
+    # SCoRe's stage I: the second attempt alone.
+    "score_stage1": {"revision": 1.0},
     # RLCR: correctness plus the calibration bonus, per turn.
     "rlcr": {"correctness": 1.0, "brier": 1.0, **_FORMAT},
 }

@@ -3,6 +3,7 @@ import pytest
 
 from agents.chat import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.credit import (
+    balanced_weight,
     grpo,
     make_estimator,
     reinforce,
@@ -128,3 +129,11 @@ def test_the_estimator_is_a_name_or_the_users_function():
     assert make_estimator("test_credit:own_estimator")([1, 2], REWARDS, ONE_GROUP).max() == 2
     with pytest.raises(ValueError, match=r"unknown estimator 'rlooo'.*rloo"):
         make_estimator("rlooo")
+
+
+def test_the_adaptive_weight_makes_both_sides_equally_strong_within_bounds():
+    push, pull = np.array([3.0, -3.0]), np.array([[1.0], [-1.0]])
+    assert balanced_weight(push, pull, floor=0.5) == 3.0
+    assert balanced_weight(push, 100 * pull, floor=0.5) == 0.5
+    assert balanced_weight(push, 0 * pull, floor=0.5) == 5.0
+    assert balanced_weight(np.zeros(0), pull, floor=0.5) == 0.5

@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from agents.chat import IGNORE, ChatFormat
 from agents.rejection import (
@@ -10,10 +11,13 @@ from agents.rejection import (
     sample_demonstrations,
 )
 from agents.sft import (
+    Demonstration,
     SftConfig,
+    WeightedSFTTrainer,
     fine_tune,
     read_demonstrations,
     tokenise,
+    weighted_loss,
     write_demonstrations,
 )
 from srenv.episode import Problem
@@ -192,3 +196,55 @@ def test_fine_tuning_learns_the_targets(untrained, tmp_path):
     )
     assert losses[-1] < 0.2 * losses[0]
     assert (final / "tokenizer.json").exists()
+
+
+def test_the_weighted_loss_by_hand():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 4, 5)
+    labels = torch.tensor([[IGNORE, IGNORE, 3, IGNORE], [IGNORE, 1, 2, 4]])
+    logs = torch.log_softmax(logits, -1)
+    first = -logs[0, 1, 3]
+    second = -(logs[1, 0, 1] + logs[1, 1, 2] + logs[1, 2, 4]) / 3
+    weights = torch.tensor([12.0, 0.5])
+    expected = (12.0 * first + 0.5 * second) / 2
+    assert torch.allclose(weighted_loss(logits, labels, weights), expected)
+    # A row without targets adds nothing, and is no division by zero.
+    none = torch.full((2, 4), IGNORE)
+    assert weighted_loss(logits, none, weights).item() == 0.0
+
+
+def test_weights_reach_the_loss_and_survive_a_file(untrained, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    sets = [replace(d, weight=w) for d, w in zip(samples().values(), (2.0, 1.0, 0.5), strict=False)]
+    path = tmp_path / "data.jsonl"
+    write_demonstrations(path, sets)
+    assert read_demonstrations(path) == sets
+    seen = []
+
+    def spy(logits, labels, weights):
+        seen.append((labels.clone(), weights.clone()))
+        return weighted_loss(logits, labels, weights)
+
+    monkeypatch.setattr("agents.sft.weighted_loss", spy)
+    fine_tune(untrained, tmp_path / "run", sets, SftConfig(epochs=1, batch_size=3))
+    ((labels, weights),) = seen
+    expected = [(tokenise(d, chat_of(untrained))["labels"], d.weight) for d in sets]
+    got = [(row.tolist(), weight.item()) for row, weight in zip(labels, weights, strict=True)]
+
+    def learned(rows):
+        return sorted(([i for i in row if i != IGNORE], weight) for row, weight in rows)
+
+    assert learned(got) == learned(expected)
+
+
+def chat_of(folder):
+    from transformers import AutoTokenizer
+
+    return ChatFormat(AutoTokenizer.from_pretrained(folder))
+
+
+def test_equal_weights_need_no_trainer_of_our_own(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(WeightedSFTTrainer, "compute_loss", lambda *_, **__: pytest.fail("used"))
+    found = [d for d in samples().values() if isinstance(d, Demonstration)]
+    assert fine_tune(untrained, tmp_path, found, SftConfig(epochs=1, batch_size=2)).exists()

@@ -23,7 +23,7 @@ def hand_made(episodes, rewards, groups):
     return np.sin(grid + 1)
 
 
-def make_trainer(untrained, tmp_path, **changes):
+def make_trainer(untrained, tmp_path, reference=None, **changes):
     settings = {
         "steps": 2,
         "problems_per_step": 2,
@@ -44,6 +44,7 @@ def make_trainer(untrained, tmp_path, **changes):
         config,
         grpo_config(config, tmp_path, seed=0),
         on_episodes=lambda episodes, step: seen.append((step, len(episodes))),
+        reference=reference,
     )
     return trainer, seen
 
@@ -154,6 +155,79 @@ def test_wrong_shapes_and_batches_are_refused(untrained, tmp_path):
         trainer.train()
     with pytest.raises(ValueError, match="micro_batch"):
         grpo_config(PolicyGradientConfig(micro_batch=5), tmp_path, 0)
+
+
+@pytest.fixture
+def other(untrained, tmp_path):
+    """A folder with another policy, some way off."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(untrained)
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.05 * torch.randn_like(parameter)
+    model.save_pretrained(tmp_path / "other")
+    AutoTokenizer.from_pretrained(untrained).save_pretrained(tmp_path / "other")
+    return str(tmp_path / "other")
+
+
+def test_the_first_attempts_kl_enters_on_its_tokens_alone(untrained, other, tmp_path):
+    """Advantage minus 0.3 * log(pi / pi_ref) at turn 1; at turn 2 the advantage as it was."""
+    from transformers import AutoModelForCausalLM
+
+    trainer, _ = make_trainer(
+        untrained, tmp_path / "run", reference=other, kl=1e-3, first_kl=0.3, steps=1
+    )
+    captured = {}
+    original = trainer._generate_and_score_completions
+
+    def spy(inputs):
+        batch = original(inputs)
+        captured["rows"] = [row["rollout"] for row in inputs]
+        captured["batch"] = {k: v.clone() for k, v in batch.items() if torch.is_tensor(v)}
+        return batch
+
+    trainer._generate_and_score_completions = spy
+    trainer.train()
+    rows, batch = captured["rows"], captured["batch"]
+    reference = AutoModelForCausalLM.from_pretrained(other).eval()
+    plain = hand_made(None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None)
+    moved = 0
+    for i, record in enumerate(rows):
+        ids = torch.tensor([record.prompt_ids + record.ids])
+        with torch.no_grad():
+            logits = reference(input_ids=ids).logits[0, len(record.prompt_ids) - 1 : -1]
+        theirs = torch.log_softmax(logits, -1).gather(-1, torch.tensor(record.ids)[:, None])[:, 0]
+        for k, (turn, role) in enumerate(zip(record.turns, record.roles, strict=True)):
+            expected = plain[i, turn - 1, role - 1] if turn else 0.0
+            if turn == 1:
+                expected -= 0.3 * (record.logprobs[k] - theirs[k].item())
+                moved += 1
+            assert batch["advantages"][i, k].item() == pytest.approx(expected, abs=1e-4)
+    assert moved
+    log = trainer.state.log_history[0]
+    assert log["first_attempt/kl_weight"] == 0.3
+    assert log["first_attempt/kl"] != 0
+
+
+def test_a_penalty_on_the_log_ratio_has_the_gradient_of_the_kl():
+    """Summed over a small vocabulary instead of sampled: d KL(pi || ref) / d theta, exactly."""
+    torch.manual_seed(0)
+    theta = torch.randn(5, requires_grad=True)
+    reference = torch.log_softmax(torch.randn(5), -1)
+    policy = torch.log_softmax(theta, -1)
+    kl = (policy.exp() * (policy - reference)).sum()
+    (truth,) = torch.autograd.grad(kl, theta, retain_graph=True)
+    advantage = -(policy - reference).detach()
+    loss = -(policy.exp().detach() * advantage * policy).sum()
+    (ours,) = torch.autograd.grad(loss, theta)
+    assert torch.allclose(ours, truth, atol=1e-6)
+
+
+def test_a_first_attempt_kl_without_a_reference_is_refused(untrained, tmp_path):
+    with pytest.raises(ValueError, match="kl above 0"):
+        make_trainer(untrained, tmp_path, first_kl=0.1)
 
 
 def test_a_failed_episode_is_masked_and_training_goes_on(untrained, tmp_path):

@@ -1,1 +1,46 @@
-"""Published methods, each end to end from a base model to a trained one."""
+"""Published methods, each end to end from a base model to a trained one.
+
+A recipe is a function of one configuration, a dataclass that extends `agents.recipes.base.
+RecipeConfig`. `srenv train` and `benchmarks/methods.py` know the recipes of this table by name, and
+any other as ``module:function``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from srenv.lookup import lookup_or_import
+
+RECIPES: dict[str, str | Callable[[Any], Any]] = {
+    **{
+        name: f"agents.recipes.{name}:train"
+        for name in ("self_rewarding", "score", "rise", "process")
+    },
+    **{
+        name: f"agents.recipes.baselines:{name}"
+        for name in ("prompting", "star", "pair_sft", "plain_rl")
+    },
+}
+"""Recipes by name; those of srenv are imported when they are asked for."""
+
+
+def register_recipe(name: str, train: Callable[[Any], Any]) -> None:
+    """Makes a recipe of your own known as `name`."""
+    RECIPES[name] = train
+
+
+def find_recipe(name: str) -> tuple[Callable[[Any], Any], type[Any]]:
+    """Returns a recipe and the dataclass that configures it.
+
+    Raises:
+        ValueError: There is no such recipe, or it is not a function of one annotated dataclass.
+    """
+    found = lookup_or_import("recipe", name, RECIPES)
+    train = lookup_or_import("recipe", found, {}) if isinstance(found, str) else found
+    config = next(iter(typing.get_type_hints(train).values()), None)
+    if not isinstance(config, type) or not dataclasses.is_dataclass(config):
+        raise ValueError(f"recipe {name!r} must be a function of one annotated dataclass")
+    return train, config

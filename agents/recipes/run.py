@@ -23,6 +23,9 @@ class Run:
         config: The recipe's configuration, a dataclass.
         resume: Go on with the run that stands in the folder.
 
+    Attributes:
+        spent: Tokens generated for training and tokens trained on, over all stages so far.
+
     Raises:
         FileExistsError: The folder holds a run, and `resume` is not set.
         ValueError: The folder holds a run with another configuration.
@@ -31,6 +34,7 @@ class Run:
     def __init__(self, directory: Path, config: Any, resume: bool) -> None:
         self.directory = directory
         self.config = to_json(config)
+        self.spent = {"generated": 0, "trained": 0}
         path = directory / "config.json"
         if path.exists():
             self._check(path, resume)
@@ -40,19 +44,21 @@ class Run:
     def stage(self, name: str, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         """Does `work` in the stage's own folder, once; returns its (stored) result.
 
-        The result must be plain JSON.
+        The result must be plain JSON; `generated` and `trained` in it are added to `spent`.
         """
         folder = self.directory / name
         done = folder / "done.json"
         if done.exists():
             console.print(f"[green]done before:[/] {name}")
-            result: dict[str, Any] = json.loads(done.read_text())
-            return result
-        folder.mkdir(parents=True, exist_ok=True)
-        start = time.monotonic()
-        result = work(folder)
-        write_json(done, {**result, "seconds": round(time.monotonic() - start, 1)})
-        return result
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            start = time.monotonic()
+            result = work(folder)
+            write_json(done, {**result, "seconds": round(time.monotonic() - start, 1)})
+        stored: dict[str, Any] = json.loads(done.read_text())
+        for kind in self.spent:
+            self.spent[kind] += stored.get(kind, 0)
+        return stored
 
     def _check(self, path: Path, resume: bool) -> None:
         if not resume:

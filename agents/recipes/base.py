@@ -1,0 +1,296 @@
+"""What every recipe does: set up a run, train in stages, evaluate, and report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+import srenv
+from agents.callbacks import TrackTraining, TrainingBar
+from agents.engines import Engine, Sampling, TransformersEngine
+from agents.evaluate import equal_votes, play, vote
+from agents.files import write_json
+from agents.meter import MeteredEngine, TokenCount
+from agents.plots import plot_summary
+from agents.progress import console, progress_bar
+from agents.recipes.run import Run
+from agents.report import markdown_table, metrics_to_json, terminal_table
+from agents.rollout import EnvFactory
+from agents.sft import (
+    Demonstration,
+    SftConfig,
+    fine_tune,
+    read_demonstrations,
+    sft_steps,
+    write_demonstrations,
+)
+from agents.tiny import TINY, model_path
+from agents.tracking import ReportTo, Tracker
+from agents.trainer import PolicyGradientConfig, train_policy
+from srenv.episode import Episode, Problem, write_episodes
+from srenv.metrics import Metrics, Outcomes, measure
+from srenv.rewards import make_reward
+from srenv.rows import Row
+
+BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
+"""Rows that every table has, measured on the model before training."""
+
+
+@dataclass(frozen=True)
+class RecipeConfig:
+    """What every recipe can be told."""
+
+    model: str = TINY
+    """Folder or hub id of the base model, or tiny, the bundled one."""
+    problems: str = "synthetic:linear"
+    """Where problems come from; training uses its train split, evaluation its eval split."""
+    eval_problems: str | None = None
+    """Another source for evaluation (its eval split)."""
+    output: Path = Path("runs/recipe")
+    """The run's folder."""
+    resume: bool = False
+    """Go on with the run in the folder; finished stages are not repeated."""
+    seed: int = 0
+    """Seeds sampling and training."""
+    eval_n: int = 500
+    """Evaluation problems per row, greedy."""
+    max_new_tokens: int = 64
+    """Greatest length of one turn in evaluation; a real model wants 2048."""
+    report_to: ReportTo = "wandb"
+    """Where the run is tracked; W&B stays offline unless a key is configured."""
+    artifacts: bool = False
+    """Upload checkpoints as artifacts."""
+
+
+class Recipe:
+    """A published method. A subclass says what happens in `method`; the rest is here.
+
+    Attributes:
+        rows: The rows of the table, by title; `row` and `evaluate` add to them.
+    """
+
+    def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
+        self.config, self.run, self.tracker = config, run, tracker
+        self.base = model_path(config.model)
+        self.rows: dict[str, Row] = {}
+        self.train_source = srenv.load_problems(config.problems, "train")
+        source = srenv.load_problems(config.eval_problems or config.problems, "eval")
+        n = config.eval_n if source.size is None else min(config.eval_n, source.size)
+        self.eval_problems = source.take(n, seed=config.seed)
+        self.greedy = Sampling(temperature=0.0, max_new_tokens=config.max_new_tokens)
+
+    def method(self) -> str:
+        """Trains and evaluates, stage by stage; returns the title of the row of the result."""
+        raise NotImplementedError
+
+    def evaluate_base(self) -> None:
+        """The rows before training: one attempt, and a revision that is merely asked for."""
+        self.evaluate(BASE, self.base, "base", max_attempts=1)
+        self.evaluate(REVISED, self.base, "intrinsic", 2, "intrinsic")
+
+    def evaluate(
+        self,
+        title: str,
+        model: str | Path,
+        name: str,
+        max_attempts: int,
+        protocol: str = "default",
+    ) -> Outcomes:
+        """Plays the evaluation problems greedily; one row of the table."""
+
+        def work(engine: Engine) -> list[Episode]:
+            return play(
+                engine,
+                self.eval_problems,
+                self.greedy,
+                f"evaluate: {title}",
+                max_attempts,
+                protocol,
+                self.config.seed,
+            )
+
+        return self.row(title, model, name, work)
+
+    def majority(self, result: str) -> None:
+        """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
+        ours, single = (self.rows[name].outcomes().tokens.mean() for name in (result, BASE))
+        votes = equal_votes(float(ours), float(single))
+
+        def work(engine: Engine) -> list[Episode]:
+            sampling = Sampling(1.0, 1.0, self.config.max_new_tokens)
+            title = f"evaluate: base, maj@{votes}"
+            return vote(engine, self.eval_problems, votes, sampling, title, seed=self.config.seed)
+
+        self.row(MAJORITY, self.base, "majority", work, "votes", votes=votes)
+
+    def row(
+        self,
+        title: str,
+        model: str | Path,
+        name: str,
+        play_with: Callable[[Engine], list[Episode]],
+        reading: str = "final",
+        **record: Any,
+    ) -> Outcomes:
+        """Adds a row: episodes are played and written once, then read as `reading` says.
+
+        `record` goes into the stage's result.
+        """
+        path = self.run.directory / f"episodes_{name}.jsonl"
+
+        def work(folder: Path) -> dict[str, Any]:
+            write_episodes(path, play_with(TransformersEngine.load(model)))
+            return {"episodes": str(path), **record}
+
+        self.run.stage(f"evaluate_{name}", work)
+        self.rows[title] = Row(path, reading)
+        return self.rows[title].outcomes()
+
+    def collect(
+        self, name: str, model: str | Path, sample: Callable[[Engine], list[Demonstration]]
+    ) -> Path:
+        """A stage that samples demonstrations with `model`; returns their file."""
+        path = self.run.directory / name / "demonstrations.jsonl"
+
+        def work(folder: Path) -> dict[str, Any]:
+            engine = MeteredEngine(TransformersEngine.load(model))
+            kept = sample(engine)
+            if not kept:
+                raise RuntimeError(
+                    f"{name} kept no demonstration: sample more, or start from a model that has "
+                    "these skills"
+                )
+            write_demonstrations(path, kept)
+            kinds = dict(sorted(Counter(d.kind for d in kept).items()))
+            return {"demonstrations": kinds, "generated": engine.generated}
+
+        kinds = self.run.stage(name, work)["demonstrations"]
+        console.print(f"demonstrations kept: {kinds}")
+        return path
+
+    def imitate(self, name: str, model: str | Path, data: Path, config: SftConfig) -> Path:
+        """A stage that fine-tunes `model` on demonstrations; returns the new model's folder."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            kept, count = read_demonstrations(data), TokenCount()
+            with progress_bar(f"{name}: SFT", sft_steps(config, len(kept))) as bar:
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
+                final = fine_tune(model, folder, kept, config, self.config.seed, callbacks)
+            self.tracker.checkpoint(name, final)
+            return {"model": str(final), **count.spent}
+
+        return Path(self.run.stage(name, work)["model"])
+
+    def reinforce(
+        self,
+        name: str,
+        model: str | Path,
+        problems: Sequence[Problem],
+        make_env: EnvFactory,
+        reward: str,
+        config: PolicyGradientConfig,
+        reference: str | Path | None = None,
+    ) -> Path:
+        """A stage of policy gradient from `model`; returns the new model's folder."""
+
+        def show(episodes: Sequence[Episode], step: int) -> None:
+            self.show_episodes(name, episodes, step)
+
+        def work(folder: Path) -> dict[str, Any]:
+            count = TokenCount()
+            with progress_bar(name.replace("_", " "), config.steps) as bar:
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
+                final = train_policy(
+                    model,
+                    folder,
+                    problems,
+                    make_env,
+                    make_reward(reward),
+                    config,
+                    self.config.seed,
+                    show,
+                    callbacks,
+                    reference,
+                )
+            self.tracker.checkpoint(name, final)
+            return {"model": str(final), **count.spent}
+
+        return Path(self.run.stage(name, work)["model"])
+
+    def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
+        """Fresh problems for all steps of a stage of policy gradient."""
+        n = config.steps * config.problems_per_step
+        return self.train_source.take(n, self.config.seed + offset)
+
+    def make_env(self, max_attempts: int, protocol: str, reward: str) -> EnvFactory:
+        """A maker of environments that are trained in."""
+
+        def make() -> gym.Env[str, str]:
+            return gym.make(
+                "srenv:SelfCorrectMath-v0",
+                problems=self.config.problems,
+                max_attempts=max_attempts,
+                protocol=protocol,
+                reward=reward,
+            )
+
+        return make
+
+    def show_episodes(self, stage: str, episodes: Sequence[Episode], step: int) -> None:
+        """Tracks a few episodes as a table, every tenth step."""
+        if step % 10 == 0:
+            self.tracker.table(
+                f"{stage}/episodes_{step:04d}",
+                ("problem", "conversation", "ending", "reward"),
+                [
+                    (e.problem.prompt, srenv.transcript(e.messages), e.ending, e.reward)
+                    for e in episodes[:8]
+                ],
+            )
+
+    def report(self, result: str) -> dict[str, Metrics]:
+        """Writes and shows the table, the figure and the summary."""
+        before = {title: self.rows[title] for title in (BASE, REVISED, MAJORITY)}
+        data = {title: row.outcomes() for title, row in {**before, **self.rows}.items()}
+        metrics = {title: measure(row) for title, row in data.items()}
+        folder = self.run.directory
+        summary = {
+            "config": self.run.config,
+            "result": result,
+            "spent": self.run.spent,
+            "episodes": {t: [r.episodes.name, r.reading] for t, r in self.rows.items()},
+            "rows": {title: metrics_to_json(row) for title, row in metrics.items()},
+        }
+        files = [write_json(folder / "summary.json", summary), folder / "table.md"]
+        files[1].write_text(markdown_table(metrics), encoding="utf-8")
+        shown = {t: row for t, row in data.items() if t not in (REVISED, MAJORITY)}
+        files.append(plot_summary(folder / "figures" / "self_correction.png", shown))
+        for title, row in metrics.items():
+            stage = "evaluation/" + title.replace(" ", "_").replace(",", "")
+            self.tracker.log(stage, {k: e.value for k, e in row.items()})
+        self.tracker.figure("figures/self_correction", files[-1])
+        console.print(terminal_table(metrics, f"{self.config.model} on {self.config.problems}"))
+        files += [*sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
+        files += [folder / "config.json", *folder.glob("wandb"), *folder.glob("tensorboard")]
+        console.print("wrote " + "\n      ".join(str(file) for file in files), soft_wrap=True)
+        return metrics
+
+
+def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
+    """Runs a recipe, or goes on with it, and returns the rows of its table."""
+    run = Run(config.output, config, config.resume)
+    name = config.output.name
+    tracker = Tracker(config.report_to, config.output, name, run.config, artifacts=config.artifacts)
+    try:
+        todo = recipe(config, run, tracker)
+        todo.evaluate_base()
+        result = todo.method()
+        todo.majority(result)
+        return todo.report(result)
+    finally:
+        tracker.finish()

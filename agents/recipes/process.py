@@ -1,0 +1,274 @@
+"""Process-based self-rewarding (Zhang et al. 2025, arXiv 2503.03746).
+
+A model writes solutions step by step and judges, in pairs, which of several next steps is better.
+It is taught both once (M1), on exact solutions and on its own steps as an exact checker sorts them,
+where the paper asks outside teachers (section 3.2). From then on nobody tells it what is right: it
+searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
+step-wise DPO (3.4), and again with the model that results (M2, M3, ...).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.callbacks import TrackTraining, TrainingBar
+from agents.engines import Engine, Sampling, TransformersEngine
+from agents.files import write_json
+from agents.meter import MeteredEngine, TokenCount
+from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
+from agents.progress import console, progress_bar
+from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.sft import Demonstration, SftConfig
+from agents.stepwise import (
+    JUDGING,
+    SOLVERS,
+    Question,
+    Solver,
+    context_ids,
+    judge,
+    propose_steps,
+    search,
+    solution,
+    step_ids,
+    written,
+)
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Problem, Segment
+from srenv.lookup import lookup
+from srenv.metrics import Metrics
+from srenv.rewards import make_reward
+
+WHOLE: frozenset[tuple[int, Segment]] = frozenset({(0, "attempt"), (0, "verdict")})
+
+
+@dataclass(frozen=True)
+class ProcessConfig(RecipeConfig):
+    """Process-based self-rewarding; the paper's values in brackets."""
+
+    output: Path = Path("runs/process")
+    """The run's folder."""
+    reasoning: int = 2000
+    """Exact solutions that teach the step format [28,889]."""
+    judging: int = 1000
+    """Problems whose steps are sampled for pairs to judge [4,679 pairs]."""
+    held_out: int = 200
+    """Pairs that measure the judge, at most; never trained on [500]."""
+    iterations: int = 2
+    """Rounds of search and step-wise DPO after M1 [3]."""
+    sampled: int = 200
+    """Problems searched in the first round; round k takes k times as many [400]."""
+    width: int = 4
+    """Candidates per step [6]."""
+    levels: int = 8
+    """Greatest number of steps, those rolled back included [20]."""
+    both_orders: bool = True
+    """Judge each pair in both orders [not said]; see `agents.steps`."""
+    temperature: float = 1.0
+    """Of candidate steps [0.5]."""
+    sft: SftConfig = field(default_factory=lambda: SftConfig(epochs=4, learning_rate=5e-4))
+    """Teaching M1, and before it the model whose steps are judged [3 epochs]."""
+    dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
+    """Step-wise DPO, in each round."""
+
+
+def train(config: ProcessConfig) -> dict[str, Metrics]:
+    """Runs the recipe and returns the rows of its table.
+
+    Raises:
+        ValueError: No exact solver is known for the problems.
+    """
+    lookup("exact solver for", config.problems, SOLVERS)
+    if config.width < 2:
+        raise ValueError(f"width {config.width}: there is nothing to prefer among fewer than 2")
+    return run_recipe(Process, config)
+
+
+class Process(Recipe):
+    """The method, stage by stage."""
+
+    config: ProcessConfig
+
+    @property
+    def solver(self) -> Solver:
+        """Says what the right next step is."""
+        return SOLVERS[self.config.problems]
+
+    @property
+    def sampling(self) -> Sampling:
+        """How candidate steps are drawn."""
+        return Sampling(self.config.temperature, 1.0, self.config.max_new_tokens)
+
+    def method(self) -> str:
+        """M1 by imitation, then rounds of search and step-wise DPO."""
+        config = self.config
+        data = self.collect("reasoning_data", self.base, self.solutions)
+        reasoner = self.imitate("reasoning", self.base, data, config.sft)
+        data = self.collect("judging_data", reasoner, self.questions)
+        model = self.imitate("m1", self.base, data, config.sft)
+        self.measure("M1", model)
+        for k in range(1, config.iterations + 1):
+            pairs = self.preferences(f"m{k + 1}_pairs", model, k)
+            model = self.learn(f"m{k + 1}", model, pairs)
+            self.measure(f"M{k + 1}", model)
+        return f"M{config.iterations + 1}"
+
+    def solutions(self, engine: Engine | None = None) -> list[Demonstration]:
+        """Exact solutions, step by step; no model is needed for them."""
+        problems = self.train_source.take(self.config.reasoning, self.config.seed)
+        return [
+            Demonstration(written(p, solution(p, self.solver)), WHOLE, "reasoning")
+            for p in problems
+        ]
+
+    def questions(self, engine: Engine) -> list[Demonstration]:
+        """Pairs of the model's own right and wrong steps, and the solutions once more.
+
+        A share of the pairs is held out and written to a file beside.
+        """
+        config = self.config
+        torch.manual_seed(config.seed)
+        rng = random.Random(config.seed)
+        problems = self.train_source.take(config.judging, config.seed + 1)
+        whole = [solution(problem, self.solver) for problem in problems]
+        contexts = [steps[: rng.randrange(len(steps))] for steps in whole]
+        with progress_bar("pairs to judge", 1) as bar:
+            proposed = propose_steps(engine, problems, contexts, config.width, self.sampling)
+            bar.advance()
+        pairs = []
+        for problem, context, steps in zip(problems, contexts, proposed, strict=True):
+            right = self.solver(problem, context)
+            wrong = next((step for step in steps if step != right), None)
+            if right and wrong:
+                pairs.append(Question(problem, tuple(context), right, wrong))
+        held = min(config.held_out, len(pairs) // 4)
+        path = self.run.directory / "judging_data" / "held_out.json"
+        write_json(path, [[q.problem.id, q.steps, q.first, q.second] for q in pairs[:held]])
+        return self.solutions() + [d for q in pairs[held:] for d in self.answers(q)]
+
+    def answers(self, question: Question) -> list[Demonstration]:
+        """What a judge should say of a right and a wrong step, in both orders.
+
+        As an explanation the judge writes the right step before its verdict.
+        """
+        right, wrong = question.first, question.second
+        rules = Rules(JUDGING, make_reward("correctness=1"), 1)
+        found = []
+        for first, second, letter in ((right, wrong, "A"), (wrong, right, "B")):
+            shown = Question(question.problem, question.steps, first, second)
+            asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
+            conversation = Conversation.under(rules, asked)
+            conversation.step(f"{right}\n[[{letter}]]")
+            found.append(Demonstration(conversation.episode, WHOLE, "judging"))
+        return found
+
+    def preferences(self, name: str, model: str | Path, k: int) -> Path:
+        """A stage that searches with the model's own judgement; returns the file of its pairs."""
+        config = self.config
+        path = self.run.directory / name / "pairs.json"
+
+        def work(folder: Path) -> dict[str, Any]:
+            torch.manual_seed(config.seed + k)
+            problems = self.train_source.take(k * config.sampled, config.seed + 1 + k)
+            engine = MeteredEngine(TransformersEngine.load(model))
+            with progress_bar(f"{name}: search", config.levels) as bar:
+                found = self.search(engine, problems, bar.advance)
+            pairs = [
+                [problem.id, pair.context, pair.best, pair.worst]
+                for problem, one in zip(problems, found, strict=True)
+                for pair in one.pairs
+                if pair is not None
+            ]
+            if not pairs:
+                raise RuntimeError(f"{name}: the judge preferred no step; teach it on more pairs")
+            write_json(path, pairs)
+            rollbacks = sum(one.rollbacks for one in found)
+            return {"pairs": len(pairs), "rollbacks": rollbacks, "generated": engine.generated}
+
+        stage = self.run.stage(name, work)
+        console.print(f"{stage['pairs']} pairs of steps, {stage['rollbacks']} levels rolled back")
+        return path
+
+    def search(self, engine: Engine, problems: Sequence[Problem], on_level: Any = None) -> Any:
+        """Step search with the recipe's options."""
+        config = self.config
+        return search(
+            engine, problems, self.sampling, config.width, config.levels, config.both_orders,
+            on_level,
+        )  # fmt: skip
+
+    def learn(self, name: str, model: str | Path, pairs: Path) -> Path:
+        """A stage of step-wise DPO; returns the new model's folder."""
+        config = self.config
+
+        def work(folder: Path) -> dict[str, Any]:
+            engine, count = TransformersEngine.load(model), TokenCount()
+            data = [
+                Preference(
+                    context_ids(engine, self.train_source.find(problem), context),
+                    step_ids(engine, best),
+                    step_ids(engine, worst),
+                )
+                for problem, context, best, worst in json.loads(pairs.read_text(encoding="utf-8"))
+            ]
+            with progress_bar(f"{name}: step-wise DPO", dpo_steps(config.dpo, len(data))) as bar:
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
+                final = prefer(model, folder, data, config.dpo, config.seed, callbacks)
+            self.tracker.checkpoint(name, final)
+            return {"model": str(final), **count.spent}
+
+        return Path(self.run.stage(name, work)["model"])
+
+    def measure(self, title: str, model: str | Path) -> None:
+        """Rows of one model: greedy, and by step search; and how well it judges."""
+        name = title.lower()
+        self.evaluate(title, model, name, 1, "intrinsic")
+
+        def play(engine: Engine) -> list[Episode]:
+            torch.manual_seed(self.config.seed)
+            meter = MeteredEngine(engine)
+            with progress_bar(f"evaluate: {title}, step search", self.config.levels) as bar:
+                found = self.search(meter, self.eval_problems, bar.advance)
+            # Candidates and judgements are shared out evenly: the search is one batch.
+            share = round(meter.generated / len(found))
+            return [
+                written(problem, one.steps, share)
+                for problem, one in zip(self.eval_problems, found, strict=True)
+            ]
+
+        self.row(f"{title}, step search", model, f"{name}_search", play)
+        result = self.run.stage(f"evaluate_{name}_judge", lambda _: self.judged(model))
+        console.print(
+            f"{title} as a judge of {result['pairs']} held-out pairs: "
+            f"{100 * result['accuracy']:.1f} % right, {100 * result['consistent']:.1f} % alike in "
+            "both orders"
+        )
+
+    def judged(self, model: str | Path) -> dict[str, Any]:
+        """Accuracy of a judge over both orders, and how often they agree."""
+        path = self.run.directory / "judging_data" / "held_out.json"
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        pairs = [
+            (self.train_source.find(problem), tuple(steps), right, wrong)
+            for problem, steps, right, wrong in stored
+        ]
+        if not pairs:
+            raise RuntimeError(f"{path} holds no pairs: raise --judging")
+        engine, limit = TransformersEngine.load(model), self.config.max_new_tokens
+        shown = judge(engine, [Question(p, s, r, w) for p, s, r, w in pairs], limit)
+        turned = judge(engine, [Question(p, s, w, r) for p, s, r, w in pairs], limit)
+        right = sum(a is True for a in shown) + sum(b is False for b in turned)
+        alike = sum(
+            a is not None and b is not None and a != b for a, b in zip(shown, turned, strict=True)
+        )
+        return {
+            "pairs": len(pairs),
+            "accuracy": right / (2 * len(pairs)),
+            "consistent": alike / len(pairs),
+        }

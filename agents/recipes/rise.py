@@ -1,0 +1,229 @@
+"""RISE: recursive introspection (Qu et al. 2024, arXiv 2407.18219).
+
+Every attempt is answered by the claim that it is wrong, whatever it is. Iteration k lets the
+current model play k turns of its own, adds one improved turn to what is still wrong, and fine-tunes
+on every turn, weighted by ``exp(reward / tau)`` (section 4.2). The improved turn is the best of
+several samples of the model itself (self-distillation) or a teacher's. At inference the model is
+asked on for a number of turns, in view of its latest attempts alone, and the majority over all
+turns is its answer; with an oracle, the first right one is (section 4.3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from agents.credit import regression_weight
+from agents.engines import Engine, Sampling, TransformersEngine
+from agents.progress import progress_bar
+from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.sft import Demonstration, SftConfig
+from agents.trainer import PolicyGradientConfig
+from agents.unroll import in_view, propose, unroll
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Problem, Turn
+from srenv.metrics import Metrics
+from srenv.protocol import PROTOCOLS
+from srenv.rewards import make_reward
+from srenv.rows import Row
+
+Keep = Literal["all", "better", "best", "success"]
+
+
+@dataclass(frozen=True)
+class RiseConfig(RecipeConfig):
+    """RISE, from a base model to a trained one; the authors' values in brackets."""
+
+    output: Path = Path("runs/rise")
+    """The run's folder."""
+    iterations: int = 2
+    """Rounds of sampling and fine-tuning; round k lets the model play k turns first [2]."""
+    sampled: int = 1500
+    """Training problems per iteration [7,473 of GSM8K]."""
+    width: int = 16
+    """Samples of which the improved turn is the best [16]."""
+    teacher: str | None = None
+    """Folder or hub id of a model that writes the improved turns instead [GPT-3.5]."""
+    tau: float = 0.4
+    """Temperature of the weights exp(reward / tau) [0.4]."""
+    keep: Keep = "all"
+    """Turns to learn from: all [all], those better than the turn before, those as good as any
+    before (best), or right ones (success). First turns always count, except under success."""
+    turns: int = 5
+    """Turns at inference [5]."""
+    window: int | None = None
+    """Attempts in view; by default as many as iterations [1 in the authors' example]."""
+    temperature: float = 1.0
+    """Of the model's own samples [1.0]."""
+    sft: SftConfig = field(default_factory=SftConfig)
+    """Fine-tuning, in each iteration."""
+    online: PolicyGradientConfig = field(
+        default_factory=lambda: PolicyGradientConfig(steps=0, scale_roles=False)
+    )
+    """Policy gradient on the same turns afterwards, the online variant named as future work;
+    0 steps leave it out [0]."""
+
+
+def train(config: RiseConfig) -> dict[str, Metrics]:
+    """Runs the recipe and returns the rows of its table."""
+    if min(config.iterations, config.turns, config.width, config.window or 1) < 1:
+        raise ValueError("iterations, turns, width and window are at least 1")
+    return run_recipe(Rise, config)
+
+
+class Rise(Recipe):
+    """The method, stage by stage."""
+
+    config: RiseConfig
+
+    @property
+    def window(self) -> int:
+        """Attempts in view: no more than were in view in training."""
+        return self.config.window or self.config.iterations
+
+    def method(self) -> str:
+        """Iterations of sampling and weighted fine-tuning, then inference over turns."""
+        config = self.config
+        model: str | Path = self.base
+        self.introspect("base", model, "base")
+        for k in range(1, config.iterations + 1):
+
+            def sample(engine: Engine, k: int = k) -> list[Demonstration]:
+                return self.sample(engine, k)
+
+            data = self.collect(f"iteration_{k}_data", model, sample)
+            model = self.imitate(f"iteration_{k}", model, data, config.sft)
+            result = self.introspect(f"iteration {k}", model, f"iteration_{k}")
+        if config.online.steps:
+            reward, attempts = "correctness=1,answer_format=1", config.iterations + 1
+            model = self.reinforce(
+                "online",
+                model,
+                self.training_problems(config.online, offset=config.iterations + 1),
+                self.make_env(attempts, "rise", reward),
+                reward,
+                config.online,
+            )
+            result = self.introspect("online", model, "online")
+        return result
+
+    def sample(self, engine: Engine, k: int) -> list[Demonstration]:
+        """A few turns of the current model, an improved one where they failed, weights for all."""
+        config = self.config
+        torch.manual_seed(config.seed + k)
+        problems = self.train_source.take(config.sampled, config.seed + k)
+        # The episode ends with the first right attempt; nothing after it is learned from.
+        conversations = start(problems, "gold", k + 1)
+        sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
+        with progress_bar(f"iteration {k}: sampling", k + 1) as bar:
+            unroll(engine, conversations, sampling, k, self.window, bar.advance)
+            teacher = TransformersEngine.load(config.teacher) if config.teacher else engine
+            width = 1 if config.teacher else config.width
+            improve(teacher, conversations, sampling, width, self.window)
+            bar.advance()
+        return [
+            example
+            for conversation in conversations
+            for example in examples(conversation.episode, config.tau, config.keep, self.window)
+        ]
+
+    def introspect(self, title: str, model: str | Path, name: str) -> str:
+        """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""
+        config = self.config
+        vote = f"{title}, m1@t{config.turns}"
+
+        def play(engine: Engine) -> list[Episode]:
+            torch.manual_seed(config.seed)
+            conversations = start(self.eval_problems, "rise", config.turns)
+            with progress_bar(f"evaluate: {title}", config.turns) as bar:
+                unroll(engine, conversations, self.greedy, config.turns, self.window, bar.advance)
+            return [c.episode for c in conversations]
+
+        self.row(vote, model, f"{name}_turns", play, "turn_votes")
+        path = self.rows[vote].episodes
+        self.rows[f"{title}, last of {config.turns}"] = Row(path)
+        self.rows[f"{title}, p1@t{config.turns} (oracle)"] = Row(path, "any_turn")
+        return vote
+
+
+def start(problems: Sequence[Problem], protocol: str, attempts: int) -> list[Conversation]:
+    """Conversations about `problems`, all under the same rules."""
+    rules = Rules(PROTOCOLS[protocol], make_reward("correctness=1"), attempts)
+    return [Conversation.under(rules, problem) for problem in problems]
+
+
+def level(turn: Turn) -> float:
+    """The reward of a turn: 1 for a right answer, 0 for a wrong one, -1 for none."""
+    return -1.0 if turn.answer is None else float(turn.correct is True)
+
+
+def improve(
+    engine: Engine,
+    conversations: Sequence[Conversation],
+    sampling: Sampling,
+    width: int,
+    window: int,
+) -> None:
+    """Adds the best of `width` next turns to every conversation that has not ended."""
+    live = [c for c in conversations if not c.ended]
+    for conversation, turns in zip(
+        live, propose(engine, live, sampling, width, window), strict=True
+    ):
+        best = max(turns, key=level)
+        conversation.step(best.text).tokens = best.tokens
+
+
+def examples(
+    episode: Episode, tau: float, keep: Keep = "all", window: int | None = None
+) -> list[Demonstration]:
+    """One example per turn of the episode: the turn is learned, what came before is context.
+
+    Turns that repeat an earlier one, degenerate ones, and ones that the verifier could not decide
+    are left out.
+    """
+    found = []
+    rewards = [level(turn) for turn in episode.turns]
+    for index, turn in enumerate(episode.turns):
+        repeated = turn.text in {earlier.text for earlier in episode.turns[:index]}
+        if repeated or degenerate(turn.text) or turn.correct is None:
+            continue
+        if not kept(rewards[: index + 1], keep):
+            continue
+        until = Episode(
+            episode.problem,
+            episode.messages[: 2 * index + 2],
+            episode.turns[: index + 1],
+            episode.ending,
+        )
+        seen = in_view(until, None if window is None else window + 1)
+        last = len(seen.turns) - 1
+        found.append(
+            Demonstration(
+                seen,
+                frozenset({(last, "attempt"), (last, "verdict")}),
+                f"turn {index + 1}, reward {rewards[index]:g}",
+                regression_weight(rewards[index], tau),
+            )
+        )
+    return found
+
+
+def kept(rewards: Sequence[float], keep: Keep) -> bool:
+    """Whether the last of the turns with these rewards is learned from."""
+    *before, now = rewards
+    if keep == "success":
+        return now == 1.0
+    if keep == "all" or not before:
+        return True
+    return now > before[-1] if keep == "better" else now >= max(before)
+
+
+def degenerate(text: str) -> bool:
+    """Whether a word comes more than 150 times or is longer than 300 characters."""
+    words = Counter(text.split())
+    return any(count > 150 or len(word) > 300 for word, count in words.items())

@@ -1,0 +1,196 @@
+"""Solutions written step by step: proposing steps, judging them in pairs, searching with both.
+
+A step is one line, ``Step n: ...``; the one with a box is the last. The judge is the model itself,
+asked which of two next steps is better (Zhang et al. 2025, section 3). Exact solvers of synthetic
+families say what the right next step is; they stand in for the paper's outside teachers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agents.engines import Engine, Sampling
+from agents.steps import StepSearch, wins_in_both_orders, wins_once
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Message, Problem
+from srenv.protocol import PROTOCOLS, Protocol
+from srenv.rewards import make_reward
+from srenv.verifier.extract import extract
+
+SOLVING = PROTOCOLS["intrinsic"]
+JUDGING = Protocol(
+    instruction="Which next step is better? End with [[A]] or [[B]].", stop="never", verdict="none"
+)
+
+Solver = Callable[[Problem, Sequence[str]], str | None]
+"""(problem, steps so far) -> the right next step; None where nothing right can follow."""
+
+
+def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
+    """The next step of ``ax+b=c``: first what ax is, then x, by what the first step says."""
+    a, b, c = (problem.data[name] for name in "abc")
+    if not steps:
+        return f"Step 1: {c}{-b:+d}={c - b}"
+    found = re.search(r"=(-?\d{1,9})$", steps[0]) if len(steps) == 1 else None
+    if found is None or int(found[1]) % a:
+        return None
+    product = int(found[1])
+    return f"Step 2: {product}/{a}={product // a}, \\boxed{{{product // a}}}"
+
+
+SOLVERS: dict[str, Solver] = {"synthetic:linear": linear_step}
+"""Exact solvers by source of the problems."""
+
+
+def solution(problem: Problem, solver: Solver) -> list[str]:
+    """The whole right solution."""
+    steps: list[str] = []
+    while not finished(steps) and (step := solver(problem, steps)) is not None:
+        steps.append(step)
+    return steps
+
+
+def finished(steps: Sequence[str]) -> bool:
+    """Whether the last step gives the answer."""
+    return bool(steps) and extract(steps[-1]) is not None
+
+
+def written(problem: Problem, steps: Sequence[str], tokens: int | None = None) -> Episode:
+    """The steps as an episode of one attempt."""
+    rules = Rules(SOLVING, make_reward("correctness=1"), 1)
+    conversation = Conversation.under(rules, problem)
+    conversation.step("\n".join(steps)).tokens = tokens
+    return conversation.episode
+
+
+@dataclass(frozen=True)
+class Question:
+    """Two candidates for the next step of a solution, in the order in which they are shown."""
+
+    problem: Problem
+    steps: tuple[str, ...]
+    first: str
+    second: str
+
+    def messages(self) -> list[Message]:
+        """What the judge reads."""
+        return JUDGING.opening(self.text())
+
+    def text(self) -> str:
+        """The problem, the steps so far, and the candidates."""
+        lines = [self.problem.prompt, *self.steps, f"[A] {self.first}", f"[B] {self.second}"]
+        return "\n".join(lines)
+
+
+def propose_steps(
+    engine: Engine,
+    problems: Sequence[Problem],
+    contexts: Sequence[Sequence[str]],
+    width: int,
+    sampling: Sampling,
+) -> list[list[str]]:
+    """Samples next steps of each solution; equal ones are proposed once."""
+    chat = engine.chat
+    prompts = [
+        context_ids(engine, problem, steps)
+        for problem, steps in zip(problems, contexts, strict=True)
+        for _ in range(width)
+    ]
+    lines = [
+        chat.turn_text(g.ids).partition("\n")[0].strip() for g in engine.generate(prompts, sampling)
+    ]
+    groups = [lines[i * width : (i + 1) * width] for i in range(len(problems))]
+    return [list(dict.fromkeys(group)) for group in groups]
+
+
+def context_ids(engine: Engine, problem: Problem, steps: Sequence[str]) -> list[int]:
+    """Ids of the problem and of a solution that has begun."""
+    begun = "".join(f"{step}\n" for step in steps)
+    ids = engine.chat.tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []
+    return [*engine.chat.opening(SOLVING.opening(problem.prompt)), *ids]
+
+
+def step_ids(engine: Engine, step: str) -> list[int]:
+    """Ids of a step and of what ends it: a new line, or the end of the turn."""
+    encode = engine.chat.tokenizer
+    if finished([step]):
+        return [*encode(step, add_special_tokens=False)["input_ids"], encode.eos_token_id]
+    return list(encode(f"{step}\n", add_special_tokens=False)["input_ids"])
+
+
+def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) -> list[bool | None]:
+    """Whether the model prefers the step that is shown first; None where it names neither."""
+    chat = engine.chat
+    sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
+    prompts = [chat.opening(question.messages()) for question in questions]
+    said = [chat.turn_text(g.ids).strip() for g in engine.generate(prompts, sampling)]
+    return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in said]
+
+
+def search(
+    engine: Engine,
+    problems: Sequence[Problem],
+    sampling: Sampling,
+    width: int,
+    levels: int,
+    both_orders: bool = True,
+    on_level: Callable[[], object] | None = None,
+) -> list[StepSearch]:
+    """Writes every solution step by step, the best of `width` candidates at each level.
+
+    Args:
+        engine: Proposes and judges.
+        problems: One solution each.
+        sampling: How candidates are drawn.
+        width: Candidates per level.
+        levels: Greatest number of levels, those that are rolled back included.
+        both_orders: Judge each pair in both orders; judgements that contradict each other cancel.
+        on_level: Called after every level, for progress bars.
+    """
+    searches = [StepSearch() for _ in problems]
+    for _ in range(levels):
+        live = [i for i, s in enumerate(searches) if not finished(s.steps)]
+        if live:
+            _advance(
+                engine,
+                [problems[i] for i in live],
+                [searches[i] for i in live],
+                sampling,
+                width,
+                both_orders,
+            )
+        if on_level:
+            on_level()
+    return searches
+
+
+def _advance(
+    engine: Engine,
+    problems: Sequence[Problem],
+    searches: Sequence[StepSearch],
+    sampling: Sampling,
+    width: int,
+    both_orders: bool,
+) -> None:
+    """One level of all searches: the questions of all go to the judge together."""
+    contexts = [search.steps for search in searches]
+    proposed = propose_steps(engine, problems, contexts, width, sampling)
+    questions = {
+        (n, i, j): Question(problem, tuple(search.steps), steps[i], steps[j])
+        for n, (problem, search, steps) in enumerate(zip(problems, searches, proposed, strict=True))
+        for i in range(len(steps))
+        for j in range(len(steps))
+        if i != j and (both_orders or i < j)
+    }
+    said = judge(engine, list(questions.values()), sampling.max_new_tokens)
+    answers = dict(zip(questions, said, strict=True))
+    wins = wins_in_both_orders if both_orders else wins_once
+    for n, (search, steps) in enumerate(zip(searches, proposed, strict=True)):
+
+        def prefers(first: int, second: int, n: int = n) -> bool:
+            # An unreadable judgement prefers the second: asked in both orders, it cancels.
+            return answers[n, first, second] is True
+
+        search.settle(steps, wins(len(steps), prefers))

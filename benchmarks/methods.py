@@ -1,0 +1,381 @@
+"""Methods of self-correction side by side: one base model, one budget, the same problems.
+
+    python benchmarks/methods.py
+    python benchmarks/methods.py --methods score score_no_stage1 score_no_bonus
+    PYTHONPATH=examples python benchmarks/methods.py --methods score custom_recipe:train
+
+Every method spends about the same number of tokens on training, generated and trained on together,
+and every seed gives all of them the same evaluation problems (greedy, never trained on). Seeds are
+pooled; differences are paired by problem. A killed benchmark goes on where it was. The table, a CSV
+file and the figure are written anew after every run, so that they stand early and grow.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tyro
+from matplotlib.axes import Axes
+
+from agents.plots import accuracy_per_turn, reliability
+from agents.recipes import find_recipe
+from agents.recipes.base import BASE, MAJORITY, REVISED
+from agents.rejection import RejectionConfig
+from agents.report import interval
+from agents.sft import SftConfig
+from agents.trainer import PolicyGradientConfig
+from srenv.compare import find_row
+from srenv.episode import read_episodes
+from srenv.metrics import Estimate, Metrics, Outcomes, difference, measure, vote_outcomes
+from srenv.rows import Row, pool
+
+
+@dataclass(frozen=True)
+class Method:
+    """A recipe, and the options that give it the common budget."""
+
+    title: str
+    recipe: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def rl(steps: int, **changes: Any) -> PolicyGradientConfig:
+    """Policy gradient on attempts without a verdict: 512 conversations per step, as in SCoRe."""
+    return PolicyGradientConfig(
+        steps=steps,
+        problems_per_step=64,
+        micro_batch=128,
+        learning_rate=2e-4,  # more of it raises sampled accuracy at the cost of greedy accuracy
+        kl=0.01,
+        scale_roles=False,
+        **changes,
+    )
+
+
+STAR = {"sampled": 3400, "samples": 9}
+RISE = {"sampled": 4000}
+SELF_REWARDING = {
+    "rejection": RejectionConfig(problems=1500),
+    "sft": SftConfig(epochs=2),
+    "pg": PolicyGradientConfig(steps=25),
+}
+CORE = {
+    "star": Method("STaR", "star", STAR),
+    "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(75)}),
+    "self_rewarding": Method("self-rewarding", "self_rewarding", SELF_REWARDING),
+    "score": Method("SCoRe", "score", {"stage1": rl(25, first_kl=0.1), "stage2": rl(50)}),
+    "rise": Method("RISE, m1@t5", "rise", RISE),
+}
+METHODS = CORE | {
+    "prompting": Method("Self-Refine", "prompting"),
+    "star_plus": Method("STaR+", "star", {**STAR, "keep_right": True}),
+    "pair_sft": Method("Pair-SFT", "pair_sft", {"sampled": 8000, "samples": 16}),
+    "single_turn_rl": Method("single-turn RL", "plain_rl", {"pg": rl(150), "max_attempts": 1}),
+    "score_no_stage1": Method("SCoRe, no stage I", "score", {"stage1": rl(0), "stage2": rl(75)}),
+    "score_no_bonus": Method(
+        "SCoRe, no bonus",
+        "score",
+        {"stage1": rl(25, first_kl=0.1), "stage2": rl(50), "alpha": 0.0},
+    ),
+    "rise_success": Method("RISE, right turns alone", "rise", {**RISE, "keep": "success"}),
+    "final_bonus": Method(
+        "self-rewarding, final bonus, episode credit",
+        "self_rewarding",
+        {
+            **SELF_REWARDING,
+            "reward": "final_bonus=1,answer_format=0.5,verdict_format=1",
+            "pg": PolicyGradientConfig(steps=25, turn_discount=1.0),
+        },
+    ),
+}
+"""Methods by name; those beyond `CORE` are ablations and further baselines."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The benchmark's options."""
+
+    methods: tuple[str, ...] = tuple(CORE)
+    """Names in METHODS, or module:function, a recipe of your own with its own defaults."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run of every method each; all methods run a seed before the next seed starts."""
+    eval_n: int = 1000
+    """Evaluation problems per seed and row."""
+    model: str = "tiny"
+    """Base model of all methods."""
+    problems: str = "synthetic:linear"
+    """Problems of all methods."""
+    runs: Path = Path("runs/benchmark_methods")
+    """Where the runs stand."""
+    output: Path = Path("benchmarks/results")
+    """Where the result is written."""
+
+
+def main(config: Config) -> None:
+    """Runs what is missing, and writes the result after every run."""
+    runs: dict[str, list[Path]] = {}
+    for seed in config.seeds:
+        for name in config.methods:
+            method = METHODS.get(name) or Method(name, name)
+            run = config.runs / name.replace(":", ".") / f"seed{seed}"
+            train, options = find_recipe(method.recipe)
+            common = {
+                "model": config.model,
+                "problems": config.problems,
+                "eval_n": config.eval_n,
+                "seed": seed,
+                "output": run,
+                "resume": True,
+                "report_to": "none",
+            }
+            train(options(**{**method.options, **common}))
+            runs.setdefault(method.title, []).append(run)
+            # A seed counts when all methods have run it.
+            whole = min(map(len, runs.values()))
+            write(config, {title: folders[:whole] for title, folders in runs.items()})
+
+
+def write(config: Config, runs: Mapping[str, Sequence[Path]]) -> None:
+    """Writes methods.md, methods.csv and methods.png from the runs that are finished."""
+    files = collect(runs)
+    data = {title: pool([row.outcomes() for row in rows]) for title, rows in files.items()}
+    metrics = {title: measure(outcomes) for title, outcomes in data.items()}
+    seeds = config.seeds[: len(files[BASE])]
+    text = [
+        "# Methods of self-correction side by side",
+        "",
+        f"`python benchmarks/methods.py`: the model `{config.model}` on `{config.problems}`, "
+        f"{config.eval_n} unseen problems per seed, greedy; seeds {', '.join(map(str, seeds))} "
+        "pooled, 95 % intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
+        "generated per problem in the evaluation. Generated, trained: thousands of tokens sampled "
+        "for training, and read in training (context included), mean over seeds. Minutes: of the "
+        f"training stages, on a machine that others used too. The row {MAJORITY} votes over as "
+        "many attempts of the base as cost the tokens of the longest answers.",
+        "",
+        *table(metrics, files, runs),
+        "",
+        *claims(data, metrics, runs),
+        "",
+    ]
+    config.output.mkdir(parents=True, exist_ok=True)
+    (config.output / "methods.md").write_text("\n".join(text), encoding="utf-8")
+    write_csv(config.output / "methods.csv", seeds, files, metrics)
+    plot(config.output / "methods.png", data, metrics, files)
+    print("\n".join(text))
+
+
+def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Row]]:
+    """The rows of the table, one file of episodes per seed: those of the base, then the results."""
+    some = next(iter(runs.values()))
+    longest = max(runs.values(), key=lambda folders: votes(folders[0]))
+    rows = {title: [find_row(f"{folder}:{title}") for folder in some] for title in (BASE, REVISED)}
+    rows[MAJORITY] = [find_row(f"{folder}:{MAJORITY}") for folder in longest]
+    return rows | {title: [find_row(str(f)) for f in folders] for title, folders in runs.items()}
+
+
+def votes(run: Path) -> int:
+    """How many attempts the run's majority row votes over."""
+    return int(json.loads((run / "evaluate_majority" / "done.json").read_text())["votes"])
+
+
+def spent(run: Path) -> tuple[float, float, float]:
+    """Thousands of tokens generated for training and trained on, and minutes, of one run."""
+    used = json.loads((run / "summary.json").read_text())["spent"]
+    stages = (path for path in run.glob("*/done.json") if "evaluate" not in path.parent.name)
+    seconds = sum(json.loads(path.read_text())["seconds"] for path in stages)
+    return used["generated"] / 1000, used["trained"] / 1000, seconds / 60
+
+
+COLUMNS = ("accuracy_t1", "accuracy_final", "delta", "delta_ic", "delta_ci")
+
+
+def table(
+    metrics: Mapping[str, Metrics],
+    files: Mapping[str, Sequence[Row]],
+    runs: Mapping[str, Sequence[Path]],
+) -> list[str]:
+    """One line per method."""
+    headings = "method | Acc@t1 | final acc | Δ(t1,final) | Δ i→c | Δ c→i | tokens | per seed"
+    lines = [f"| {headings} | generated | trained | min |", "|---" * 11 + "|"]
+    for title, values in metrics.items():
+        cells = [percent(values, name) for name in COLUMNS]
+        cells.append(f"{values['tokens'].value:.1f}")
+        finals = [100 * row.outcomes().final.mean() for row in files[title]]
+        cells.append(", ".join(f"{final:.1f}" for final in finals))
+        if title in runs:
+            used = np.mean([spent(run) for run in runs[title]], axis=0)
+            cells += [f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[2]:.1f}"]
+        else:
+            cells += ["–"] * 3
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def percent(values: Metrics, name: str) -> str:
+    """A share in percent, with its interval."""
+    value, low, high = (100 * x for x in (values[name].value, values[name].low, values[name].high))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
+    REVISED: ("intrinsic prompting does not help: Δ <= 0", "delta", lambda e: e.high <= 0),
+    "STaR": ("STaR mends little: Δ < 2", "delta", lambda e: e.value < 0.02),
+    "direct multi-turn RL": (
+        "direct RL stops correcting: Δ within 2 of 0",
+        "delta",
+        lambda e: abs(e.value) < 0.02,
+    ),
+    "SCoRe": ("SCoRe corrects: Δ > 0", "delta", lambda e: e.low > 0),
+    "RISE, m1@t5": (
+        "RISE: a vote over five turns beats the first: Δ > 0",
+        "delta",
+        lambda e: e.low > 0,
+    ),
+    "self-rewarding": (
+        "self-rewarding stops when right: Δ c→i < 2",
+        "delta_ci",
+        lambda e: e.value < 0.02,
+    ),
+}
+"""What the papers report of a row: in words, the metric, and what it should be."""
+BETTER = (
+    ("SCoRe", "direct multi-turn RL"),
+    ("SCoRe", "SCoRe, no stage I"),
+    ("SCoRe", "SCoRe, no bonus"),
+    ("STaR+", "STaR"),
+)
+"""Pairs of which the papers report a greater delta for the first."""
+
+
+def claims(
+    data: Mapping[str, Outcomes], metrics: Mapping[str, Metrics], runs: Mapping[str, Sequence[Path]]
+) -> list[str]:
+    """What the papers found, each with what was measured here, in points, and whether it holds."""
+    found: list[tuple[str, Estimate, bool]] = []
+    for title, (text, name, holds) in FINDINGS.items():
+        if title in metrics:
+            found.append((text, metrics[title][name], holds(metrics[title][name])))
+    for better, worse in BETTER:
+        if better in data and worse in data:
+            gap = difference(data[better], data[worse])["delta"]
+            found.append((f"Δ of {better} over Δ of {worse}: > 0", gap, gap.low > 0))
+    for title, folders in runs.items():
+        voted = pool([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
+        gap = difference(data[title], voted)["accuracy_final"]
+        text = f"final accuracy of {title} over maj@k of the base at its tokens: > 0"
+        found.append((text, gap, gap.low > 0))
+    lines = [
+        f"| {text} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
+        for text, estimate, holds in found
+    ]
+    return ["| published finding | measured here | holds |", "|---|---|---|", *lines]
+
+
+def write_csv(
+    path: Path,
+    seeds: Sequence[int],
+    files: Mapping[str, Sequence[Row]],
+    metrics: Mapping[str, Metrics],
+) -> None:
+    """One line per method, seed (or all of them together) and metric."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("method", "seed", "metric", "value", "low", "high"))
+        for title, rows in files.items():
+            parts = zip(map(str, seeds), (measure(row.outcomes()) for row in rows), strict=True)
+            for seed, values in (*parts, ("pooled", metrics[title])):
+                for name, e in values.items():
+                    if np.isfinite(e.value):
+                        numbers = (f"{x:.5g}" for x in (e.value, e.low, e.high))
+                        writer.writerow((title, seed, name, *numbers))
+
+
+def plot(
+    path: Path,
+    data: Mapping[str, Outcomes],
+    metrics: Mapping[str, Metrics],
+    files: Mapping[str, Sequence[Row]],
+) -> None:
+    """Delta by method, accuracy against turns, reliability, and accuracy against tokens."""
+    figure, axes = plt.subplots(2, 2, figsize=(12, 9))
+    answering = {title: row for title, row in data.items() if title not in (BASE, MAJORITY)}
+    _deltas(axes[0, 0], {title: metrics[title] for title in answering})
+    accuracy_per_turn(axes[0, 1], answering)
+    reliability(axes[1, 0], answering)
+    _tokens(axes[1, 1], files)
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
+    estimates = [values["delta"] for values in metrics.values()]
+    middle = [100 * e.value for e in estimates]
+    reach = [
+        [100 * (e.value - e.low) for e in estimates],
+        [100 * (e.high - e.value) for e in estimates],
+    ]
+    colours = [f"C{index}" for index in range(len(middle))]
+    axes.barh(list(metrics), middle, xerr=reach, color=colours, capsize=3)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.set(xlabel="points", title="Δ(t1, final)")
+
+
+def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
+    """Parallel use: a vote over 1, 2, ... attempts of the base. Sequential use: after each turn."""
+    axes.plot(*parallel(files[MAJORITY]), color="grey", linestyle="--", label="base, maj@1, 2, …")
+    answering = (title for title in files if title not in (BASE, MAJORITY))
+    for index, title in enumerate(answering):
+        axes.plot(
+            *sequential(files[title]), marker="o", markersize=4, color=f"C{index}", label=title
+        )
+    axes.set(
+        xscale="log",
+        ylim=(0, 1),
+        xlabel="generated tokens per problem",
+        ylabel="accuracy",
+        title="Accuracy against tokens",
+    )
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def parallel(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """(tokens, accuracy) of votes over the first 1, 2, ... of the attempts at each problem."""
+    groups = [
+        list(group)
+        for row in rows
+        for _, group in groupby(read_episodes(row.episodes), lambda e: e.problem.id)
+    ]
+    most = min(map(len, groups))
+    points = [vote_outcomes([group[:k] for group in groups]) for k in range(1, most + 1)]
+    return [float(p.tokens.mean()) for p in points], [float(p.final.mean()) for p in points]
+
+
+def sequential(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+    """(tokens, accuracy) of the answer after each turn, as the row reads it."""
+    accuracy = pool([row.outcomes() for row in rows]).by_turn.mean(axis=0)
+    written = [
+        [turn.tokens or 0 for turn in episode.turns]
+        for row in rows
+        for episode in read_episodes(row.episodes)
+    ]
+    tokens = [float(np.mean([sum(t[: j + 1]) for t in written])) for j in range(len(accuracy))]
+    return tokens, accuracy.tolist()
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

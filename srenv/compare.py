@@ -1,0 +1,115 @@
+"""``srenv compare RUN RUN``: what one run has gained on another, problem by problem."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from srenv.metrics import Metrics, difference, measure
+from srenv.rows import READINGS, Row
+
+SHOWN = {
+    "accuracy_t1": "accuracy, first attempt",
+    "accuracy_final": "accuracy, final answer",
+    "delta": "delta",
+    "delta_ic": "delta i->c",
+    "delta_ci": "delta c->i",
+    "verdict_tpr": "verdicts right on right attempts",
+    "verdict_tnr": "verdicts right on wrong attempts",
+    "malformed_rate": "malformed turns",
+    "turns": "turns",
+    "tokens": "tokens",
+}
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Differences between two runs on the same problems, with paired-bootstrap intervals."""
+
+    before: Annotated[str, tyro.conf.Positional]
+    """A run's folder, an evaluation's folder, or a file of episodes; FOLDER:ROW names a row."""
+    after: Annotated[str, tyro.conf.Positional]
+    """What is compared with it."""
+    resamples: int = 2000
+    """Bootstrap resamples of the problems."""
+    seed: int = 0
+    """Seeds the bootstrap."""
+    output: Path | None = None
+    """Also write the differences to this JSON file."""
+
+
+def compare(config: CompareConfig) -> Metrics:
+    """Prints a table of both runs and their differences; returns the differences, after - before.
+
+    Raises:
+        ValueError: The two did not play the same problems.
+        FileNotFoundError: There is no such run.
+    """
+    names = (config.before, config.after)
+    rows = [find_row(name) for name in names]
+    if rows[0].problems() != rows[1].problems():
+        raise ValueError(
+            f"{names[0]} and {names[1]} did not play the same problems (or the verifier left "
+            "different ones undecided), so there are no pairs: give both the same source, eval-n "
+            "and seed"
+        )
+    before, after = (row.outcomes() for row in rows)
+    gained = difference(after, before, config.resamples, config.seed)
+    shown = [measure(data) for data in (before, after)]
+    table = Table(title="after - before, paired", caption="95 % intervals in brackets")
+    for heading in ("", *names, "difference"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, label in SHOWN.items():
+        if name in gained and not math.isnan(gained[name].value):
+            change = gained[name]
+            interval = f"[{change.low:+.3f}, {change.high:+.3f}]"
+            values = [f"{metrics[name].value:.3f}" for metrics in shown]
+            table.add_row(label, *values, f"{change.value:+.3f} {interval}")
+    Console().print(table)
+    if config.output:
+        record = {
+            name: {"value": e.value, "low": e.low, "high": e.high}
+            for name, e in gained.items()
+            if not math.isnan(e.value)
+        }
+        config.output.parent.mkdir(parents=True, exist_ok=True)
+        config.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return gained
+
+
+def find_row(name: str) -> Row:
+    """The row that `name` stands for: a file, a folder's result, or FOLDER:ROW.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or it holds no finished run.
+        ValueError: The run has no such row.
+    """
+    path, title = Path(name), ""
+    if not path.exists() and ":" in name:
+        folder, _, title = name.rpartition(":")
+        path = Path(folder)
+    if path.is_file():
+        return Row(path)
+    if (path / "summary.json").exists():
+        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
+        rows = summary.get("episodes", {})
+        title = title or summary.get("result", "")
+        if title not in rows:
+            raise ValueError(f"{path} has no row {title!r}; it has {', '.join(rows)}")
+        file, reading = rows[title]
+        if reading not in READINGS:
+            raise ValueError(f"{path}: unknown reading {reading!r} of row {title!r}")
+        return Row(path / Path(file).name, reading)
+    if (path / "episodes.jsonl").exists():
+        return Row(path / "episodes.jsonl")
+    raise FileNotFoundError(
+        f"{name} is no file of episodes and holds neither summary.json (a finished run) nor "
+        "episodes.jsonl (an evaluation)"
+    )
