@@ -16,7 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-console = Console()
+from agents.processes import is_main
+
+console = Console(quiet=not is_main())
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from agents.engines import Sampling, TransformersEngine
 from agents.evaluate import equal_votes, load_outcomes, play, vote
 from agents.files import write_json
 from agents.plots import plot_summary
+from agents.processes import is_main
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, count_kinds, sample_demonstrations
@@ -140,7 +141,7 @@ class _Recipe:
 
         kinds = self.run.stage("rejection_sampling", sample)["demonstrations"]
         console.print(f"demonstrations kept: {kinds}")
-        return Path(self.run.stage("warmup", imitate)["model"])
+        return Path(self.run.stage("warmup", imitate, everywhere=True)["model"])
 
     def policy_gradient(self, warm: Path) -> Path:
         """Stage 2: reinforcement learning with rule-based rewards."""
@@ -164,7 +165,7 @@ class _Recipe:
             self.tracker.checkpoint("policy_gradient", final)
             return {"model": str(final)}
 
-        return Path(self.run.stage("policy_gradient", learn)["model"])
+        return Path(self.run.stage("policy_gradient", learn, everywhere=True)["model"])
 
     def make_env(self) -> gym.Env[str, str]:
         """The environment that is trained in."""
@@ -237,6 +238,8 @@ class _Recipe:
     def report(self, rows: dict[str, Outcomes]) -> dict[str, Metrics]:
         """Writes and shows the table, the figure and the summary."""
         metrics = {name: measure(row) for name, row in rows.items()}
+        if not is_main():
+            return metrics
         folder = self.run.directory
         summary = {
             "config": self.run.config,
