@@ -309,17 +309,38 @@ def mixed_pairs(count: int) -> list[tuple[str, str]]:
 def test_eight_threads_judge_as_one() -> None:
     pairs = mixed_pairs(10_000)
     clear_cache()
-    alone = [judgement.correct for judgement in verify_batch(pairs)]
-    assert None not in alone
+    alone = [(judgement.correct, judgement.reason) for judgement in verify_batch(pairs)]
+    assert None not in [correct for correct, _ in alone]
     clear_cache()
     orders = [random.Random(seed).sample(range(len(pairs)), len(pairs)) for seed in range(8)]
 
-    def judge(order: list[int]) -> dict[int, bool | None]:
-        return {n: verify(*pairs[n]).correct for n in order[: len(pairs) // 4]}
+    def judge(order: list[int]) -> dict[int, tuple[bool | None, str]]:
+        found = {n: verify(*pairs[n]) for n in order[: len(pairs) // 4]}
+        return {n: (judgement.correct, judgement.reason) for n, judgement in found.items()}
 
     with ThreadPoolExecutor(8) as threads:
-        for found in threads.map(judge, orders):
-            assert all(alone[n] == correct for n, correct in found.items())
+        found = {n: judged for part in threads.map(judge, orders) for n, judged in part.items()}
+    assert {n: judged for n, judged in found.items() if judged != alone[n]} == {}
+
+
+def test_a_busy_caller_loses_no_judgement(workers: pool.Pool) -> None:
+    """This process may be held up for longer than a comparison may take."""
+    done = threading.Event()
+
+    def hog() -> None:
+        while not done.is_set():
+            pass
+
+    usual = sys.getswitchinterval()
+    thread = threading.Thread(target=hog, daemon=True)
+    thread.start()
+    sys.setswitchinterval(0.6)
+    try:
+        found = [workers.compare(f"x+{k}", f"{k}+x") for k in range(2)]
+    finally:
+        done.set()
+        sys.setswitchinterval(usual)
+    assert found == [(True, "symbolic")] * 2
 
 
 def judge_elsewhere(pair: tuple[str, str]) -> tuple[bool | None, bool | None]:
@@ -371,7 +392,9 @@ def test_memory_stays_bounded(workers: pool.Pool) -> None:
         jobs = [threads.submit(pool.compare, *SLOW) for _ in range(4)]
         most = 0
         while not all(job.done() for job in jobs):
-            most = max(most, sum(map(_own_memory, _descendants(os.getpid()))))
+            pids = [worker.process.pid for worker in list(workers._all)]
+            family = pids + [child for pid in pids for child in _descendants(pid)]
+            most = max(most, sum(map(_own_memory, family)))
             time.sleep(0.01)
     assert 0 < most < 200 << 20
 

@@ -80,13 +80,14 @@ class Phase:
 CURRICULUM = (
     Phase(900, 0.75, 0.07, 0.09, 0.09, varied=False, decay=0.0),
     Phase(1350, 0.15, 0.21, 0.32, 0.32, varied=False, decay=0.3),
-    Phase(1000, 0.10, 0.20, 0.38, 0.32, varied=True, peak=0.8, decay=0.5),
-    Phase(1000, 0.05, 0.46, 0.27, 0.22, varied=True, peak=0.7, decay=0.6),
-    Phase(800, 0.05, 0.42, 0.32, 0.21, varied=True, peak=0.5, decay=0.7),
+    Phase(2800, 0.10, 0.25, 0.35, 0.30, varied=True, peak=0.8, decay=0.3),
+    Phase(1800, 0.10, 0.46, 0.24, 0.20, varied=True, peak=0.7, decay=0.5),
+    Phase(1200, 0.10, 0.40, 0.30, 0.20, varied=True, peak=0.5, decay=0.5),
+    Phase(2100, 0.35, 0.20, 0.25, 0.20, varied=True, peak=0.4, decay=0.5),
 )
 """Arithmetic, then all skills in one layout, then in many; started in many, copying never forms.
 
-The last phases set how good the model is at sight.
+The last phases set how good the model is at sight, and make its checks sure.
 """
 
 WARMUP = 30

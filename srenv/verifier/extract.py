@@ -18,6 +18,7 @@ _THINK, _END_THINK = "<think>", "</think>"
 # An escaped character is a token of its own, so that `\{` neither opens nor closes anything.
 _BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\.|[{}]", re.DOTALL)
 _PHRASE = re.compile(r"answer[ \t*]*(?:\bis\b|:)[ \t:*]*", re.IGNORECASE)
+_CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
 _NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z<])")
 
 _TURN = re.compile(r"\n|\\boxed|\\fbox|####|</?think>|answer(?:\s+is\b|\**\s?:)", re.IGNORECASE)
@@ -157,5 +158,6 @@ def _first_line(text: str) -> str | None:
     """Return the first sentence of the first non-empty line, without its closing marks."""
     line = text.lstrip().split("\n", 1)[0]
     sentence = _NEXT_SENTENCE.split(line, maxsplit=1)[0]
-    # "Final Answer: The largest n is 34."
-    return sentence.rpartition(" is ")[2].strip() or None
+    # "Final Answer: The largest n is **34**."
+    answer = sentence.rpartition(" is ")[2].strip()
+    return _CLOSING.sub("", answer) or None
