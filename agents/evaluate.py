@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import gymnasium as gym
 import torch
 import tyro
 
@@ -18,6 +17,7 @@ import srenv
 from agents.engines import Engine, Sampling
 from agents.engines.choose import EngineName, make_engine
 from agents.engines.server import ServerEngine
+from agents.environments import Tool, environment_factory
 from agents.files import to_json, write_json
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
@@ -61,6 +61,8 @@ class EvaluateConfig:
     """Attempts per problem."""
     protocol: str = "default"
     """How the model is asked: default, intrinsic, or module:attribute."""
+    tool: Tool = "none"
+    """A tool that the model may call inside a turn: none or calculator."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
@@ -84,6 +86,7 @@ def play(
     protocol: str = "default",
     seed: int = 0,
     log: Path | None = None,
+    tool: Tool = "none",
 ) -> list[Episode]:
     """Plays one episode per problem under a progress bar.
 
@@ -97,14 +100,12 @@ def play(
         seed: Seeds the samples.
         log: Every finished episode is appended to this file, and those that stand in it already
             are not played again.
+        tool: What the model may call inside a turn.
 
     Raises:
         RuntimeError: Episodes could not be played; the finished ones are in the log.
     """
-
-    def make_env() -> gym.Env[str, str]:
-        return gym.make("srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=protocol)
-
+    make_env = environment_factory(max_attempts, protocol, tool)
     with EpisodeLog(log) if log else nullcontext() as file:
         done = file.done if file else {}
         left = [key for key in range(len(problems)) if key not in done]
@@ -196,6 +197,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         config.protocol,
         config.seed,
         logs[0],
+        config.tool,
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
     model = engine.model if isinstance(engine, ServerEngine) else config.model

@@ -43,7 +43,7 @@ class Demonstration:
 class SftConfig:
     """How demonstrations are imitated."""
 
-    epochs: float = 2.0
+    epochs: float = 1.5
     """Passes over the data."""
     batch_size: int = 32
     """Demonstrations per optimiser step."""

@@ -9,8 +9,10 @@ from conftest import ContinuousEngine, ScriptedEngine
 import srenv
 from agents.chat import ATTEMPT, ENVIRONMENT, VERDICT, ChatFormat
 from agents.engines import Sampling, TransformersEngine
+from agents.environments import environment_factory, with_tool
 from agents.rollout import rollout
 from agents.trainer import learnable
+from srenv.protocol import PROTOCOLS
 from srenv.wrappers import CalculatorTool
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "eval").take(6)
@@ -315,3 +317,13 @@ def test_a_tool_call_is_part_of_the_turn_and_its_result_is_the_environments(engi
         )
     )
     assert learnable(record) == [int(r != ENVIRONMENT) for r in record.roles]
+
+
+def test_environments_with_a_calculator_say_so_and_answer_it():
+    plain, tooled = environment_factory(2)(), environment_factory(2, tool="calculator")()
+    said = [env.reset(seed=0)[0] for env in (plain, tooled)]
+    assert "[CALC]" in said[1]
+    assert "[CALC]" not in said[0]
+    assert tooled.step("[CALC] 7*12")[0].endswith("[RESULT] 84\n")
+    assert not plain.step("[CALC] 7*12")[0].endswith("[RESULT] 84\n")
+    assert with_tool(PROTOCOLS["intrinsic"], "none") == PROTOCOLS["intrinsic"]
