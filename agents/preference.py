@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, T
 from trl import DPOConfig, DPOTrainer
 
 from agents.files import last_checkpoint
+from agents.processes import per_process
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def dpo_config(config: PreferenceConfig, output: Path, seed: int) -> DPOConfig:
         output_dir=str(output),
         beta=config.beta,
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=per_process(config.batch_size, "dpo"),
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=5,

@@ -17,7 +17,9 @@ from rich.progress import (
 )
 from rich.table import Column
 
-console = Console()
+from agents.processes import is_main
+
+console = Console(quiet=not is_main())
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from trl import SFTConfig, SFTTrainer
 
 from agents.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
 from agents.files import last_checkpoint
+from agents.lora import lora_config, save_whole
+from agents.processes import per_process
 from srenv.episode import Episode, Segment
 
 
@@ -52,6 +54,8 @@ class SftConfig:
     """Peak of a cosine schedule; the paper's 7B model used 1e-5."""
     save_every: int = 100
     """Steps between checkpoints, from which a killed run resumes."""
+    lora_rank: int = 0
+    """Rank of LoRA matrices; 0 trains every weight."""
 
 
 def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[int]]:
@@ -134,12 +138,11 @@ def fine_tune(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=callbacks,
+        peft_config=lora_config(config.lora_rank),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
-    final = output / "final"
-    trainer.save_model(str(final))
-    return final
+    return save_whole(trainer, output / "final")
 
 
 class WeightedSFTTrainer(SFTTrainer):  # type: ignore[misc]
@@ -211,7 +214,7 @@ def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
     return SFTConfig(
         output_dir=str(output),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=per_process(config.batch_size, "sft"),
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=10,

@@ -16,6 +16,8 @@ from typing import Any, Literal
 from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 
+from agents.processes import is_main
+
 ReportTo = Literal["wandb", "trackio", "tensorboard", "none"]
 
 
@@ -40,7 +42,7 @@ class Tracker:
         project: str = "srenv",
         artifacts: bool = False,
     ) -> None:
-        self.kind = kind
+        self.kind = kind = kind if is_main() else "none"
         self.artifacts = artifacts
         directory.mkdir(parents=True, exist_ok=True)
         self._stages: set[str] = set()

@@ -43,6 +43,8 @@ from agents.engines.canary import warn_if_stale
 from agents.engines.choose import EngineName
 from agents.engines.training import prepare_sync, trainer_engine, trl_settings
 from agents.files import last_checkpoint
+from agents.lora import lora_config, save_whole
+from agents.processes import process_count
 from agents.rollout import EnvFactory, Rollout, rollout
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
@@ -86,7 +88,7 @@ class PolicyGradientConfig:
     max_new_tokens: int = 64
     """Greatest length of one turn."""
     micro_batch: int = 32
-    """Episodes per forward and backward pass."""
+    """Episodes per forward and backward pass of one process."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
     engine: Annotated[EngineName, tyro.conf.arg(prefix_name=False)] = "auto"
@@ -94,6 +96,8 @@ class PolicyGradientConfig:
     vllm on a GPU where it is installed, transformers otherwise."""
     base_url: Annotated[str | None, tyro.conf.arg(prefix_name=False)] = None
     """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
+    lora_rank: int = 0
+    """Rank of LoRA matrices; 0 trains every weight."""
     vllm_memory: float = 0.3
     """Share of a GPU's memory that a vLLM beside the trainer may take."""
 
@@ -144,6 +148,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
+            peft_config=lora_config(config.lora_rank),
         )
         prepare_sync(self)
 
@@ -275,19 +280,19 @@ def segment_means(episodes: Sequence[Episode], reward: Reward) -> Mapping[str, f
 
 def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
     """TRL's settings for `config`."""
-    episodes = config.problems_per_step * config.group_size
-    micro_batch = min(config.micro_batch, episodes)
-    if episodes % micro_batch:
+    episodes, processes = config.problems_per_step * config.group_size, process_count()
+    micro_batch = min(config.micro_batch, max(1, episodes // processes))
+    if episodes % (micro_batch * processes):
         raise ValueError(
             f"problems_per_step * group_size = {episodes} is not a multiple of micro_batch = "
-            f"{micro_batch}"
+            f"{micro_batch}" + (f" times {processes} processes" if processes > 1 else "")
         )
     cuda = torch.cuda.is_available()
     return GRPOConfig(
         output_dir=str(output),
         max_steps=config.steps,
         per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=episodes // micro_batch,
+        gradient_accumulation_steps=episodes // (micro_batch * processes),
         num_generations=config.group_size,
         num_iterations=config.inner_epochs,
         learning_rate=config.learning_rate,
@@ -337,6 +342,4 @@ def train_policy(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
-    final = output / "final"
-    trainer.save_model(str(final))
-    return final
+    return save_whole(trainer, output / "final")

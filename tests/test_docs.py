@@ -93,5 +93,6 @@ def test_readme_options_exist():
                 yield from names(value, f"{name}.")
 
     known = {*names(EvaluateConfig()), *names(SelfRewardingConfig()), "help", "version"}
+    known |= {"tensor-parallel-size", "data-parallel-size"}  # vLLM's
     used = set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", README))
     assert used - known == set()

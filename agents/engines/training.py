@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 
 from agents.chat import ChatFormat
 from agents.engines.base import Engine
@@ -46,10 +47,33 @@ def trl_settings(name: EngineName, base_url: str | None, memory: float) -> dict[
 
 
 def prepare_sync(trainer: Any) -> None:
-    """Lets weights reach a vLLM that runs on a CPU, where they are kept repacked."""
-    if trainer.use_vllm and trainer.vllm_mode == "colocate" and not torch.cuda.is_available():
+    """Lets weights reach a vLLM that runs on a CPU, where they are kept repacked.
+
+    Raises:
+        ValueError: The model is spread over processes and is to generate by itself.
+    """
+    if not trainer.use_vllm:
+        refuse_spread_models(trainer.accelerator.state)
+    elif trainer.vllm_mode == "colocate" and not torch.cuda.is_available():
         generation = trainer.vllm_generation
         generation.sync_weights = partial(_sync_on_cpu, generation, trainer_engine(trainer))
+
+
+def refuse_spread_models(state: Any) -> None:
+    """Raises where every forward pass is a collective: processes would wait for each other.
+
+    Args:
+        state: Accelerate's `AcceleratorState`.
+
+    Raises:
+        ValueError: FSDP or DeepSpeed ZeRO-3 spreads the model.
+    """
+    zero = state.distributed_type == DistributedType.DEEPSPEED and state.deepspeed_plugin
+    if state.distributed_type == DistributedType.FSDP or (zero and zero.zero_stage == 3):
+        raise ValueError(
+            "a model that is spread over processes cannot play episodes by itself: "
+            "choose --engine vllm or --engine server"
+        )
 
 
 def trainer_engine(trainer: Any) -> Engine:

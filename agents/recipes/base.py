@@ -17,6 +17,7 @@ from agents.evaluate import equal_votes, play, vote
 from agents.files import write_json
 from agents.meter import MeteredEngine, TokenCount
 from agents.plots import plot_summary
+from agents.processes import is_main
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
 from agents.report import markdown_table, metrics_to_json, terminal_table
@@ -184,7 +185,7 @@ class Recipe:
             self.tracker.checkpoint(name, final)
             return {"model": str(final), **count.spent}
 
-        return Path(self.run.stage(name, work)["model"])
+        return Path(self.run.stage(name, work, everywhere=True)["model"])
 
     def reinforce(
         self,
@@ -220,7 +221,7 @@ class Recipe:
             self.tracker.checkpoint(name, final)
             return {"model": str(final), **count.spent}
 
-        return Path(self.run.stage(name, work)["model"])
+        return Path(self.run.stage(name, work, everywhere=True)["model"])
 
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
         """Fresh problems for all steps of a stage of policy gradient."""
@@ -258,6 +259,8 @@ class Recipe:
         before = {title: self.rows[title] for title in (BASE, REVISED, MAJORITY)}
         data = {title: row.outcomes() for title, row in {**before, **self.rows}.items()}
         metrics = {title: measure(row) for title, row in data.items()}
+        if not is_main():
+            return metrics
         folder = self.run.directory
         summary = {
             "config": self.run.config,

@@ -223,7 +223,7 @@ class Process(Recipe):
             self.tracker.checkpoint(name, final)
             return {"model": str(final), **count.spent}
 
-        return Path(self.run.stage(name, work)["model"])
+        return Path(self.run.stage(name, work, everywhere=True)["model"])
 
     def measure(self, title: str, model: str | Path) -> None:
         """Rows of one model: greedy, and by step search; and how well it judges."""

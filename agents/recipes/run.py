@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.files import to_json, write_json
+from agents.processes import is_main
 from agents.progress import console
 
 
@@ -36,19 +37,29 @@ class Run:
         self.config = to_json(config)
         self.spent = {"generated": 0, "trained": 0}
         path = directory / "config.json"
+        if not is_main():
+            return
         if path.exists():
             self._check(path, resume)
         else:
             write_json(path, self.config)
 
-    def stage(self, name: str, work: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    def stage(
+        self, name: str, work: Callable[[Path], dict[str, Any]], everywhere: bool = False
+    ) -> dict[str, Any]:
         """Does `work` in the stage's own folder, once; returns its (stored) result.
 
-        The result must be plain JSON; `generated` and `trained` in it are added to `spent`.
+        Of several processes the main one works and the others wait for it, unless the work is
+        done `everywhere`, as training is. The result must be plain JSON; `generated` and `trained`
+        in it are added to `spent`.
         """
         folder = self.directory / name
         done = folder / "done.json"
-        if done.exists():
+        if not is_main():
+            if everywhere and not done.exists():
+                work(folder)
+            _wait_for(done)
+        elif done.exists():
             console.print(f"[green]done before:[/] {name}")
         else:
             folder.mkdir(parents=True, exist_ok=True)
@@ -73,3 +84,9 @@ class Run:
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
                 "name another folder with --output"
             )
+
+
+def _wait_for(done: Path) -> None:
+    """Waits for a stage that the main process is at; its launcher ends us if it fails."""
+    while not done.exists():
+        time.sleep(0.2)
