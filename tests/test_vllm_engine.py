@@ -80,7 +80,7 @@ def test_the_ids_it_sampled_are_kept_with_the_models_log_probs(engine, model, te
 
 def test_every_message_ends_with_its_stop_id(engine):
     prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in PROBLEMS]
-    for message in engine.generate(prompts, SAMPLED):
+    for message in engine.generate(prompts, Sampling(1.0, 1.0, 400, seed=3)):
         assert message.ids[-1] in engine.chat.stop_ids
         assert not engine.chat.stop_ids & set(message.ids[:-1])
     (cut,) = engine.generate(prompts[:1], Sampling(1.0, 1.0, 2, seed=0))
