@@ -75,6 +75,7 @@ def sample_demonstrations(
     config: RejectionConfig,
     bar: Bar,
     seed: int = 0,
+    protocol: Protocol = PROTOCOLS["default"],
 ) -> list[Demonstration]:
     """Samples the pieces, keeps the right ones, and returns the demonstrations in random order.
 
@@ -84,12 +85,13 @@ def sample_demonstrations(
         config: Counts and mix.
         bar: A progress bar of `SAMPLING_STEPS` steps.
         seed: Seeds the sampling and the choice of what is kept.
+        protocol: How the model is asked in the demonstrations.
 
     Raises:
         RuntimeError: Nothing was kept; the message says how far the pieces came.
     """
     torch.manual_seed(seed)
-    sampler = PieceSampler(engine, config, Protocol())
+    sampler = PieceSampler(engine, config, protocol)
     samples = sampler.attempts(problems)
     bar.advance()
     sampler.evaluations(samples)
@@ -98,7 +100,7 @@ def sample_demonstrations(
     bar.advance()
     sampler.revision_evaluations(samples)
     bar.advance()
-    kept = _select(samples, config, random.Random(seed))
+    kept = _select(samples, config, random.Random(seed), protocol)
     if not kept:
         raise RuntimeError(
             f"rejection sampling kept nothing of {len(samples)} attempts "
@@ -233,7 +235,7 @@ def _revision_evaluated(sample: Pieces, protocol: Protocol) -> list[Message]:
 
 
 def _select(
-    samples: Sequence[Pieces], config: RejectionConfig, rng: random.Random
+    samples: Sequence[Pieces], config: RejectionConfig, rng: random.Random, protocol: Protocol
 ) -> list[Demonstration]:
     """Builds D1, D2 and D3 and thins them to the mix; one demonstration per attempt at most.
 
@@ -250,15 +252,17 @@ def _select(
     used = {id(s) for s in d2}
     d3 = [s for s in d3 if id(s) not in used][: right - len(d2)]
     # D1: detect and fix. D2: survive a wrong verdict. D3: detect and stop.
-    kept = [_demonstration(s, "D1", config) for s in d1]
-    kept += [_demonstration(s, "D2", config) for s in d2]
-    kept += [_demonstration(s, "D3", config) for s in d3]
+    kept = [_demonstration(s, "D1", config, protocol) for s in d1]
+    kept += [_demonstration(s, "D2", config, protocol) for s in d2]
+    kept += [_demonstration(s, "D3", config, protocol) for s in d3]
     rng.shuffle(kept)
     return kept
 
 
-def _demonstration(sample: Pieces, kind: str, config: RejectionConfig) -> Demonstration:
-    conversation = Conversation(sample.problem, Protocol(), make_reward(), max_attempts=2)
+def _demonstration(
+    sample: Pieces, kind: str, config: RejectionConfig, protocol: Protocol
+) -> Demonstration:
+    conversation = Conversation(sample.problem, protocol, make_reward(), max_attempts=2)
     targets: set[tuple[int, str]] = set()
     if kind == "D3":
         conversation.step(glue(sample.attempt, sample.right_evaluation or ""))

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from agents.chat import IGNORE, ChatFormat
+from agents.environments import with_tool
 from agents.rejection import (
     Pieces,
     RejectionConfig,
@@ -21,7 +22,7 @@ from agents.sft import (
     write_demonstrations,
 )
 from srenv.episode import Problem
-from srenv.protocol import EVALUATE, PROTOCOLS
+from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 
 CHECK_RIGHT, CHECK_WRONG = "2*3=6\n[VERIFY] correct", "2*4=8\n[VERIFY] wrong"
 
@@ -46,7 +47,10 @@ def samples():
     )
     right = Pieces(problem(3), "\\boxed{3}", True, CHECK_RIGHT)
     config = RejectionConfig(right_to_wrong=2.0, confirmed_share=0.5)
-    return {d.kind: d for d in _select([wrong, kept, right], config, random.Random(0))}
+    return {
+        d.kind: d
+        for d in _select([wrong, kept, right], config, random.Random(0), PROTOCOLS["default"])
+    }
 
 
 def learned(demonstration, chat):
@@ -95,7 +99,9 @@ def test_the_mix_is_kept():
         ]
 
     config = RejectionConfig(right_to_wrong=1.0, confirmed_share=0.25)
-    kept = _select(make(False, 40) + make(True, 500), config, random.Random(0))
+    kept = _select(
+        make(False, 40) + make(True, 500), config, random.Random(0), PROTOCOLS["default"]
+    )
     assert count_kinds(kept) == {"D1": 40, "D2": 10, "D3": 30}
     assert len({id(d.episode.problem) for d in kept}) == 80  # one per attempt
 
@@ -120,7 +126,7 @@ class Teller:
                 lying = CHECK_WRONG if right else CHECK_RIGHT
                 two = "[VERIFY] correct\n[VERIFY] wrong"
                 reply = (honest, lying, two, "hm")[number % 4]
-            elif text.endswith(f"{PROTOCOLS['default'].reveal}<|end|><|assistant|>"):
+            elif text.endswith(f"{Protocol().reveal}<|end|><|assistant|>"):
                 self.asked["revise"] += 1
                 reply = ("\\boxed{3}", "\\boxed{5}")[number % 2]
             else:
@@ -130,11 +136,12 @@ class Teller:
         return replies
 
 
-def test_sequential_rejection_sampling_step_by_step(chat):
-    class NoBar:
-        def advance(self, amount=1):
-            pass
+class NoBar:
+    def advance(self, amount=1):
+        pass
 
+
+def test_sequential_rejection_sampling_step_by_step(chat):
     teller = Teller(chat)
     config = RejectionConfig(attempts=3, evaluations=4, corrections=2, confirmations=2)
     kept = sample_demonstrations(teller, [problem(i) for i in range(5)], config, NoBar())
@@ -150,6 +157,16 @@ def test_sequential_rejection_sampling_step_by_step(chat):
         assert all(turn.malformed == "" for turn in item.episode.turns)
         if item.kind == "D2":
             assert first.verdict == "wrong"
+
+
+def test_demonstrations_are_asked_for_as_the_trained_model_will_be(chat):
+    asked = with_tool(PROTOCOLS["default"], "calculator")
+    config = RejectionConfig(attempts=3, evaluations=4, corrections=2, confirmations=2)
+    kept = sample_demonstrations(
+        Teller(chat), [problem(i) for i in range(5)], config, NoBar(), 0, asked
+    )
+    assert kept
+    assert all(d.episode.messages[0]["content"].endswith(asked.instruction) for d in kept)
 
 
 def test_glued_parts_make_one_turn():

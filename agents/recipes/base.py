@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
 import srenv
 from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Engine, Sampling, TransformersEngine
+from agents.environments import Tool, environment_factory
 from agents.evaluate import equal_votes, play, vote
 from agents.files import write_json
 from agents.meter import MeteredEngine, TokenCount
@@ -101,6 +100,7 @@ class Recipe:
         name: str,
         max_attempts: int,
         protocol: str = "default",
+        tool: Tool = "none",
     ) -> Outcomes:
         """Plays the evaluation problems greedily; one row of the table."""
 
@@ -113,6 +113,7 @@ class Recipe:
                 max_attempts,
                 protocol,
                 self.config.seed,
+                tool=tool,
             )
 
         return self.row(title, model, name, work)
@@ -228,19 +229,13 @@ class Recipe:
         n = config.steps * config.problems_per_step
         return self.train_source.take(n, self.config.seed + offset)
 
-    def make_env(self, max_attempts: int, protocol: str, reward: str) -> EnvFactory:
+    def make_env(
+        self, max_attempts: int, protocol: str, reward: str, tool: Tool = "none"
+    ) -> EnvFactory:
         """A maker of environments that are trained in."""
-
-        def make() -> gym.Env[str, str]:
-            return gym.make(
-                "srenv:SelfCorrectMath-v0",
-                problems=self.config.problems,
-                max_attempts=max_attempts,
-                protocol=protocol,
-                reward=reward,
-            )
-
-        return make
+        return environment_factory(
+            max_attempts, protocol, tool, problems=self.config.problems, reward=reward
+        )
 
     def show_episodes(self, stage: str, episodes: Sequence[Episode], step: int) -> None:
         """Tracks a few episodes as a table, every tenth step."""

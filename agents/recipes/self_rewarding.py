@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.engines import Engine
+from agents.environments import Tool, with_tool
 from agents.progress import progress_bar
 from agents.recipes.base import BASE, MAJORITY, REVISED, Recipe, RecipeConfig, run_recipe
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, sample_demonstrations
 from agents.sft import Demonstration, SftConfig
 from agents.trainer import PolicyGradientConfig
 from srenv.metrics import Metrics
+from srenv.protocol import PROTOCOLS
 
 WARM, TRAINED = "after warm-up", "after policy gradient"
 ROWS = (BASE, REVISED, MAJORITY, WARM, TRAINED)
@@ -33,6 +35,8 @@ class SelfRewardingConfig(RecipeConfig):
     """Attempts per episode, one more than in the demonstrations and in the paper."""
     reward: str = "default"
     """Reward preset, or term=weight,... (see srenv.rewards)."""
+    tool: Tool = "none"
+    """A tool that the model may call inside a turn: none or calculator."""
     rejection: RejectionConfig = field(default_factory=RejectionConfig)
     """Stage 1: sampling."""
     sft: SftConfig = field(default_factory=SftConfig)
@@ -56,16 +60,16 @@ class SelfRewarding(Recipe):
         config = self.config
         data = self.collect("rejection_sampling", self.base, self.sample)
         warm = self.imitate("warmup", self.base, data, config.sft)
-        self.evaluate(WARM, warm, "warmup", config.max_attempts)
+        self.evaluate(WARM, warm, "warmup", config.max_attempts, tool=config.tool)
         trained = self.reinforce(
             "policy_gradient",
             warm,
             self.training_problems(config.pg),
-            self.make_env(config.max_attempts, "default", config.reward),
+            self.make_env(config.max_attempts, "default", config.reward, config.tool),
             config.reward,
             config.pg,
         )
-        self.evaluate(TRAINED, trained, "policy_gradient", config.max_attempts)
+        self.evaluate(TRAINED, trained, "policy_gradient", config.max_attempts, tool=config.tool)
         return TRAINED
 
     def sample(self, engine: Engine) -> list[Demonstration]:
@@ -73,4 +77,11 @@ class SelfRewarding(Recipe):
         rejection, seed = self.config.rejection, self.config.seed
         problems = self.train_source.take(rejection.problems, seed)
         with progress_bar("warm-up: sampling", SAMPLING_STEPS) as bar:
-            return sample_demonstrations(engine, problems, rejection, bar, seed)
+            return sample_demonstrations(
+                engine,
+                problems,
+                rejection,
+                bar,
+                seed,
+                with_tool(PROTOCOLS["default"], self.config.tool),
+            )
