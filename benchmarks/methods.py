@@ -32,9 +32,7 @@ from matplotlib.axes import Axes
 from agents.plots import accuracy_per_turn, reliability
 from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
-from agents.rejection import RejectionConfig
 from agents.report import interval
-from agents.sft import SftConfig
 from agents.trainer import PolicyGradientConfig
 from srenv.compare import find_row
 from srenv.episode import read_episodes
@@ -66,11 +64,7 @@ def rl(steps: int, **changes: Any) -> PolicyGradientConfig:
 
 STAR = {"sampled": 3400, "samples": 9}
 RISE = {"sampled": 4000}
-SELF_REWARDING = {
-    "rejection": RejectionConfig(problems=1500),
-    "sft": SftConfig(epochs=2),
-    "pg": PolicyGradientConfig(steps=25),
-}
+SELF_REWARDING = {"pg": PolicyGradientConfig(steps=25)}
 CORE = {
     "star": Method("STaR", "star", STAR),
     "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(75)}),

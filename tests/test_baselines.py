@@ -19,7 +19,7 @@ from agents.recipes import RECIPES, baselines, find_recipe, register_recipe
 from agents.recipes.base import BASE, RecipeConfig
 from agents.recipes.baselines import PlainRlConfig, PromptingConfig, StarConfig
 from agents.sft import SftConfig
-from agents.trainer import PolicyGradientConfig
+from agents.trainer import PolicyGradientConfig, grpo_config
 from srenv.compare import find_row
 from srenv.conversation import Conversation, Rules
 
@@ -165,6 +165,18 @@ def test_an_example_of_a_recipe_of_your_own(tmp_path):
     own = load(ROOT / "examples" / "custom_recipe.py")
     config = own.Config(output=tmp_path, sampled=60, sft=SftConfig(epochs=1), **COMMON)
     assert list(own.train(config))[-1] == "after SFT"
+
+
+def test_the_options_of_every_method_fit_its_recipe(tmp_path):
+    methods = load(ROOT / "benchmarks" / "methods.py")
+    assert set(methods.CORE) < set(methods.METHODS)
+    for method in methods.METHODS.values():
+        config = find_recipe(method.recipe)[1](**method.options)
+        for stage in ("pg", "stage1", "stage2"):
+            if hasattr(config, stage):
+                grpo_config(getattr(config, stage), tmp_path, 0)
+        if hasattr(config, "reward"):
+            srenv.make_reward(config.reward)
 
 
 def few(config: PlainRlConfig):
