@@ -1,10 +1,9 @@
 """A recipe of your own: one dataclass, one class, one function.
 
-Learn from your own right first attempts (rejection sampling). From the folder `examples`, or with
-it on PYTHONPATH:
+Learn from your own right first attempts (rejection sampling).
 
-    srenv train custom_recipe:train
-    python ../benchmarks/methods.py --methods star score custom_recipe:train
+    PYTHONPATH=examples srenv train custom_recipe:train
+    PYTHONPATH=examples python benchmarks/methods.py --methods star score custom_recipe:train
 """
 
 from dataclasses import dataclass, field
