@@ -2,6 +2,7 @@ r"""What the verifier withstands: hostile text, many threads, dead workers, fork
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from srenv.verifier import clear_cache, pool, symbolic, verify, verify_batch
+from srenv.verifier import clear_cache, exact, pool, symbolic, verify, verify_batch
 
 # What math-verify reads and the parser in this process does not: it takes a worker.
 FOR_A_WORKER = [(rf"\mathbb{{N}}+{n}", rf"{n}+\mathbb{{N}}") for n in range(50)]
@@ -419,3 +420,17 @@ def _own_memory(pid: int) -> int:
     except OSError:
         pass
     return 0
+
+
+def test_collecting_the_garbage_of_the_process_takes_no_time_from_a_pair() -> None:
+    exact.start_clock()
+    began = time.thread_time()
+    heap: list[object] = [[n] for n in range(400_000)]
+    while time.thread_time() - began < 2 * exact.CLOCK_LIMIT:
+        gc.collect()
+    del heap
+    exact.check_clock()  # building the heap took far less than the limit
+    while time.thread_time() - began < 4 * exact.CLOCK_LIMIT:
+        pass
+    with pytest.raises(exact.TooSlowError):
+        exact.check_clock()
