@@ -425,12 +425,13 @@ def _own_memory(pid: int) -> int:
 def test_collecting_the_garbage_of_the_process_takes_no_time_from_a_pair() -> None:
     exact.start_clock()
     began = time.thread_time()
-    heap: list[object] = [[n] for n in range(400_000)]
+    heap: list[object] = [[n] for n in range(50_000)]
     while time.thread_time() - began < 2 * exact.CLOCK_LIMIT:
         gc.collect()
     del heap
     exact.check_clock()  # building the heap took far less than the limit
-    while time.thread_time() - began < 4 * exact.CLOCK_LIMIT:
+    working_since = time.thread_time()  # one collection of a large heap may overrun by far
+    while time.thread_time() - working_since < exact.CLOCK_LIMIT:
         pass
     with pytest.raises(exact.TooSlowError):
         exact.check_clock()
