@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import srenv
+from agents.averaging import average
 from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Engine, Sampling, TransformersEngine
 from agents.environments import Tool, environment_factory
@@ -233,6 +234,14 @@ class Recipe:
             return {"model": str(final), **count.spent}
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
+
+    def average(self, name: str, models: tuple[Path, Path], share: float) -> Path:
+        """A stage that averages two models' weights; `share` is that of the first."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            return {"model": str(average(models, folder / "final", (share, 1 - share)))}
+
+        return Path(self.run.stage(name, work)["model"])
 
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
         """Fresh problems for all steps of a stage of policy gradient."""
