@@ -83,9 +83,9 @@ def judged_steps(engine: Engine, episodes: Sequence[Episode], max_new_tokens: in
         [list(steps) for _, steps in contested.values()],
         max_new_tokens,
     )
-    for (_, steps), won in zip(contested.values(), wins, strict=True):
-        lead = (won.sum(axis=1, dtype=int) - won.sum(axis=0, dtype=int)) / (len(steps) - 1)
-        steps.update(zip(steps, lead.tolist(), strict=True))
+    for (_, rivals), won in zip(contested.values(), wins, strict=True):
+        lead = (won.sum(axis=1, dtype=int) - won.sum(axis=0, dtype=int)) / (len(rivals) - 1)
+        rivals.update(zip(rivals, lead.tolist(), strict=True))
     return [
         sum(places[episode.problem.id, tuple(steps[:i])][1][step] for i, step in enumerate(steps))
         / max(len(steps), 1)
