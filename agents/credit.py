@@ -95,13 +95,44 @@ BASELINES: dict[str, Callable[[Array, NDArray[np.int64]], Array]] = {
 }
 
 
+def s2r(
+    episodes: Sequence[Episode],
+    rewards: Array,
+    groups: NDArray[np.int64],
+    discount: float = 0.0,
+) -> Array:
+    """Returns minus the mean over the batch of all actions with the same past (Ma et al. 2025).
+
+    The process-level baseline of S2R (arXiv 2502.12853): attempts and verdicts are actions, and
+    the past of an action is what every action before it in its episode was paid. With the preset
+    ``per_turn`` a verdict is thus compared with verdicts on attempts that are as right, after as
+    many turns that went alike.
+    """
+    del groups
+    returns = reward_to_go(rewards, discount)
+    alike: dict[tuple[float, ...], list[tuple[int, int, int]]] = {}
+    for row, episode in enumerate(episodes):
+        past: tuple[float, ...] = ()
+        for turn in range(len(episode.turns)):
+            for segment in range(rewards.shape[2]):
+                alike.setdefault(past, []).append((row, turn, segment))
+                past += (round(float(rewards[row, turn, segment]), 6),)
+    advantages = np.zeros_like(returns)
+    for places in alike.values():
+        index = tuple(np.array(places).T)
+        advantages[index] = returns[index] - returns[index].mean()
+    return advantages
+
+
 def make_estimator(name: str, discount: float = 0.0) -> Estimator:
     """Returns the estimator called `name`, or the user's own at ``module:function``.
 
     Raises:
         ValueError: Unknown name.
     """
-    found: Any = lookup_or_import("estimator", name, BASELINES)
+    found: Any = lookup_or_import("estimator", name, {**BASELINES, "s2r": s2r})
+    if name == "s2r":
+        return partial(s2r, discount=discount)
     if name in BASELINES:
         return partial(_estimate, baseline=found, discount=discount)
     own: Estimator = found

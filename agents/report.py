@@ -67,6 +67,15 @@ def terminal_table(rows: Mapping[str, Metrics], title: str) -> Table:
     return table
 
 
+def second_model_lines(models: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What second models cost, a line per row that has one; see `agents.recipes.base.Recipe`."""
+    return [
+        f"{row}: a second model of {cost['parameters']:,} parameters, {cost['bytes'] / 1e6:,.1f} "
+        f"MB of weights in memory; {cost['tokens']:.1f} of the tokens per problem are its own"
+        for row, cost in models.items()
+    ]
+
+
 def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
     """Plain JSON: null where a metric is not defined."""
     return {

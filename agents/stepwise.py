@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agents.engines import Engine, Sampling
-from agents.steps import StepSearch, wins_in_both_orders, wins_once
+from agents.steps import StepSearch, Wins, wins_in_both_orders, wins_once
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.protocol import PROTOCOLS, Protocol
@@ -129,6 +129,44 @@ def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) ->
     return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in said]
 
 
+def compare(
+    engine: Engine,
+    problems: Sequence[Problem],
+    contexts: Sequence[Sequence[str]],
+    proposed: Sequence[Sequence[str]],
+    max_new_tokens: int,
+    both_orders: bool = True,
+) -> list[Wins]:
+    """Judges the next steps of each solution in pairs; the questions of all go in together.
+
+    Args:
+        engine: Judges.
+        problems: One per solution.
+        contexts: The steps of each solution so far.
+        proposed: Its different next steps.
+        max_new_tokens: Greatest length of a judgement.
+        both_orders: Judge each pair in both orders; judgements that contradict each other cancel.
+    """
+    questions = {
+        (n, i, j): Question(problem, tuple(context), steps[i], steps[j])
+        for n, (problem, context, steps) in enumerate(
+            zip(problems, contexts, proposed, strict=True)
+        )
+        for i in range(len(steps))
+        for j in range(len(steps))
+        if i != j and (both_orders or i < j)
+    }
+    said = judge(engine, list(questions.values()), max_new_tokens)
+    answers = dict(zip(questions, said, strict=True))
+    wins = wins_in_both_orders if both_orders else wins_once
+
+    def judged(n: int, steps: Sequence[str]) -> Wins:
+        # An unreadable judgement prefers the second: asked in both orders, it cancels.
+        return wins(len(steps), lambda first, second: answers[n, first, second] is True)
+
+    return [judged(n, steps) for n, steps in enumerate(proposed)]
+
+
 def search(
     engine: Engine,
     problems: Sequence[Problem],
@@ -174,23 +212,9 @@ def _advance(
     width: int,
     both_orders: bool,
 ) -> None:
-    """One level of all searches: the questions of all go to the judge together."""
+    """One level of all searches."""
     contexts = [search.steps for search in searches]
     proposed = propose_steps(engine, problems, contexts, width, sampling)
-    questions = {
-        (n, i, j): Question(problem, tuple(search.steps), steps[i], steps[j])
-        for n, (problem, search, steps) in enumerate(zip(problems, searches, proposed, strict=True))
-        for i in range(len(steps))
-        for j in range(len(steps))
-        if i != j and (both_orders or i < j)
-    }
-    said = judge(engine, list(questions.values()), sampling.max_new_tokens)
-    answers = dict(zip(questions, said, strict=True))
-    wins = wins_in_both_orders if both_orders else wins_once
-    for n, (search, steps) in enumerate(zip(searches, proposed, strict=True)):
-
-        def prefers(first: int, second: int, n: int = n) -> bool:
-            # An unreadable judgement prefers the second: asked in both orders, it cancels.
-            return answers[n, first, second] is True
-
-        search.settle(steps, wins(len(steps), prefers))
+    wins = compare(engine, problems, contexts, proposed, sampling.max_new_tokens, both_orders)
+    for search, steps, won in zip(searches, proposed, wins, strict=True):
+        search.settle(steps, won)

@@ -43,6 +43,7 @@ from agents.engines.canary import warn_if_stale
 from agents.engines.choose import EngineName
 from agents.engines.training import prepare_sync, trainer_engine, trl_settings
 from agents.files import last_checkpoint
+from agents.judged import pay_judged
 from agents.lora import lora_config, save_whole
 from agents.processes import process_count
 from agents.rollout import EnvFactory, Rollout, rollout
@@ -66,7 +67,7 @@ class PolicyGradientConfig:
     group_size: int = 8
     """Episodes per problem, the group of the baseline."""
     estimator: str = "rloo"
-    """reinforce, rloo, grpo, or module:function from episodes to advantages."""
+    """reinforce, rloo, grpo, s2r, or module:function from episodes to advantages."""
     turn_discount: float = 0.0
     """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
     scale_roles: bool = True
@@ -140,6 +141,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.pg = config
         self.estimator = make_estimator(config.estimator, config.turn_discount)
         self.on_episodes = on_episodes
+        self.judged_tokens = 0
         super().__init__(
             model=policy,
             reward_funcs=_episode_reward,
@@ -161,6 +163,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         engine = trainer_engine(trainer)
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
         played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
+        whole = [record.episode for record in played if not record.error]
+        trainer.judged_tokens = pay_judged(trainer.reward, engine, whole, sampling.max_new_tokens)
         for record in played:
             if not record.ids:  # failed in its first turn; TRL wants at least one token per row
                 record.append_environment([trainer.processing_class.eos_token_id])
@@ -236,9 +240,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
     def _report(self, episodes: Sequence[Episode]) -> None:
         """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
-        metrics["generated_tokens"].append(
-            sum(float(turn.tokens or 0) for episode in episodes for turn in episode.turns)
-        )
+        written = sum(float(turn.tokens or 0) for e in episodes for turn in e.turns)
+        metrics["generated_tokens"].append(written + sum(gather_object([self.judged_tokens])))
         metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
         episodes = [episode for episode in episodes if episode.ending != "running"]
         for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():

@@ -32,6 +32,8 @@ from matplotlib.axes import Axes
 from agents.plots import accuracy_per_turn, reliability
 from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
+from agents.recipes.self_rewarding import WARM
+from agents.rejection import RejectionConfig
 from agents.report import interval
 from agents.trainer import PolicyGradientConfig
 from srenv.compare import find_row
@@ -65,6 +67,8 @@ def rl(steps: int, **changes: Any) -> PolicyGradientConfig:
 STAR = {"sampled": 3400, "samples": 9}
 RISE = {"sampled": 4000}
 SELF_REWARDING = {"pg": PolicyGradientConfig(steps=25)}
+FINAL_BONUS = "final_bonus=1,answer_format=0.5,verdict_format=1"
+EXTERNAL = {"rejection": RejectionConfig(problems=2700)}
 CORE = {
     "star": Method("STaR", "star", STAR),
     "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(75)}),
@@ -84,14 +88,25 @@ METHODS = CORE | {
         {"stage1": rl(25, first_kl=0.1), "stage2": rl(50), "alpha": 0.0},
     ),
     "rise_success": Method("RISE, right turns alone", "rise", {**RISE, "keep": "success"}),
+    "external_verifier": Method("external verifier", "external_verifier", EXTERNAL),
+    "external_check": Method(
+        "external verifier, its check in view",
+        "external_verifier",
+        {**EXTERNAL, "show_check": True},
+    ),
     "final_bonus": Method(
         "self-rewarding, final bonus, episode credit",
         "self_rewarding",
         {
             **SELF_REWARDING,
-            "reward": "final_bonus=1,answer_format=0.5,verdict_format=1",
+            "reward": FINAL_BONUS,
             "pg": PolicyGradientConfig(steps=25, turn_discount=1.0),
         },
+    ),
+    "final_bonus_local": Method(
+        "self-rewarding, final bonus, turn-local credit",
+        "self_rewarding",
+        {**SELF_REWARDING, "reward": FINAL_BONUS},
     ),
 }
 """Methods by name; those beyond `CORE` are ablations and further baselines."""
@@ -155,8 +170,10 @@ def write(config: Config, runs: Mapping[str, Sequence[Path]]) -> None:
         "pooled, 95 % intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
         "generated per problem in the evaluation. Generated, trained: thousands of tokens sampled "
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
-        f"training stages, on a machine that others used too. The row {MAJORITY} votes over as "
-        "many attempts of the base as cost the tokens of the longest answers.",
+        "training stages, on a machine that others used too. Second model: memory that the weights "
+        "of another model take beside those of the first in the evaluation; its tokens count among "
+        f"those of the row. The row {MAJORITY} votes over as many attempts of the base as cost the "
+        "tokens of the longest answers.",
         "",
         *table(metrics, files, runs),
         "",
@@ -184,6 +201,13 @@ def votes(run: Path) -> int:
     return int(json.loads((run / "evaluate_majority" / "done.json").read_text())["votes"])
 
 
+def second_model(run: Path) -> float:
+    """Megabytes of weights that the result needs beside its model."""
+    summary = json.loads((run / "summary.json").read_text())
+    cost = summary.get("second_models", {}).get(summary["result"], {})
+    return float(cost.get("bytes", 0)) / 1e6
+
+
 def spent(run: Path) -> tuple[float, float, float]:
     """Thousands of tokens generated for training and trained on, and minutes, of one run."""
     used = json.loads((run / "summary.json").read_text())["spent"]
@@ -202,7 +226,7 @@ def table(
 ) -> list[str]:
     """One line per method."""
     headings = "method | Acc@t1 | final acc | Δ(t1,final) | Δ i→c | Δ c→i | tokens | per seed"
-    lines = [f"| {headings} | generated | trained | min |", "|---" * 11 + "|"]
+    lines = [f"| {headings} | generated | trained | min | second model |", "|---" * 12 + "|"]
     for title, values in metrics.items():
         cells = [percent(values, name) for name in COLUMNS]
         cells.append(f"{values['tokens'].value:.1f}")
@@ -211,8 +235,10 @@ def table(
         if title in runs:
             used = np.mean([spent(run) for run in runs[title]], axis=0)
             cells += [f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[2]:.1f}"]
+            beside = second_model(runs[title][0])
+            cells.append(f"{beside:.1f} MB" if beside else "–")
         else:
-            cells += ["–"] * 3
+            cells += ["–"] * 4
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return lines
 
@@ -223,6 +249,8 @@ def percent(values: Metrics, name: str) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
+HACKED = "self-rewarding, final bonus"
+NAMES = {"delta": "Δ", "accuracy_t1": "Acc@t1", "accuracy_final": "final accuracy"}
 FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
     REVISED: ("intrinsic prompting does not help: Δ <= 0", "delta", lambda e: e.high <= 0),
     "STaR": ("STaR mends little: Δ < 2", "delta", lambda e: e.value < 0.02),
@@ -245,12 +273,25 @@ FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
 }
 """What the papers report of a row: in words, the metric, and what it should be."""
 BETTER = (
-    ("SCoRe", "direct multi-turn RL"),
-    ("SCoRe", "SCoRe, no stage I"),
-    ("SCoRe", "SCoRe, no bonus"),
-    ("STaR+", "STaR"),
+    ("SCoRe", "direct multi-turn RL", "delta"),
+    ("SCoRe", "SCoRe, no stage I", "delta"),
+    ("SCoRe", "SCoRe, no bonus", "delta"),
+    ("STaR+", "STaR", "delta"),
+    ("self-rewarding", "external verifier", "accuracy_final"),
+    (f"{HACKED}, turn-local credit", f"{HACKED}, episode credit", "accuracy_t1"),
 )
-"""Pairs of which the papers report a greater delta for the first."""
+"""Pairs of which the papers report more of a metric for the first."""
+FIRST_ATTEMPTS: dict[str, tuple[str, Callable[[Estimate], bool]]] = {
+    f"{HACKED}, episode credit": (
+        "the final bonus is hacked under episode credit (first attempts fail on purpose): < 0",
+        lambda e: e.high < 0,
+    ),
+    f"{HACKED}, turn-local credit": (
+        "the final bonus is not hacked under turn-local credit: > -2",
+        lambda e: e.value > -0.02,
+    ),
+}
+"""What becomes of Acc@t1 in policy gradient, against the warm-up of the same run."""
 
 
 def claims(
@@ -261,10 +302,16 @@ def claims(
     for title, (text, name, holds) in FINDINGS.items():
         if title in metrics:
             found.append((text, metrics[title][name], holds(metrics[title][name])))
-    for better, worse in BETTER:
+    for better, worse, name in BETTER:
         if better in data and worse in data:
-            gap = difference(data[better], data[worse])["delta"]
-            found.append((f"Δ of {better} over Δ of {worse}: > 0", gap, gap.low > 0))
+            gap = difference(data[better], data[worse])[name]
+            text = f"{NAMES[name]} of {better} over {NAMES[name]} of {worse}: > 0"
+            found.append((text, gap, gap.low > 0))
+    for title, (text, holds) in FIRST_ATTEMPTS.items():
+        if title in data:
+            warm = pool([find_row(f"{folder}:{WARM}").outcomes() for folder in runs[title]])
+            gap = difference(data[title], warm)["accuracy_t1"]
+            found.append((f"{text}, Acc@t1 since its warm-up", gap, holds(gap)))
     for title, folders in runs.items():
         voted = pool([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
         gap = difference(data[title], voted)["accuracy_final"]

@@ -14,7 +14,7 @@ USAGE = """usage: srenv COMMAND [options]
 commands:
   train RECIPE           train a model to correct itself: self_rewarding, score, rise,
                          process; what these are measured against: prompting, star, pair_sft,
-                         plain_rl; or module:function, a recipe of your own
+                         plain_rl, external_verifier; or module:function, a recipe of your own
   compare RUN RUN        what one run has gained on another, with paired intervals
   evaluate               measure how well a model corrects itself
   doctor                 versions, devices, threads, and a check of the weight sync

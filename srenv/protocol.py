@@ -208,3 +208,13 @@ PROTOCOLS |= {
     "gold": replace(PROTOCOLS["intrinsic"], feedback="constant", stop="oracle"),
 }
 """Protocols by name; `gym.make` takes a name, a dict of fields, or ``module:attribute``."""
+
+# Not in PROTOCOLS, whose sentences are tokens of the bundled model.
+CONFIDENCE = Protocol(
+    instruction=(
+        "Solve the problem and give the answer in \\boxed{}. Then check your answer, and end with "
+        "one line that says [VERIFY] correct or [VERIFY] wrong, followed in parentheses by the "
+        "probability, from 0 to 1, that this verdict is true: [VERIFY] correct (0.8)."
+    )
+)
+"""Asks for a stated confidence (RLCR): ``--protocol srenv.protocol:CONFIDENCE``."""

@@ -128,13 +128,16 @@ PRESETS: dict[str, dict[str, float]] = {
     # neither a failed first attempt nor a constant verdict pays (tests/test_rewards.py proves it
     # on a toy). A missing verdict costs more than the worst one.
     "default": {"improvement": 1.0, "brier": 0.5, "turn_cost": 0.05, **_FORMAT},
-    # Every attempt for itself, every verdict for itself (PAG).
+    # Every attempt for itself, every verdict for itself (S2R's process level).
     "per_turn": {"correctness": 1.0, "agreement": 1.0, **_FORMAT},
+    # PAG's whole reward: a revision is also paid for what it changes, alpha = 1.
+    "pag": {"correctness": 1.0, "agreement": 1.0, "progress": 1.0, **_FORMAT},
     # SCoRe's stage II: both attempts paid, the second with the shaping bonus, alpha = 10.
     "score": {"correctness": 1.0, "progress": 10.0},
     # SCoRe's stage I: the second attempt alone.
     "score_stage1": {"revision": 1.0},
-    # RLCR: correctness plus the calibration bonus, per turn.
+    # RLCR: correctness plus the calibration bonus, per turn. `srenv.protocol:CONFIDENCE` asks for
+    # the confidence that it pays.
     "rlcr": {"correctness": 1.0, "brier": 1.0, **_FORMAT},
 }
 

@@ -16,12 +16,15 @@ from agents.chat import ChatFormat
 from agents.engines import Generation, Sampling
 from agents.meter import MeteredEngine
 from agents.recipes import RECIPES, baselines, find_recipe, register_recipe
-from agents.recipes.base import BASE, RecipeConfig
-from agents.recipes.baselines import PlainRlConfig, PromptingConfig, StarConfig
+from agents.recipes.base import BASE, MAJORITY, RecipeConfig
+from agents.recipes.baselines import PairSftConfig, PlainRlConfig, PromptingConfig, StarConfig
+from agents.recipes.self_rewarding import WARM
 from agents.sft import SftConfig
 from agents.trainer import PolicyGradientConfig, grpo_config
 from srenv.compare import find_row
 from srenv.conversation import Conversation, Rules
+from srenv.episode import write_episodes
+from srenv.metrics import measure
 
 ROOT = Path(__file__).parents[1]
 COMMON = {"eval_n": 6, "max_new_tokens": 8, "report_to": "none"}
@@ -116,6 +119,27 @@ def test_prompting_runs_through(untrained, tmp_path):
 
 
 @pytest.mark.slow
+def test_told_the_truth_nothing_right_is_spoiled(tmp_path):
+    config = PromptingConfig(output=tmp_path, **{**COMMON, "eval_n": 40})
+    metrics = baselines.prompting(config)["base, told the truth (oracle)"]
+    assert metrics["delta_ci"].value == 0
+    assert metrics["delta"].value == metrics["delta_ic"].value > 0
+    assert 1 < metrics["turns"].value < 2
+
+
+@pytest.mark.slow
+def test_pair_sft_runs_through(tmp_path):
+    config = PairSftConfig(
+        output=tmp_path, sampled=20, samples=6, keep_right=True, sft=SftConfig(epochs=1), **COMMON
+    )
+    metrics = baselines.pair_sft(config)
+    assert list(metrics)[-1] == "after SFT"
+    assert metrics["after SFT"]["turns"].value == 2
+    kinds = json.loads((tmp_path / "pairs" / "done.json").read_text())["demonstrations"]
+    assert set(kinds) <= {"wrong, right", "right, right"}
+
+
+@pytest.mark.slow
 def test_star_runs_through(tmp_path):
     config = StarConfig(
         output=tmp_path / "run", iterations=2, sampled=40, samples=3, keep_right=True,
@@ -151,6 +175,16 @@ def test_a_resumed_run_has_spent_the_same_tokens(untrained, tmp_path):
     assert json.loads(summary.read_text())["spent"] == spent
 
 
+@pytest.mark.slow
+def test_single_turn_rl_trains_and_answers_in_one_turn(untrained, tmp_path):
+    config = PlainRlConfig(untrained, output=tmp_path / "run", max_attempts=1, pg=FEW, **COMMON)
+    metrics = baselines.plain_rl(config)["after RL"]
+    assert metrics["turns"].value == 1
+    assert metrics["delta"].value == 0
+    spent = json.loads((tmp_path / "run" / "summary.json").read_text())["spent"]
+    assert spent["generated"] <= 2 * 8 * 6
+
+
 def test_recipes_are_found_by_name_and_by_path():
     assert find_recipe("star") == (baselines.star, StarConfig)
     assert find_recipe("agents.recipes.baselines:star") == (baselines.star, StarConfig)
@@ -177,6 +211,55 @@ def test_the_options_of_every_method_fit_its_recipe(tmp_path):
                 grpo_config(getattr(config, stage), tmp_path, 0)
         if hasattr(config, "reward"):
             srenv.make_reward(config.reward)
+
+
+def finished_run(folder, title, **firsts):
+    """A run of self-rewarding correction: rows whose first attempts are right or wrong as given.
+
+    Every wrong first attempt is mended.
+    """
+    single = Rules(srenv.Protocol(), srenv.make_reward("correctness=1"), 2)
+    rows = {}
+    for name, right in firsts.items():
+        episodes = []
+        for index, correct in enumerate(right):
+            asked = srenv.Problem(f"p{index}", "What?", "1", "test")
+            conversation = Conversation.under(single, asked)
+            if not correct:
+                conversation.step("\\boxed{2}\n[VERIFY] wrong")
+            conversation.step("\\boxed{1}\n[VERIFY] correct")
+            for turn in conversation.episode.turns:
+                turn.tokens = 5
+            episodes.append(conversation.episode)
+        write_episodes(folder / f"{name}.jsonl", episodes)
+        rows[name] = [f"{name}.jsonl", "final"]
+    rows[title], rows[WARM], rows[MAJORITY] = rows["trained"], rows["warm"], rows["warm"]
+    summary = {"result": title, "episodes": rows}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+@pytest.mark.parametrize(("wide", "local"), [(False, True), (True, False)])
+def test_the_benchmark_says_whether_the_final_bonus_was_hacked(tmp_path, wide, local):
+    methods = load(ROOT / "benchmarks" / "methods.py")
+    names = {name: methods.METHODS[name] for name in ("final_bonus", "final_bonus_local")}
+    assert [m.options["pg"].turn_discount for m in names.values()] == [1.0, 0.0]
+    assert names["final_bonus"].options["reward"] == names["final_bonus_local"].options["reward"]
+    warm = [True] * 20 + [False] * 20
+    runs = {
+        method.title: [
+            finished_run(tmp_path / name, "after", warm=warm, trained=warm if honest else [0] * 40)
+        ]
+        for (name, method), honest in zip(names.items(), (wide, local), strict=True)
+    }
+    data = {title: find_row(str(folder)).outcomes() for title, (folder,) in runs.items()}
+    lines = methods.claims(data, {title: measure(row) for title, row in data.items()}, runs)
+    holds = {line.split(" | ")[0][2:]: line.rstrip(" |").split(" | ")[-1] for line in lines[2:]}
+    (hacked,) = (holds[text] for text in holds if "is hacked" in text)
+    (kept,) = (holds[text] for text in holds if "is not hacked" in text)
+    (over,) = (holds[text] for text in holds if text.startswith("Acc@t1 of"))
+    assert hacked == ("NO" if wide else "yes")
+    assert kept == over == ("yes" if local else "NO")
 
 
 def few(config: PlainRlConfig):

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,29 @@ def test_scaling_by_role_gives_each_role_unit_spread_over_played_turns():
     played = rng.random((64, 3)) < 0.7
     scaled = scale_by_role(advantages, played)
     assert np.allclose((scaled[played] ** 2).mean(axis=0), 1, atol=1e-3)
+
+
+def test_actions_with_the_same_past_share_a_baseline():
+    """S2R by hand: attempts and verdicts paid 1 or 0, the third episode stops after turn 1."""
+    rewards = np.array(
+        [
+            [[0.0, 1.0], [1.0, 1.0]],
+            [[0.0, 1.0], [0.0, 0.0]],
+            [[1.0, 1.0], [0.0, 0.0]],
+        ]
+    )
+    episodes = [SimpleNamespace(turns=[None] * played) for played in (2, 2, 1)]
+    advantages = make_estimator("s2r")(episodes, rewards, np.arange(3))
+    assert np.allclose(advantages[:, 0, 0], [-1 / 3, -1 / 3, 2 / 3])
+    # Verdicts on attempts that are as wrong are compared with each other, and these agree.
+    assert np.allclose(advantages[:, 0, 1], 0)
+    assert np.allclose(advantages[:, 1, 0], [0.5, -0.5, 0])
+    # Different pasts, so nothing to compare with; and no advantage where nothing was played.
+    assert np.allclose(advantages[:, 1, 1], 0)
+    rewards[1, 0, 1] = 0.0  # the second now misjudges its attempt
+    advantages = make_estimator("s2r")(episodes, rewards, np.arange(3))
+    assert np.allclose(advantages[:, 0, 1], [0.5, -0.5, 0])
+    assert np.allclose(advantages[:, 1, 0], 0)
 
 
 def own_estimator(episodes, rewards, groups):

@@ -26,6 +26,7 @@ from agents.stepwise import (
     step_ids,
     written,
 )
+from agents.trainer import PolicyGradientConfig
 
 LINEAR = srenv.load_problems("synthetic:linear", "train")
 EQUATION = srenv.Problem(
@@ -178,9 +179,13 @@ def test_process_runs_through(tmp_path):
     config = ProcessConfig(
         output=tmp_path, reasoning=48, judging=24, iterations=1, sampled=4, width=2, levels=2,
         both_orders=False, sft=SftConfig(epochs=2, batch_size=8, learning_rate=1e-3), eval_n=4,
+        pg=PolicyGradientConfig(steps=1, problems_per_step=1, group_size=4, micro_batch=4),
         report_to="none",
     )  # fmt: skip
-    assert list(process.train(config))[-4:] == ["M1", "M1, step search", "M2", "M2, step search"]
+    rows = [f"{model}{how}" for model in ("M1", "M1-PG", "M2") for how in ("", ", step search")]
+    assert list(process.train(config))[-6:] == rows
+    paid = json.loads((tmp_path / "policy_gradient" / "done.json").read_text())
+    assert paid["generated"] > 0
     done = json.loads((tmp_path / "m2_pairs" / "done.json").read_text())
     assert done["pairs"] > 0
     judged = json.loads((tmp_path / "evaluate_m2_judge" / "done.json").read_text())

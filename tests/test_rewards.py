@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from srenv.episode import Problem, Turn
+from srenv.protocol import CONFIDENCE, PROTOCOLS
 from srenv.rewards import PRESETS, Term, make_reward, register_term
 
 ALWAYS_FIVE = Term("always_five", "attempt", lambda turns: 5.0)
@@ -38,6 +39,37 @@ def test_undecided_attempts_pay_nothing_and_do_not_break_the_sum():
 )
 def test_score_matrix_with_alpha_10(outcome, expected):
     assert pay("score", *[turn(bool(c)) for c in outcome]) == expected
+
+
+def test_pag_pays_attempts_verdicts_and_what_a_revision_changes():
+    mended = turn(False, "wrong"), turn(True, "correct")
+    spoiled = turn(True, "wrong"), turn(False, "correct")
+    assert pay("pag", *mended) == [1, 1 + 1 + 1]
+    assert pay("pag", *spoiled) == [1, -1]
+    assert make_reward("pag").by_segment(make_reward("pag").pay(mended)) == {
+        "attempt": 2.0,
+        "verdict": 1.0,
+    }
+
+
+def test_rlcr_pays_the_confidence_that_its_protocol_asks_for():
+    def paid(text):
+        parsed = CONFIDENCE.parse(text)
+        said = Turn(
+            text, parsed.answer, parsed.verdict, parsed.confidence, 0, parsed.malformed,
+            parsed.answer == "6", "test",
+        )  # fmt: skip
+        return pay("rlcr", said)[0]
+
+    assert "(0.8)" in CONFIDENCE.instruction
+    assert CONFIDENCE not in PROTOCOLS.values()
+    assert paid("\\boxed{6}\n[VERIFY] correct (0.8)") == pytest.approx(1 - 0.2**2)
+    assert paid("\\boxed{6}\n[VERIFY] wrong (0.8)") == pytest.approx(1 - 0.8**2)
+    assert paid("\\boxed{5}\n[VERIFY] correct (0.8)") == pytest.approx(-(0.8**2))
+    assert paid("\\boxed{5}\n[VERIFY] wrong (0.8)") == pytest.approx(-(0.2**2))
+    # Without a number the verdict counts as certain; without a verdict it costs more than that.
+    assert paid("\\boxed{5}\n[VERIFY] correct") == -1
+    assert paid("\\boxed{6}") == 0
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_its_log_has_rewards_by_term_and_segment_and_rates_by_turn(untrained, tm
     } <= logged
 
 
-@pytest.mark.parametrize("estimator", ["reinforce", "rloo", "grpo"])
+@pytest.mark.parametrize("estimator", ["reinforce", "rloo", "grpo", "s2r"])
 def test_estimators_by_name_train(untrained, tmp_path, estimator):
     trainer, _ = make_trainer(untrained, tmp_path, estimator=estimator, steps=1, scale_roles=True)
     trainer.train()

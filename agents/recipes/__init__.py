@@ -17,7 +17,7 @@ from srenv.lookup import lookup_or_import
 RECIPES: dict[str, str | Callable[[Any], Any]] = {
     **{
         name: f"agents.recipes.{name}:train"
-        for name in ("self_rewarding", "score", "rise", "process")
+        for name in ("self_rewarding", "score", "rise", "process", "external_verifier")
     },
     **{
         name: f"agents.recipes.baselines:{name}"

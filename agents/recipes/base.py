@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import srenv
+from agents.averaging import average
 from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Engine, Sampling, TransformersEngine
 from agents.environments import Tool, environment_factory
@@ -19,7 +20,12 @@ from agents.plots import plot_summary
 from agents.processes import is_main
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
-from agents.report import markdown_table, metrics_to_json, terminal_table
+from agents.report import (
+    markdown_table,
+    metrics_to_json,
+    second_model_lines,
+    terminal_table,
+)
 from agents.rollout import EnvFactory
 from agents.sft import (
     Demonstration,
@@ -72,12 +78,15 @@ class Recipe:
 
     Attributes:
         rows: The rows of the table, by title; `row` and `evaluate` add to them.
+        second_models: What rows need beside their model, by title: `parameters` and `bytes` of
+            a second one, and the `tokens` that it generates per problem.
     """
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
         self.base = model_path(config.model)
         self.rows: dict[str, Row] = {}
+        self.second_models: dict[str, dict[str, float]] = {}
         self.train_source = srenv.load_problems(config.problems, "train")
         source = srenv.load_problems(config.eval_problems or config.problems, "eval")
         n = config.eval_n if source.size is None else min(config.eval_n, source.size)
@@ -141,7 +150,7 @@ class Recipe:
     ) -> Outcomes:
         """Adds a row: episodes are played and written once, then read as `reading` says.
 
-        `record` goes into the stage's result.
+        `record` goes into the stage's result; `second_model` in it into the report, too.
         """
         path = self.run.directory / f"episodes_{name}.jsonl"
 
@@ -149,7 +158,9 @@ class Recipe:
             write_episodes(path, play_with(TransformersEngine.load(model)))
             return {"episodes": str(path), **record}
 
-        self.run.stage(f"evaluate_{name}", work)
+        result = self.run.stage(f"evaluate_{name}", work)
+        if "second_model" in result:
+            self.second_models[title] = result["second_model"]
         self.rows[title] = Row(path, reading)
         return self.rows[title].outcomes()
 
@@ -224,6 +235,14 @@ class Recipe:
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
 
+    def average(self, name: str, models: tuple[Path, Path], share: float) -> Path:
+        """A stage that averages two models' weights; `share` is that of the first."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            return {"model": str(average(models, folder / "final", (share, 1 - share)))}
+
+        return Path(self.run.stage(name, work)["model"])
+
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
         """Fresh problems for all steps of a stage of policy gradient."""
         n = config.steps * config.problems_per_step
@@ -261,11 +280,13 @@ class Recipe:
             "config": self.run.config,
             "result": result,
             "spent": self.run.spent,
+            "second_models": self.second_models,
             "episodes": {t: [r.episodes.name, r.reading] for t, r in self.rows.items()},
             "rows": {title: metrics_to_json(row) for title, row in metrics.items()},
         }
         files = [write_json(folder / "summary.json", summary), folder / "table.md"]
-        files[1].write_text(markdown_table(metrics), encoding="utf-8")
+        further = second_model_lines(self.second_models)
+        files[1].write_text("\n".join([markdown_table(metrics), *further]), encoding="utf-8")
         shown = {t: row for t, row in data.items() if t not in (REVISED, MAJORITY)}
         files.append(plot_summary(folder / "figures" / "self_correction.png", shown))
         for title, row in metrics.items():
@@ -273,6 +294,8 @@ class Recipe:
             self.tracker.log(stage, {k: e.value for k, e in row.items()})
         self.tracker.figure("figures/self_correction", files[-1])
         console.print(terminal_table(metrics, f"{self.config.model} on {self.config.problems}"))
+        for line in further:
+            console.print(line, highlight=False)
         files += [*sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
         files += [folder / "config.json", *folder.glob("wandb"), *folder.glob("tensorboard")]
         console.print("wrote " + "\n      ".join(str(file) for file in files), soft_wrap=True)

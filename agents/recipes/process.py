@@ -5,6 +5,9 @@ It is taught both once (M1), on exact solutions and on its own steps as an exact
 where the paper asks outside teachers (section 3.2). From then on nobody tells it what is right: it
 searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
 step-wise DPO (3.4), and again with the model that results (M2, M3, ...).
+
+Another reading, which the paper does not try: its judgements enter the reward of policy gradient as
+a term beside correctness (`agents.judged`).
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from agents.stepwise import (
     step_ids,
     written,
 )
+from agents.trainer import PolicyGradientConfig
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Segment
 from srenv.lookup import lookup
@@ -76,6 +80,12 @@ class ProcessConfig(RecipeConfig):
     """Teaching M1, and before it the model whose steps are judged [3 epochs]."""
     dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
     """Step-wise DPO, in each round."""
+    pg: PolicyGradientConfig = field(
+        default_factory=lambda: PolicyGradientConfig(steps=0, kl=0.01, scale_roles=False)
+    )
+    """Another way on from M1, beside the rounds: policy gradient; 0 steps leave it out [none]."""
+    reward: str = "correctness=1,judged_steps=0.5"
+    """What policy gradient pays: the verifier's word, and the model's own on each step."""
 
 
 def train(config: ProcessConfig) -> dict[str, Metrics]:
@@ -113,6 +123,8 @@ class Process(Recipe):
         data = self.collect("judging_data", reasoner, self.questions)
         model = self.imitate("m1", self.base, data, config.sft)
         self.measure("M1", model)
+        if config.pg.steps:
+            self.measure("M1-PG", self.paid(model))
         for k in range(1, config.iterations + 1):
             pairs = self.preferences(f"m{k + 1}_pairs", model, k)
             model = self.learn(f"m{k + 1}", model, pairs)
@@ -224,6 +236,13 @@ class Process(Recipe):
             return {"model": str(final), **count.spent}
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
+
+    def paid(self, model: str | Path) -> Path:
+        """Policy gradient in which the model's own judgement of its steps is a reward term."""
+        config, reward = self.config, self.config.reward
+        problems = self.training_problems(config.pg, offset=2)
+        make_env = self.make_env(1, "intrinsic", reward)
+        return self.reinforce("policy_gradient", model, problems, make_env, reward, config.pg)
 
     def measure(self, title: str, model: str | Path) -> None:
         """Rows of one model: greedy, and by step search; and how well it judges."""

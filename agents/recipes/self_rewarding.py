@@ -21,6 +21,7 @@ from srenv.metrics import Metrics
 from srenv.protocol import PROTOCOLS
 
 WARM, TRAINED = "after warm-up", "after policy gradient"
+AVERAGED = "average of both"
 ROWS = (BASE, REVISED, MAJORITY, WARM, TRAINED)
 """Rows of the table, in its order."""
 
@@ -43,10 +44,19 @@ class SelfRewardingConfig(RecipeConfig):
     """Stage 1: fine-tuning."""
     pg: PolicyGradientConfig = field(default_factory=PolicyGradientConfig)
     """Stage 2: policy gradient."""
+    average: float = 0.0
+    """Share of the trained model in a further row, whose weights are the average of warm-up and
+    trained; 0 leaves it out."""
 
 
 def train(config: SelfRewardingConfig) -> dict[str, Metrics]:
-    """Runs the recipe and returns the rows of its table."""
+    """Runs the recipe and returns the rows of its table.
+
+    Raises:
+        ValueError: `average` is no share.
+    """
+    if not 0 <= config.average < 1:
+        raise ValueError(f"average is a share of at least 0 and below 1, not {config.average}")
     return run_recipe(SelfRewarding, config)
 
 
@@ -70,6 +80,9 @@ class SelfRewarding(Recipe):
             config.pg,
         )
         self.evaluate(TRAINED, trained, "policy_gradient", config.max_attempts, tool=config.tool)
+        if config.average:
+            between = self.average("average", (trained, warm), config.average)
+            self.evaluate(AVERAGED, between, "average", config.max_attempts, tool=config.tool)
         return TRAINED
 
     def sample(self, engine: Engine) -> list[Demonstration]:

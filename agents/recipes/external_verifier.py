@@ -1,0 +1,246 @@
+"""Correction by two models: one attempts and revises, another says when it is right.
+
+The comparison that Xiong et al. 2025 draw (tables 5 and 7): an outcome verifier, trained apart on
+the data from which self-rewarding correction learns both skills in one model. Base model, samples
+and fine-tuning are those of `agents.recipes.self_rewarding`; the evaluations in its demonstrations
+go to the verifier, the attempts and revisions to the generator. The price is a second model beside
+the first: its tokens count among those of the row, its memory is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agents.engines import Engine, Sampling, TransformersEngine
+from agents.meter import MeteredEngine
+from agents.player import verdict_probability
+from agents.progress import progress_bar
+from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.rejection import SAMPLING_STEPS, RejectionConfig, glue, sample_demonstrations
+from agents.sft import Demonstration, SftConfig, read_demonstrations
+from agents.unroll import propose
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Problem, Segment, Turn
+from srenv.metrics import Metrics
+from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
+from srenv.rewards import make_reward
+from srenv.verifier.judgement import Judgement
+
+GENERATING = PROTOCOLS["rise"]
+"""What the generator is asked: attempts without a verdict, each but the last called wrong."""
+VERIFYING = replace(PROTOCOLS["intrinsic"], retry=EVALUATE)
+"""What the verifier is asked: it reads the problem and one attempt, and its turn is the second."""
+RECORDED = Protocol()
+"""How both are written down: the verifier's message stands as the verdict of the attempt."""
+
+
+@dataclass(frozen=True)
+class ExternalVerifierConfig(RecipeConfig):
+    """A generator and a verifier, both from one base model; the paper's choices in brackets."""
+
+    output: Path = Path("runs/external_verifier")
+    """The run's folder."""
+    max_attempts: int = 3
+    """Attempts per episode, as in self_rewarding [2]."""
+    show_check: bool = False
+    """Let the generator read the verifier's check before it revises, not the verdict alone [no]."""
+    rejection: RejectionConfig = field(default_factory=RejectionConfig)
+    """Sampling of the data, the same as that of self_rewarding's warm-up."""
+    sft: SftConfig = field(default_factory=SftConfig)
+    """Fine-tuning of the verifier, and of the generator."""
+
+
+def train(config: ExternalVerifierConfig) -> dict[str, Metrics]:
+    """Runs the recipe and returns the rows of its table."""
+    return run_recipe(ExternalVerifier, config)
+
+
+class ExternalVerifier(Recipe):
+    """The method, stage by stage."""
+
+    config: ExternalVerifierConfig
+
+    def method(self) -> str:
+        """One set of samples, two models; the base generates in one row, the trained in another."""
+        data = self.collect("rejection_sampling", self.base, self.sample)
+        verifier = self.learn("verifier", data, evaluations)
+        generator = self.learn("generator", data, self.attempts)
+        self.measure("base, external verifier", self.base, verifier, "base_verified")
+        self.measure("after SFT, external verifier", generator, verifier, "verified")
+        return "after SFT, external verifier"
+
+    def sample(self, engine: Engine) -> list[Demonstration]:
+        """The warm-up data of self-rewarding correction."""
+        rejection, seed = self.config.rejection, self.config.seed
+        problems = self.train_source.take(rejection.problems, seed)
+        with progress_bar("sampling", SAMPLING_STEPS) as bar:
+            return sample_demonstrations(engine, problems, rejection, bar, seed)
+
+    def learn(
+        self, name: str, data: Path, share: Callable[[Demonstration], list[Demonstration]]
+    ) -> Path:
+        """Fine-tunes the base model on its share of every demonstration."""
+
+        def select(_: Engine) -> list[Demonstration]:
+            return [part for whole in read_demonstrations(data) for part in share(whole)]
+
+        return self.imitate(
+            name, self.base, self.collect(f"{name}_data", self.base, select), self.config.sft
+        )
+
+    def attempts(self, demonstration: Demonstration) -> list[Demonstration]:
+        """The generator's share."""
+        return attempts(demonstration, self.config.show_check)
+
+    def measure(self, title: str, generator: str | Path, verifier: Path, name: str) -> None:
+        """One row: the generator plays, the verifier judges; its cost goes into the result."""
+        cost: dict[str, Any] = {}  # filled while the row is played, before it is stored
+        config = self.config
+
+        def work(engine: Engine) -> list[Episode]:
+            second = TransformersEngine.load(verifier)
+            meter = MeteredEngine(second)
+            with progress_bar(f"evaluate: {title}", config.max_attempts) as bar:
+                episodes = verified(
+                    engine,
+                    meter,
+                    self.eval_problems,
+                    self.greedy,
+                    config.max_attempts,
+                    config.show_check,
+                    bar.advance,
+                )
+            cost["parameters"] = second.model.num_parameters()
+            cost["bytes"] = second.model.get_memory_footprint(return_buffers=False)
+            cost["tokens"] = meter.generated / len(episodes)
+            return episodes
+
+        self.row(title, generator, name, work, second_model=cost)
+
+
+def verified(
+    generator: Engine,
+    verifier: Engine,
+    problems: Sequence[Problem],
+    sampling: Sampling,
+    max_attempts: int,
+    show_check: bool = False,
+    on_round: Callable[[], object] | None = None,
+) -> list[Episode]:
+    """Plays until the verifier accepts an attempt, or attempts run out.
+
+    The verifier judges every attempt by itself, without the history of the conversation. A
+    judgement that cannot be read accepts nothing.
+
+    Args:
+        generator: Attempts and revises.
+        verifier: Judges.
+        problems: One episode each.
+        sampling: How both write.
+        max_attempts: Attempts per episode.
+        show_check: Whether the generator reads the verifier's words.
+        on_round: Called after every round, for progress bars.
+
+    Returns:
+        Episodes whose verdicts are the verifier's and whose tokens are those of both models.
+    """
+    asked = Rules(GENERATING, make_reward("correctness=1"), max_attempts)
+    kept = Rules(RECORDED, make_reward("correctness=1"), max_attempts)
+    played = [
+        (Conversation.under(asked, problem), Conversation.under(kept, problem))
+        for problem in problems
+    ]
+    for _ in range(max_attempts):
+        live = [pair for pair in played if not pair[1].ended]
+        turns = [turn for (turn,) in propose(generator, [c for c, _ in live], sampling, 1)]
+        prompts = [
+            verifier.chat.opening(_shown(conversation.problem, turn.text).episode.messages)
+            for (conversation, _), turn in zip(live, turns, strict=True)
+        ]
+        words = verifier.generate(prompts, sampling)
+        for (conversation, record), turn, said in zip(live, turns, words, strict=True):
+            evaluation = verifier.chat.turn_text(said.ids)
+            truth = Judgement(turn.correct, turn.reason)
+            conversation.settle(turn.text, conversation.read(turn.text), truth)
+            if show_check:
+                _quote(conversation, evaluation)
+            record.settle(glue(turn.text, evaluation), _judged(turn, evaluation), truth)
+            whole = record.episode.turns[-1]
+            whole.tokens = (turn.tokens or 0) + len(said.ids)
+            indent = len(evaluation) - len(evaluation.lstrip())
+            start = whole.split + 1 - indent
+            whole.verdict_probability = verdict_probability(whole, said, verifier.chat, start)
+        if on_round:
+            on_round()
+    return [record.episode for _, record in played]
+
+
+def evaluations(demonstration: Demonstration) -> list[Demonstration]:
+    """The verifier's share: every evaluation that was to be learned, of its attempt alone."""
+    found = []
+    for turn, segment in sorted(demonstration.targets):
+        if segment == "verdict":
+            attempt, evaluation = _parts(demonstration.episode, turn)
+            conversation = _shown(demonstration.episode.problem, attempt)
+            conversation.step(evaluation)
+            verdict = demonstration.episode.turns[turn].verdict
+            found.append(Demonstration(conversation.episode, _whole(1), f"says {verdict}"))
+    return found
+
+
+def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Demonstration]:
+    """The generator's share: every attempt that was to be learned, after those before it."""
+    found = []
+    rules = Rules(GENERATING, make_reward("correctness=1"), len(demonstration.episode.turns))
+    for last in sorted(t for t, segment in demonstration.targets if segment == "attempt"):
+        conversation = Conversation.under(rules, demonstration.episode.problem)
+        for turn in range(last + 1):
+            attempt, evaluation = _parts(demonstration.episode, turn)
+            conversation.step(attempt)
+            if show_check and turn < last:
+                _quote(conversation, evaluation)
+        # A single attempt of two has a request behind it, which is not part of what is learned.
+        episode = conversation.episode
+        episode.messages = episode.messages[: 2 * (last + 1)]
+        found.append(Demonstration(episode, _whole(last), "revision" if last else "attempt"))
+    return found
+
+
+def _shown(problem: Problem, attempt: str) -> Conversation:
+    """What the verifier reads."""
+    conversation = Conversation.under(Rules(VERIFYING, make_reward("correctness=1"), 2), problem)
+    conversation.step(attempt)
+    return conversation
+
+
+def _parts(episode: Episode, turn: int) -> tuple[str, str]:
+    """Attempt and evaluation of a turn that `glue` made."""
+    text, split = episode.turns[turn].text, episode.turns[turn].split
+    end = text.find("\n", split)
+    end = len(text) if end < 0 else end
+    return text[:end].strip(), text[end:].strip()
+
+
+def _judged(attempt: Turn, evaluation: str) -> ParsedTurn:
+    """Reads attempt and evaluation together: an answer in the verifier's message is nobody's."""
+    said = RECORDED.parse(evaluation)
+    malformed = "" if said.verdict else "no_verdict"
+    if attempt.answer is None:
+        malformed = "no_answer"
+    split = len(attempt.text.strip())
+    return ParsedTurn(attempt.answer, said.verdict, said.confidence, split, malformed)
+
+
+def _quote(conversation: Conversation, evaluation: str) -> None:
+    """Puts the verifier's words before the request to revise, if there is one."""
+    last = conversation.episode.messages[-1]
+    if last["role"] == "user":
+        last["content"] = f"{evaluation.strip()}\n{last['content']}"
+
+
+def _whole(turn: int) -> frozenset[tuple[int, Segment]]:
+    segments: tuple[Segment, ...] = ("attempt", "verdict")  # the end of a turn is in the latter
+    return frozenset((turn, segment) for segment in segments)
