@@ -391,6 +391,7 @@ def test_dpo_ends_early_where_there_is_nothing_to_prefer(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "changes",
     [
+        {"protocol": "intrinsic"},
         {"tool": "calculator"},
         {"iterations": 0},
         {"pairs": TrajectoryConfig(responses=1)},
@@ -398,7 +399,7 @@ def test_dpo_ends_early_where_there_is_nothing_to_prefer(tmp_path, monkeypatch):
     ],
 )
 def test_dpo_refuses_what_it_cannot_do(tmp_path, changes):
-    with pytest.raises(ValueError, match=r"DPO needs|knows no tools"):
+    with pytest.raises(ValueError, match=r"DPO needs|knows no tools|no verdict"):
         self_rewarding.train(short("none", tmp_path, **changes))
 
 

@@ -40,16 +40,14 @@ from agents.trajectory_pairs import (
     write_pairs,
 )
 from srenv.conversation import Rules
+from srenv.env import make_protocol
 from srenv.metrics import Metrics
-from srenv.protocol import PROTOCOLS, Protocol
+from srenv.protocol import Protocol
 from srenv.rewards import make_reward
 
 WARM, TRAINED = "after warm-up", "after policy gradient"
 ROWS = (BASE, REVISED, MAJORITY, WARM, TRAINED)
 """Rows of the table, in its order; with ``--stage2 dpo`` one per iteration in place of the last."""
-
-ATTEMPTS = {"default": 3, "yes_no": 2}
-"""Attempts per episode by format: in one stream one more than in the demonstrations."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,13 @@ class SelfRewardingConfig(RecipeConfig):
 
     output: Path = Path("runs/self_rewarding")
     """The run's folder."""
-    protocol: Literal["default", "yes_no"] = "default"
+    protocol: str = "default"
     """Format. default: the verdict is a [VERIFY] line. yes_no: the two-turn chat, whose verdict is
-    the answer to a question; the bundled model spells it out and wants 128 tokens per turn."""
+    the answer to a question; the bundled model spells it out and wants 128 tokens per turn. Or
+    module:attribute."""
     max_attempts: int | None = None
-    """Attempts per episode; by default 3, and 2 under yes_no [2]."""
+    """Attempts per episode; by default 2 where the verdict answers a question [2], else 3, one more
+    than in the demonstrations and in the paper."""
     stage2: Literal["pg", "dpo"] = "pg"
     """Policy gradient, or iterative multi-turn DPO [both]."""
     reward: str = "default"
@@ -90,6 +90,10 @@ def train(config: SelfRewardingConfig) -> dict[str, Metrics]:
     Raises:
         ValueError: Options that do not go together.
     """
+    if make_protocol(config.protocol).verdict == "none":
+        raise ValueError(
+            f"protocol {config.protocol!r} asks for no verdict, and so rewards nothing"
+        )
     if config.stage2 == "dpo":
         if config.tool != "none":
             raise ValueError("--stage2 dpo knows no tools; use --stage2 pg with --tool")
@@ -106,12 +110,12 @@ class SelfRewarding(Recipe):
     @property
     def attempts(self) -> int:
         """Attempts per episode."""
-        return self.config.max_attempts or ATTEMPTS[self.config.protocol]
+        return self.config.max_attempts or (2 if self.protocol.verdict == "question" else 3)
 
     @property
     def protocol(self) -> Protocol:
         """How the model is asked."""
-        return with_tool(PROTOCOLS[self.config.protocol], self.config.tool)
+        return with_tool(make_protocol(self.config.protocol), self.config.tool)
 
     def method(self) -> str:
         """Warm-up, then policy gradient or DPO."""
