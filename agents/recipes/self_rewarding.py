@@ -91,9 +91,7 @@ def train(config: SelfRewardingConfig) -> dict[str, Metrics]:
         ValueError: Options that do not go together.
     """
     if make_protocol(config.protocol).verdict == "none":
-        raise ValueError(
-            f"protocol {config.protocol!r} asks for no verdict, and so rewards nothing"
-        )
+        raise ValueError(f"protocol {config.protocol!r} asks for no verdict")
     if config.stage2 == "dpo":
         if config.tool != "none":
             raise ValueError("--stage2 dpo knows no tools; use --stage2 pg with --tool")
