@@ -51,7 +51,7 @@ class PreferenceConfig:
     """How preferences are learned."""
 
     beta: float = 0.1
-    """Weight of the log-ratios to the starting model."""
+    """Weight of the log-ratios to the reference, the starting model by default."""
     epochs: float = 1.0
     """Passes over the data."""
     batch_size: int = 32

@@ -69,8 +69,8 @@ class TrajectoryConfig:
     """Conversations that go on from each first attempt [8]."""
     sets: tuple[PairSet, ...] = ("D1", "D2", "D3")
     """Pairs to learn from. D1: a wrong attempt, doubted, is mended or not. D2: a right one,
-    doubted, is kept or spoiled. D3: a verdict leads to the right answer or the other one does not
-    [D1 D2 D3 for MATH, D1 D2 as good or better for GSM8K]."""
+    doubted, is kept or spoiled. D3: the right verdict, where it ends well, or the wrong one
+    [all for MATH; D1 D2 do as well for GSM8K]."""
     temperature: float = 1.0
     """Sampling temperature [1.0]."""
     max_new_tokens: int = 64
