@@ -60,7 +60,7 @@ class EvaluateConfig:
     max_attempts: int = 4
     """Attempts per problem."""
     protocol: str = "default"
-    """How the model is asked: default, intrinsic, or module:attribute."""
+    """How the model is asked: default, yes_no, intrinsic, or module:attribute."""
     tool: Tool = "none"
     """A tool that the model may call inside a turn: none or calculator."""
     temperature: float = 0.0

@@ -98,6 +98,7 @@ class Player:
         core = env.unwrapped
         if not isinstance(core, SelfCorrectEnv):
             raise TypeError(f"rollouts need a SelfCorrectEnv, got {type(core).__name__}")
+        self.protocol = core.protocol
         own = None if seed is None else hashed_seed("rollout", seed, key) % 2**31
         env.reset(seed=own, options={"problem": problem})
         episode = core.episode
@@ -140,7 +141,10 @@ class Player:
         turn.tokens = sum(
             len(p.generation.ids) if n is None else n for p, n in zip(pieces, counts, strict=True)
         )
-        turn.verdict_probability = verdict_probability(turn, last.generation, self.chat, last.start)
+        word = self.protocol.word(turn.verdict) if turn.verdict else ""
+        turn.verdict_probability = verdict_probability(
+            turn, last.generation, self.chat, last.start, word
+        )
         for piece in pieces:
             ids, logprobs = (
                 self._kept(piece)
@@ -181,7 +185,7 @@ def find_tool(env: gym.Env[str, str]) -> CalculatorTool | None:
 
 
 def verdict_probability(
-    turn: Turn, generation: Generation, chat: ChatFormat, start: int = 0
+    turn: Turn, generation: Generation, chat: ChatFormat, start: int = 0, word: str = ""
 ) -> float | None:
     """Probability of the tokens that spell the verdict's word.
 
@@ -190,14 +194,18 @@ def verdict_probability(
         generation: The last message of the turn, which holds the verdict.
         chat: The engine's chat format.
         start: The character of the turn's text that `generation` starts at.
+        word: How the protocol spells the verdict; by default ``correct`` or ``wrong``.
 
     Returns:
-        None without a verdict, and from engines that give no log-probabilities.
+        None without a verdict that stands in the text, and from engines that give no
+        log-probabilities.
     """
-    if turn.verdict is None:
+    word = word or turn.verdict or ""
+    found = turn.text.rfind(word, turn.split)
+    if turn.verdict is None or found < 0:
         return None
-    at = turn.text.rfind(turn.verdict) - start
+    at = found - start
     first = max(chat.token_at(generation.ids, at + 1) - 1, 0)
-    last = chat.token_at(generation.ids, at + len(turn.verdict))
+    last = chat.token_at(generation.ids, at + len(word))
     total = sum(generation.logprobs[first:last])
     return None if math.isnan(total) else math.exp(min(0.0, total))

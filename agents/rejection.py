@@ -28,6 +28,9 @@ from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
 from srenv.rewards import make_reward
 
 SOLVE = PROTOCOLS["intrinsic"].instruction
+_SAMPLED = PROTOCOLS["default"]
+"""The protocol of the pieces, whatever that of the demonstrations is: verdicts are translated when
+the pieces are glued together."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +88,13 @@ def sample_demonstrations(
         config: Counts and mix.
         bar: A progress bar of `SAMPLING_STEPS` steps.
         seed: Seeds the sampling and the choice of what is kept.
-        protocol: How the model is asked in the demonstrations.
+        protocol: How the model is asked, and gives its verdicts, in the demonstrations.
 
     Raises:
         RuntimeError: Nothing was kept; the message says how far the pieces came.
     """
     torch.manual_seed(seed)
-    sampler = PieceSampler(engine, config, protocol)
+    sampler = PieceSampler(engine, config)
     samples = sampler.attempts(problems)
     bar.advance()
     sampler.evaluations(samples)
@@ -118,10 +121,9 @@ SAMPLING_STEPS = 4
 class PieceSampler:
     """Samples one kind of piece for many conversations at once."""
 
-    def __init__(self, engine: Engine, config: RejectionConfig, protocol: Protocol) -> None:
+    def __init__(self, engine: Engine, config: RejectionConfig) -> None:
         self.engine = engine
         self.config = config
-        self.protocol = protocol
 
     def attempts(self, problems: Sequence[Problem]) -> list[Pieces]:
         """First attempts; those without a box or beyond the verifier are dropped."""
@@ -130,7 +132,7 @@ class PieceSampler:
         for problem, group in zip(problems, texts, strict=True):
             # At most one demonstration per distinct attempt: copies teach nothing new.
             for text in dict.fromkeys(group):
-                answer = self.protocol.parse(text).answer
+                answer = _SAMPLED.parse(text).answer
                 correct = check(problem, answer).correct
                 if answer is not None and correct is not None:
                     samples.append(Pieces(problem, text, correct))
@@ -160,14 +162,14 @@ class PieceSampler:
             # D1 needs the verdict that found the error; D2 can do without.
             chosen = [s for s in samples if s.correct == correct]
             chosen = [s for s in chosen if correct or s.right_evaluation]
-            texts = self._complete([_told_wrong(s, self.protocol) for s in chosen], count)
+            texts = self._complete([_told_wrong(s) for s in chosen], count)
             for sample, group in zip(chosen, texts, strict=True):
                 sample.revision = next((t for t in group if self._right(sample, t)), None)
 
     def revision_evaluations(self, samples: Sequence[Pieces]) -> None:
         """Evaluations that rightly accept the revision."""
         chosen = [s for s in samples if s.revision is not None]
-        prompts = [_revision_evaluated(s, self.protocol) for s in chosen]
+        prompts = [_revision_evaluated(s) for s in chosen]
         for sample, group in zip(
             chosen, self._complete(prompts, self.config.evaluations), strict=True
         ):
@@ -178,14 +180,14 @@ class PieceSampler:
                     break
 
     def _right(self, sample: Pieces, revision: str) -> bool:
-        return check(sample.problem, self.protocol.parse(revision).answer).correct is True
+        return check(sample.problem, _SAMPLED.parse(revision).answer).correct is True
 
     def _glued(self, attempt: str, evaluation: str) -> ParsedTurn | None:
         """Reads attempt and evaluation as the one turn that they will become."""
         if evaluation.count("[VERIFY]") != 1:
             return None
-        parsed = self.protocol.parse(glue(attempt, evaluation))
-        same_answer = parsed.answer == self.protocol.parse(attempt).answer
+        parsed = _SAMPLED.parse(glue(attempt, evaluation))
+        same_answer = parsed.answer == _SAMPLED.parse(attempt).answer
         return parsed if not parsed.malformed and same_answer else None
 
     def _complete(self, prompts: Sequence[list[Message]], count: int) -> list[list[str]]:
@@ -224,14 +226,14 @@ def _first_verdict(sample: Pieces) -> str:
     return evaluation or "[VERIFY] wrong"
 
 
-def _told_wrong(sample: Pieces, protocol: Protocol) -> list[Message]:
+def _told_wrong(sample: Pieces) -> list[Message]:
     verdict = _assistant(_first_verdict(sample))
-    return [*_evaluated(sample), verdict, _user(protocol.reveal)]
+    return [*_evaluated(sample), verdict, _user(_SAMPLED.reveal)]
 
 
-def _revision_evaluated(sample: Pieces, protocol: Protocol) -> list[Message]:
+def _revision_evaluated(sample: Pieces) -> list[Message]:
     revision = _assistant(sample.revision or "")
-    return [*_told_wrong(sample, protocol), revision, _user(EVALUATE)]
+    return [*_told_wrong(sample), revision, _user(EVALUATE)]
 
 
 def _select(
@@ -265,13 +267,14 @@ def _demonstration(
     conversation = Conversation(sample.problem, protocol, make_reward(), max_attempts=2)
     targets: set[tuple[int, str]] = set()
     if kind == "D3":
-        conversation.step(glue(sample.attempt, sample.right_evaluation or ""))
+        conversation.step(protocol.phrase(glue(sample.attempt, sample.right_evaluation or "")))
         targets = {(0, "verdict")}
         if config.imitate_right_attempts:
             targets.add((0, "attempt"))
     else:
-        conversation.step(glue(sample.attempt, _first_verdict(sample)))
-        conversation.step(glue(sample.revision or "", sample.revision_evaluation or ""))
+        accepted = glue(sample.revision or "", sample.revision_evaluation or "")
+        conversation.step(protocol.phrase(glue(sample.attempt, _first_verdict(sample))))
+        conversation.step(protocol.phrase(accepted))
         targets = {(1, "attempt"), (1, "verdict")}
         if kind == "D1":
             targets.add((0, "verdict"))

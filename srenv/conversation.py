@@ -83,7 +83,11 @@ class Rules:
             pay["attempt"],
             pay["verdict"],
         )
-        reply = self.protocol.follow_up(turn.correct) if ending == "running" else None
+        reply = None
+        if ending == "running":
+            # A turn without an answer has said nothing, whatever its verdict.
+            verdict = None if turn.malformed else turn.verdict
+            reply = self.protocol.follow_up(turn.correct, verdict)
         after = Outcome(len(turns), rewards, ending, reply, report)
         if self._remember:
             self._known += 1

@@ -175,12 +175,15 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Action Space
     One turn as text, at most 32,768 characters (`srenv.spaces.UnicodeText`). The last non-empty
     line is the verdict: ``[VERIFY] correct`` or ``[VERIFY] wrong``, optionally with a confidence
-    in that verdict, ``[VERIFY] correct (0.85)``. Anything else is a malformed turn.
+    in that verdict, ``[VERIFY] correct (0.85)``. Anything else is a malformed turn. Under the
+    protocol ``"yes_no"`` the last line is a question that the model asks itself and its answer:
+    ``Is my most recent final answer correct (Yes or No)? No.``
 
     ## Observation Space
     The whole conversation as plain text: the problem with the instruction at first, later also
     the model's turns and the requests to try again. A request never says whether the attempt was
-    right, and the gold answer never stands in an observation.
+    right (under ``"yes_no"`` it repeats what the model has said of it), and the gold answer never
+    stands in an observation.
 
     ## Rewards
     A weighted sum of named terms, each paid to the attempt or to the verdict in the step that

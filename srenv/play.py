@@ -92,14 +92,14 @@ def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
     text = "\n".join(lines).strip()
     if protocol.parse(text).answer is None:
         text = f"{text}\n\\boxed{{{lines[-2].strip()}}}" if len(lines) > 2 else _boxed(text)
-    if protocol.verdict != "marker" or protocol.parse(text).verdict is not None:
+    if protocol.verdict == "none" or protocol.parse(text).verdict is not None:
         return text
     while True:
         match = _VERDICT.fullmatch(ask("right? c/w [confidence]: ").strip())
         if match:
             word = "correct" if match[1].lower().startswith("c") else "wrong"
             stated = f" ({match[2]})" if match[2] else ""
-            return f"{text}\n[VERIFY] {word}{stated}"
+            return protocol.phrase(f"{text}\n[VERIFY] {word}{stated}")
 
 
 def _boxed(text: str) -> str:

@@ -37,6 +37,13 @@ def test_a_turn_in_full_form_is_taken_as_it_is_and_leaving_is_no_error(capsys):
     assert "of 1 right" in said
 
 
+def test_a_verdict_is_written_as_the_protocol_wants_it(capsys):
+    play(PlayConfig(seed=0, protocol="yes_no"), answers("7", "", "w"))
+    said = capsys.readouterr().out
+    assert "(Yes or No)? No." in said
+    assert "says wrong" in said
+
+
 def test_the_command(tmp_path):
     run = [sys.executable, "-m", "srenv.cli", "play", "--episodes", "1"]
     out = subprocess.run(run, input="12\n\nc\n", capture_output=True, text=True, timeout=60)

@@ -99,6 +99,28 @@ def test_roles_turns_and_probabilities_of_a_scripted_episode(engine):
     assert learnable(record) == [int(t > 0) for t in record.turns]
 
 
+def test_the_probability_of_a_verdict_is_that_of_its_word(engine):
+    class Sure(ScriptedEngine):
+        """Gives "Yes" a log-prob of -0.5 and the question before it one of -0.1 per byte."""
+
+        def generate(self, prompts, sampling):
+            return [
+                type(g)(g.ids, [-0.1] * (len(g.ids) - 5) + [-0.2, -0.2, -0.1, -0.7, -0.9])
+                for g in super().generate(prompts, sampling)
+            ]
+
+    def make_yes_no():
+        return gym.make("srenv:SelfCorrectMath-v0", max_attempts=2, protocol="yes_no")
+
+    problem = srenv.Problem("p", "2+2?", "4", "test")
+    lines = [["\\boxed{4}\n" + PROTOCOLS["yes_no"].question + " Yes."]]
+    (record,) = rollout(make_yes_no, Sure(engine.chat, lines), [problem], SAMPLED)
+    turn = record.episode.final
+    assert (turn.verdict, record.episode.ending) == ("correct", "declared")
+    # Y, e, s; then the full stop and the end of the turn.
+    assert turn.verdict_probability == pytest.approx(math.exp(-0.5))
+
+
 def test_a_turn_that_was_cut_is_closed_before_the_next_one(engine):
     class Cut(ScriptedEngine):
         def generate(self, prompts, sampling):
@@ -133,9 +155,10 @@ def test_every_sentence_of_the_protocols_is_one_token(engine):
     from transformers import AutoTokenizer
 
     from agents.tiny import TINY, model_path
-    from agents.tiny.tokenizer import phrases
+    from agents.tiny.tokenizer import make_tokenizer, phrases
 
     bundled = AutoTokenizer.from_pretrained(model_path(TINY))
+    assert make_tokenizer().get_vocab() == bundled.get_vocab()
     for phrase in phrases():
         assert len(bundled(phrase)["input_ids"]) == 1, phrase
     for text in ("π ≈ 3\n\ttab", "\\frac{1}{2}", "日本 \\boxed{4}\n[VERIFY] wrong"):

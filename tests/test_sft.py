@@ -169,6 +169,30 @@ def test_demonstrations_are_asked_for_as_the_trained_model_will_be(chat):
     assert all(d.episode.messages[0]["content"].endswith(asked.instruction) for d in kept)
 
 
+def test_demonstrations_speak_the_words_of_their_protocol(chat):
+    asked = PROTOCOLS["yes_no"]
+    config = RejectionConfig(attempts=3, evaluations=4, corrections=2, confirmations=2)
+
+    def sample(protocol):
+        return sample_demonstrations(
+            Teller(chat), [problem(i) for i in range(5)], config, NoBar(), 0, protocol
+        )
+
+    marked, kept = sample(PROTOCOLS["default"]), sample(asked)
+    # The same pieces are asked for and kept; only the words differ.
+    assert [d.kind for d in kept] == [d.kind for d in marked]
+    assert [d.targets for d in kept] == [d.targets for d in marked]
+    for item in kept:
+        episode = item.episode
+        assert "[VERIFY]" not in "".join(m["content"] for m in episode.messages)
+        assert all(turn.malformed == "" for turn in episode.turns)
+        assert episode.ending == "declared"
+        if item.kind != "D3":
+            assert episode.turns[0].text.endswith(f"{asked.question} No.")
+            assert episode.messages[2]["content"] == asked.reveal
+        assert episode.final.text.endswith(f"{asked.question} Yes.")
+
+
 def test_glued_parts_make_one_turn():
     assert (
         glue("  \\boxed{3}\n", "\nfine\n[VERIFY] correct ") == "\\boxed{3}\nfine\n[VERIFY] correct"

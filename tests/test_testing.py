@@ -6,6 +6,7 @@ import pytest
 
 import srenv
 from srenv.problems import ListSource
+from srenv.protocol import PROTOCOLS
 from srenv.rewards import PRESETS, Term
 from srenv.testing import (
     check_environment,
@@ -46,8 +47,12 @@ def test_own_parts_that_are_sound_pass():
     check_environment(problems="test_testing:sound", reward="per_turn")
     for preset in PRESETS:
         check_reward(preset)
-    for protocol in ("default", "intrinsic", {"verdict": "none", "stop": "never"}):
+    for protocol in (*PROTOCOLS, {"verdict": "none", "stop": "never"}):
         check_protocol(protocol)
+
+
+def test_an_environment_in_which_the_model_asks_itself_keeps_the_contract():
+    check_environment(protocol="yes_no")
 
 
 @pytest.mark.parametrize(

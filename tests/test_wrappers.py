@@ -378,6 +378,17 @@ def test_arms_of_the_bandit():
             env.step(bad)
 
 
+def test_arms_speak_the_words_of_the_protocol():
+    env = BanditView(make(protocol="yes_no"), skill=1.0, check=1.0)
+    start(env)
+    *_, info = env.step(1)
+    assert info["turn_text"].endswith(" No.")
+    assert (info["verdict"], info["malformed"]) == ("wrong", "")
+    *_, terminated, _, info = env.step(2)
+    assert info["turn_text"].endswith(" Yes.")
+    assert terminated
+
+
 def test_skill_and_check_are_probabilities():
     env = BanditView(make(max_attempts=1), skill=0.3, check=0.8)
     right = agrees = 0

@@ -18,7 +18,6 @@ from agents.engines import TransformersEngine
 from agents.rejection import PieceSampler, RejectionConfig
 from agents.tiny import TINY
 from srenv.metrics import wilson
-from srenv.protocol import Protocol
 
 
 def main(model: str = TINY, n: int = 1000) -> None:
@@ -33,8 +32,8 @@ def main(model: str = TINY, n: int = 1000) -> None:
     )
     problems = srenv.load_problems("synthetic:linear", "eval").take(n)
     engine = TransformersEngine.load(model)
-    sampled = PieceSampler(engine, replace(greedy, temperature=1.0), Protocol()).attempts(problems)
-    sampler = PieceSampler(engine, greedy, Protocol())
+    sampled = PieceSampler(engine, replace(greedy, temperature=1.0)).attempts(problems)
+    sampler = PieceSampler(engine, greedy)
     pieces = sampler.attempts(problems)
     sampler.evaluations(pieces)
     sampler.revisions(pieces)

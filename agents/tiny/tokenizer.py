@@ -25,10 +25,14 @@ CUE = "Check: "
 WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE)
 
 
+ASKED = ("default", "intrinsic", "rise", "gold")
+"""The protocols that the bundled model was made with; it spells the sentences of others out."""
+
+
 def phrases() -> list[str]:
     """Texts that are one token each, longest first so that none hides inside another."""
     sentences = {EVALUATE}
-    for protocol in PROTOCOLS.values():
+    for protocol in (PROTOCOLS[name] for name in ASKED):
         sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
     return [*sorted(sentences, key=lambda s: (-len(s), s)), *WORDS]
 

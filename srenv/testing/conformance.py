@@ -98,7 +98,7 @@ def check_vector_parity(
         _assert_same(ours.reset(seed=seed), theirs.reset(seed=seed), "reset")
         for step in range(steps):
             turns = tuple(
-                _some_turn(rng, core(env).episode.problem.answer)
+                core(env).protocol.phrase(_some_turn(rng, core(env).episode.problem.answer))
                 for env in ours.unwrapped.envs  # type: ignore[attr-defined]
             )
             result = ours.step(turns)
@@ -164,7 +164,7 @@ def _check_determinism(env_id: str, kwargs: dict[str, Any]) -> None:
 def _check_info(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gym.make(env_id, **kwargs)
     _, at_reset = env.reset(seed=0)
-    *_, at_step = env.step("\\boxed{1}\n[VERIFY] wrong (0.5)")
+    *_, at_step = env.step(core(env).protocol.phrase("\\boxed{1}\n[VERIFY] wrong (0.5)"))
     assert tuple(at_reset) == tuple(at_step) == INFO, "info must have the keys of srenv.env.INFO"
     for key, value in at_step.items():
         kinds = type(at_reset[key]).__name__, type(value).__name__
@@ -183,11 +183,13 @@ def _check_hostile_turns(env_id: str, kwargs: dict[str, Any]) -> None:
 def _check_copies(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gym.make(env_id, **kwargs)
     env.reset(seed=1)
-    env.step("\\boxed{1}\n[VERIFY] wrong")
+    phrase = core(env).protocol.phrase
+    env.step(phrase("\\boxed{1}\n[VERIFY] wrong"))
+    second = phrase("\\boxed{2}\n[VERIFY] correct")
     twins = pickle.loads(pickle.dumps(env)), copy.deepcopy(env)
-    played = env.step("\\boxed{2}\n[VERIFY] correct"), env.reset()
+    played = env.step(second), env.reset()
     for twin in twins:
-        again = twin.step("\\boxed{2}\n[VERIFY] correct"), twin.reset()
+        again = twin.step(second), twin.reset()
         _assert_same(again, played, "a copy from the middle of an episode")
 
 

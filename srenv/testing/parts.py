@@ -22,6 +22,7 @@ PARSE_SECONDS = 0.5
 """What parsing one turn of the greatest length may take."""
 
 _PROBLEM = Problem("testing/1", "What is 2+2?", "4", "testing")
+_VERDICTS: tuple[Verdict | None, ...] = ("correct", "wrong", None)
 _TELLING = ("incorrect", "wrong", "right", "mistaken")
 
 
@@ -122,8 +123,15 @@ def check_protocol(protocol: ProtocolSpec) -> None:
         said = made.follow_up(False)["content"].lower().split()
         told = [word for word in _TELLING if word in [w.strip(".,:;!?") for w in said]]
         assert not told, f"the neutral request says {told[0]!r}, which tells the model"
+    if made.feedback != "oracle":
+        for verdict in _VERDICTS:
+            assert made.follow_up(True, verdict) == made.follow_up(False, verdict), (
+                "only an oracle's request may depend on the truth"
+            )
     long = "\\boxed{" + "{" * MAX_TURN_CHARS
-    for text in (*HOSTILE, long, "\n" * MAX_TURN_CHARS, "[VERIFY] correct\n[VERIFY] wrong"):
+    twice = "[VERIFY] correct\n[VERIFY] wrong"
+    asked = f"{made.question} " * (MAX_TURN_CHARS // len(made.question))
+    for text in (*HOSTILE, long, "\n" * MAX_TURN_CHARS, twice, asked, made.phrase(twice)):
         began = time.perf_counter()
         parsed = made.parse(text)
         assert time.perf_counter() - began < PARSE_SECONDS, f"parsing {text[:20]!r} is slow"

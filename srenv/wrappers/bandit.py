@@ -39,6 +39,8 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
     * ``{honest}``: ``correct`` or ``wrong``, what a check with accuracy `check` says of the turn's
       answer.
 
+    Arms that end in a ``[VERIFY]`` line are played in the words of the environment's protocol.
+
     The observation is ``[share of attempts used, last verdict was "wrong", last turn malformed]``,
     each in [0, 1]. The text that was played stands in ``info["turn_text"]``.
 
@@ -97,6 +99,7 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
         text = self._fill(
             self.arms[arm], core(self.env).episode.problem.answer, bool(lucky), bool(sees)
         )
+        text = core(self.env).protocol.phrase(text)
         _, reward, terminated, truncated, info = self.env.step(text)  # type: ignore[arg-type]
         info = {**info, "turn_text": text}
         return self._features(), float(reward), terminated, truncated, info
