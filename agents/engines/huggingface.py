@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils.memory import clear_device_cache
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
 from agents.chat import ChatFormat
@@ -85,6 +86,12 @@ class TransformersEngine:
         own = dict(self.model.named_parameters())
         for name, tensor in weights:
             own[name].copy_(tensor)
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        self.model = None
+        self.prefixes.clear()
+        clear_device_cache(garbage_collection=True)
 
     def _batch(self, prompts: list[Ids], sampling: Sampling) -> list[Generation]:
         ids, mask, cache = self._read(prompts)
