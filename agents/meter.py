@@ -7,7 +7,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from agents.engines import Engine, Generation, Sampling
+from agents.engines import Engine, Generation, Request, Sampling, Session
+from agents.engines.base import open_session
 
 
 class MeteredEngine:
@@ -28,8 +29,29 @@ class MeteredEngine:
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
         """Continues every prompt, as the engine does."""
         generations = self.engine.generate(prompts, sampling)
-        self.generated += sum(len(generation.ids) for generation in generations)
+        self.generated += sum(generation.count for generation in generations)
         return generations
+
+    def session(self, sampling: Sampling) -> Session:
+        """Opens a queue of requests, as the engine has them."""
+        return _MeteredSession(self, open_session(self.engine, sampling))
+
+
+class _MeteredSession:
+    def __init__(self, meter: MeteredEngine, session: Session) -> None:
+        self.meter, self.session = meter, session
+        self.barrier = session.barrier
+
+    def submit(self, request: Request) -> None:
+        self.session.submit(request)
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        found = self.session.collect()
+        self.meter.generated += sum(g.count for _, g in found if isinstance(g, Generation))
+        return found
+
+    def close(self) -> None:
+        self.session.close()
 
 
 class TokenCount(TrainerCallback):

@@ -137,10 +137,7 @@ class Player:
         record, episode = self.record, self.record.episode
         turn, pieces, self._pieces = episode.turns[-1], self._pieces, []
         last = pieces[-1]
-        counts = [p.generation.tokens for p in pieces]
-        turn.tokens = sum(
-            len(p.generation.ids) if n is None else n for p, n in zip(pieces, counts, strict=True)
-        )
+        turn.tokens = sum(piece.generation.count for piece in pieces)
         word = self.protocol.word(turn.verdict) if turn.verdict else ""
         turn.verdict_probability = verdict_probability(
             turn, last.generation, self.chat, last.start, word

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 
-from agents.engines import Engine, Sampling
+from agents.engines import Engine, Sampling, reply
 from agents.progress import Bar
 from agents.sft import Demonstration
 from srenv.conversation import Conversation
@@ -193,9 +193,8 @@ class PieceSampler:
     def _complete(self, prompts: Sequence[list[Message]], count: int) -> list[list[str]]:
         """Samples `count` replies to each conversation."""
         chat = self.engine.chat
-        ids = [ids for prompt in prompts for ids in [chat.opening(prompt)] * count]
         sampling = Sampling(self.config.temperature, 1.0, self.config.max_new_tokens)
-        texts = [chat.turn_text(g.ids) for g in self.engine.generate(ids, sampling)]
+        texts = [chat.turn_text(g.ids) for g in reply(self.engine, prompts, sampling, count)]
         return [texts[i * count : (i + 1) * count] for i in range(len(prompts))]
 
 

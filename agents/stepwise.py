@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agents.engines import Engine, Sampling
+from agents.chat import ChatFormat
+from agents.engines import Engine, Sampling, reply
 from agents.steps import StepSearch, Wins, wins_in_both_orders, wins_once
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
@@ -94,7 +95,7 @@ def propose_steps(
     """Samples next steps of each solution; equal ones are proposed once."""
     chat = engine.chat
     prompts = [
-        context_ids(engine, problem, steps)
+        context_ids(chat, problem, steps)
         for problem, steps in zip(problems, contexts, strict=True)
         for _ in range(width)
     ]
@@ -105,27 +106,25 @@ def propose_steps(
     return [list(dict.fromkeys(group)) for group in groups]
 
 
-def context_ids(engine: Engine, problem: Problem, steps: Sequence[str]) -> list[int]:
+def context_ids(chat: ChatFormat, problem: Problem, steps: Sequence[str]) -> list[int]:
     """Ids of the problem and of a solution that has begun."""
     begun = "".join(f"{step}\n" for step in steps)
-    ids = engine.chat.tokenizer(begun, add_special_tokens=False)["input_ids"] if begun else []
-    return [*engine.chat.opening(SOLVING.opening(problem.prompt)), *ids]
+    return [*chat.opening(SOLVING.opening(problem.prompt)), *chat.encode(begun)]
 
 
-def step_ids(engine: Engine, step: str) -> list[int]:
+def step_ids(chat: ChatFormat, step: str) -> list[int]:
     """Ids of a step and of what ends it: a new line, or the end of the turn."""
-    encode = engine.chat.tokenizer
     if finished([step]):
-        return [*encode(step, add_special_tokens=False)["input_ids"], encode.eos_token_id]
-    return list(encode(f"{step}\n", add_special_tokens=False)["input_ids"])
+        return [*chat.encode(step), chat.tokenizer.eos_token_id]
+    return chat.encode(f"{step}\n")
 
 
 def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) -> list[bool | None]:
     """Whether the model prefers the step that is shown first; None where it names neither."""
     chat = engine.chat
     sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
-    prompts = [chat.opening(question.messages()) for question in questions]
-    said = [chat.turn_text(g.ids).strip() for g in engine.generate(prompts, sampling)]
+    asked = [question.messages() for question in questions]
+    said = [chat.turn_text(g.ids).strip() for g in reply(engine, asked, sampling)]
     return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in said]
 
 

@@ -41,7 +41,7 @@ from agents.credit import (
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.choose import EngineName
-from agents.engines.training import prepare_sync, trainer_engine, trl_settings
+from agents.engines.training import prepare_sync, release, trainer_engine, trl_settings
 from agents.files import last_checkpoint
 from agents.judged import pay_judged
 from agents.lora import lora_config, save_whole
@@ -92,10 +92,9 @@ class PolicyGradientConfig:
     """Episodes per forward and backward pass of one process."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
-    engine: Annotated[EngineName, tyro.conf.arg(prefix_name=False)] = "auto"
-    """What generates the episodes of the policy gradient. auto: a server if --base-url is given,
-    vllm on a GPU where it is installed, transformers otherwise."""
-    base_url: Annotated[str | None, tyro.conf.arg(prefix_name=False)] = None
+    engine: Annotated[EngineName, tyro.conf.Suppress] = "auto"
+    """What generates the episodes; in a recipe by default what generates everywhere else."""
+    base_url: Annotated[str | None, tyro.conf.Suppress] = None
     """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
     lora_rank: int = 0
     """Rank of LoRA matrices; 0 trains every weight."""
@@ -345,4 +344,5 @@ def train_policy(
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
+    release(trainer)
     return save_whole(trainer, output / "final")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from agents.engines import Engine, Sampling
+from agents.engines import Engine, Generation, Sampling, reply
 from srenv.conversation import Conversation
 from srenv.episode import Episode, Message, Turn
 from srenv.problems import check
@@ -51,10 +51,10 @@ def propose(
     window: int | None = None,
 ) -> list[list[Turn]]:
     """Samples and checks `count` next turns of each conversation, without playing them."""
-    prompts = [engine.chat.opening(in_view(c.episode, window).messages) for c in conversations]
-    generations = iter(engine.generate([p for p in prompts for _ in range(count)], sampling))
+    shown = [in_view(conversation.episode, window).messages for conversation in conversations]
+    replies = iter(reply(engine, shown, sampling, count))
     return [
-        [_turn(conversation, engine, next(generations).ids) for _ in range(count)]
+        [_turn(conversation, engine, next(replies)) for _ in range(count)]
         for conversation in conversations
     ]
 
@@ -70,8 +70,8 @@ def in_view(episode: Episode, window: int | None) -> Episode:
     return Episode(episode.problem, opening + rest, episode.turns[hidden // 2 :], episode.ending)
 
 
-def _turn(conversation: Conversation, engine: Engine, ids: Sequence[int]) -> Turn:
-    text = engine.chat.turn_text(ids)
+def _turn(conversation: Conversation, engine: Engine, generation: Generation) -> Turn:
+    text = engine.chat.turn_text(generation.ids)
     parsed = conversation.read(text)
     judged = check(conversation.problem, parsed.answer)
     return Turn(
@@ -83,5 +83,5 @@ def _turn(conversation: Conversation, engine: Engine, ids: Sequence[int]) -> Tur
         parsed.malformed,
         judged.correct,
         judged.reason,
-        tokens=len(ids),
+        tokens=generation.count,
     )

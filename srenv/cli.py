@@ -70,7 +70,7 @@ def _train(arguments: list[str]) -> None:
     if not recipe or recipe.startswith("-"):
         sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
     train, config = find_recipe(recipe)
-    _call(train, config, f"srenv train {recipe}", arguments[1:])
+    _call(train, config, f"srenv train {recipe}", arguments[1:], trains=True)
 
 
 def _evaluate(arguments: list[str]) -> None:
@@ -93,12 +93,17 @@ def _validate(arguments: list[str]) -> None:
 
 
 def _call(
-    function: Callable[[Any], object], config: type[Any], program: str, arguments: list[str]
+    function: Callable[[Any], object],
+    config: type[Any],
+    program: str,
+    arguments: list[str],
+    trains: bool = False,
 ) -> None:
     import tyro
 
     settings = tyro.cli(config, prog=program, args=arguments)
-    if hasattr(settings, "model") and not getattr(settings, "base_url", None):
+    # A model that is only asked by name, behind a server, leaves torch without work here.
+    if hasattr(settings, "model") and (trains or not getattr(settings, "base_url", None)):
         _choose_threads(settings.model)
     function(settings)
 

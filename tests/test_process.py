@@ -128,9 +128,9 @@ def test_context_and_step_are_the_tokens_of_the_demonstration(untrained):
     episode = written(EQUATION, [ONE, TWO])
     demonstration = process.Demonstration(episode, process.WHOLE, "reasoning")
     whole = tokenise(demonstration, engine.chat)["input_ids"]
-    opening = context_ids(engine, EQUATION, [])
-    assert opening + step_ids(engine, ONE) + step_ids(engine, TWO) == whole
-    assert context_ids(engine, EQUATION, [ONE]) + step_ids(engine, TWO) == whole
+    opening = context_ids(engine.chat, EQUATION, [])
+    assert opening + step_ids(engine.chat, ONE) + step_ids(engine.chat, TWO) == whole
+    assert context_ids(engine.chat, EQUATION, [ONE]) + step_ids(engine.chat, TWO) == whole
 
 
 def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
@@ -138,7 +138,9 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
 
     engine = Solver(chat_of(untrained), [], None)
     pair = Preference(
-        context_ids(engine, EQUATION, []), step_ids(engine, ONE), step_ids(engine, "Step 1: 1")
+        context_ids(engine.chat, EQUATION, []),
+        step_ids(engine.chat, ONE),
+        step_ids(engine.chat, "Step 1: 1"),
     )
 
     def margin(folder):

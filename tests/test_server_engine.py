@@ -40,10 +40,12 @@ class FakeServer:
         tokenizer: Folder of the model's tokenizer.
         exact: Whether it returns token ids, as vLLM does.
         faults: Consumed one per request: a status, or "drop" to hang up.
+        name: The model's name.
     """
 
-    def __init__(self, tokenizer, exact=True, faults=()):
+    def __init__(self, tokenizer, exact=True, faults=(), name="served"):
         self.folder, self.exact, self.faults = tokenizer, exact, list(faults)
+        self.name = name
         self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
         self.bodies = []
         self.lock = threading.Lock()
@@ -59,7 +61,7 @@ class FakeServer:
                 pass
 
             def do_GET(self):
-                self.send({"data": [{"id": "served", "root": fake.folder}]})
+                self.send({"data": [{"id": fake.name, "root": fake.folder}]})
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -4,10 +4,12 @@ from agents.engines.base import (
     ContinuousEngine,
     Engine,
     Generation,
+    LoadedEngine,
     Request,
     Sampling,
     Session,
     TrainableEngine,
+    reply,
 )
 from agents.engines.huggingface import TransformersEngine
 
@@ -15,9 +17,11 @@ __all__ = [
     "ContinuousEngine",
     "Engine",
     "Generation",
+    "LoadedEngine",
     "Request",
     "Sampling",
     "Session",
     "TrainableEngine",
     "TransformersEngine",
+    "reply",
 ]

@@ -54,6 +54,11 @@ class Generation:
     logprobs: list[float]
     tokens: int | None = None
 
+    @property
+    def count(self) -> int:
+        """Number of tokens generated."""
+        return len(self.ids) if self.tokens is None else self.tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -122,6 +127,14 @@ class ContinuousEngine(Engine, Protocol):
         ...
 
 
+class LoadedEngine(Engine, Protocol):
+    """An engine that holds memory or connections until it is closed."""
+
+    def close(self) -> None:
+        """Gives them back; afterwards the engine cannot be used. Closing twice does no harm."""
+        ...
+
+
 @runtime_checkable
 class TrainableEngine(Protocol):
     """An engine whose weights follow a model that is being trained."""
@@ -172,16 +185,42 @@ def generate_in_session(
     Raises:
         Exception: The first request that could not be answered.
     """
-    session = engine.session(sampling)
+    requests = [Request(key, list(prompt)) for key, prompt in enumerate(prompts)]
+    return _answers(engine.session(sampling), requests)
+
+
+def reply(
+    engine: Engine,
+    conversations: Sequence[Sequence[Message]],
+    sampling: Sampling,
+    count: int = 1,
+) -> list[Generation]:
+    """Writes `count` next messages of every conversation, one conversation after the other.
+
+    Unlike `Engine.generate` it also works with servers that give text alone.
+
+    Raises:
+        Exception: The first request that could not be answered.
+    """
+    prompts = [engine.chat.opening(messages) for messages in conversations]
+    requests = [
+        Request(count * index + i, prompt, messages)
+        for index, (prompt, messages) in enumerate(zip(prompts, conversations, strict=True))
+        for i in range(count)
+    ]
+    return _answers(open_session(engine, sampling), requests)
+
+
+def _answers(session: Session, requests: Sequence[Request]) -> list[Generation]:
     results: dict[int, Generation] = {}
     try:
-        for key, prompt in enumerate(prompts):
-            session.submit(Request(key, list(prompt)))
-        while len(results) < len(prompts):
+        for request in requests:
+            session.submit(request)
+        while len(results) < len(requests):
             for key, result in session.collect():
                 if isinstance(result, Exception):
                     raise result
                 results[key] = result
     finally:
         session.close()
-    return [results[key] for key in range(len(prompts))]
+    return [results[request.key] for request in requests]

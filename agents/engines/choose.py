@@ -7,9 +7,10 @@ from typing import Literal
 
 import torch
 
-from agents.engines.base import Engine
+from agents.engines.base import LoadedEngine
 from agents.engines.huggingface import TransformersEngine
 from agents.engines.server import ServerEngine, ServerOptions
+from agents.processes import process_count
 from agents.progress import console
 from agents.tiny import TINY
 
@@ -33,7 +34,7 @@ def make_engine(
     base_url: str | None = None,
     tokenizer: str | None = None,
     patience: float = 300.0,
-) -> Engine:
+) -> LoadedEngine:
     """Loads or reaches an engine, and says which when it was chosen here.
 
     Raises:
@@ -59,3 +60,29 @@ def make_engine(
         console.print("engine: vllm, in this process")
         return VLLMEngine.load(model, batch_size)
     return TransformersEngine.load(model, batch_size)
+
+
+def stage_engine(name: EngineName, model: str, base_url: str | None, served: bool) -> LoadedEngine:
+    """The engine for one stage of a run; where the one that was asked for cannot serve, another.
+
+    Args:
+        name: The engine that the run was told to use.
+        model: Folder, hub id or name of the model that plays.
+        base_url: Address of the run's server, if it has one.
+        served: Whether the server has the weights of this model.
+
+    Raises:
+        ValueError: An option is missing, or belongs to another engine.
+        ImportError: vLLM is not installed.
+        ServerError: The server is not there, or does not serve the model.
+    """
+    chosen = choose(name, base_url)
+    if chosen == "server" and base_url and not served:
+        chosen = choose("auto")
+        console.print(f"engine: {chosen}, as {base_url} does not have the weights of {model}")
+        base_url = None
+    if chosen == "vllm" and process_count() > 1:
+        # It would take the processes that train together for its own.
+        chosen = "transformers"
+        console.print("engine: transformers, as vLLM plays alone in one process only")
+    return make_engine(chosen, model, base_url=base_url)

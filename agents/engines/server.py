@@ -96,6 +96,9 @@ class ServerEngine:
             raise ServerError("a server that gives text alone takes messages: use a session")
         return generate_in_session(self, prompts, sampling)
 
+    def close(self) -> None:
+        """Nothing to give back: connections belong to sessions."""
+
     def body(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """The path and the JSON of a request."""
         common = {

@@ -91,5 +91,12 @@ def trainer_engine(trainer: Any) -> Engine:
     return VLLMEngine(trainer.vllm_generation.llm.llm_engine, chat)
 
 
+def release(trainer: Any) -> None:
+    """Shuts down a vLLM beside the trainer, so that the next stage finds its memory free."""
+    if trainer.use_vllm and trainer.vllm_mode == "colocate":
+        engine: Any = trainer_engine(trainer)
+        engine.close()
+
+
 def _sync_on_cpu(generation: Any, engine: Any) -> None:
     engine.load_weights(generation._iter_named_params())

@@ -52,6 +52,7 @@ class VLLMEngine:
         """
         prepare_environment()
         import torch
+        from accelerate.utils.memory import clear_device_cache
 
         try:
             from vllm import EngineArgs, LLMEngine
@@ -69,6 +70,11 @@ class VLLMEngine:
         if not torch.cuda.is_available():
             # Compiling takes longer on a CPU than it saves, and the dtype "auto" is bfloat16.
             settings |= {"enforce_eager": True, "dtype": "float32", "gpu_memory_utilization": 0.2}
+        else:
+            # A share of what is free: a trainer may have been here, or still be.
+            clear_device_cache(garbage_collection=True)
+            free, total = torch.cuda.mem_get_info()
+            settings["gpu_memory_utilization"] = 0.9 * free / total
         engine = LLMEngine.from_engine_args(EngineArgs(**{**settings, **options}))
         return cls(engine, ChatFormat.load(path))
 
@@ -93,6 +99,15 @@ class VLLMEngine:
             named.append(("lm_head.weight", embedding))
         self.engine.collective_rpc("reload_weights", kwargs={"weights_iterator": named})
         self.engine.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Shuts vLLM's engine down."""
+        from accelerate.utils.memory import clear_device_cache
+
+        if self.engine is not None:
+            self.engine.engine_core.shutdown()
+        self.engine = None
+        clear_device_cache(garbage_collection=True)
 
     def next_id(self) -> str:
         """A name for a request that no other has."""

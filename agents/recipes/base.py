@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import srenv
 from agents.averaging import average
 from agents.callbacks import TrackTraining, TrainingBar
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.engines import Engine, Sampling
+from agents.engines.choose import EngineName, choose, stage_engine
 from agents.environments import Tool, environment_factory
 from agents.evaluate import equal_votes, play, vote
 from agents.files import write_json
@@ -63,6 +65,12 @@ class RecipeConfig:
     """Go on with the run in the folder; finished stages are not repeated."""
     seed: int = 0
     """Seeds sampling and training."""
+    engine: EngineName = "auto"
+    """What generates, in every stage. auto: a server if --base-url is given, vllm on a GPU where it
+    is installed, transformers otherwise."""
+    base_url: str | None = None
+    """Address of a server with the base model, such as http://localhost:8000/v1; policy gradient
+    needs a vLLM that takes weights. Models trained here are played in this process."""
     eval_n: int = 500
     """Evaluation problems per row, greedy."""
     max_new_tokens: int = 64
@@ -87,6 +95,7 @@ class Recipe:
         self.base = model_path(config.model)
         self.rows: dict[str, Row] = {}
         self.second_models: dict[str, dict[str, float]] = {}
+        self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
         source = srenv.load_problems(config.eval_problems or config.problems, "eval")
         n = config.eval_n if source.size is None else min(config.eval_n, source.size)
@@ -96,6 +105,16 @@ class Recipe:
     def method(self) -> str:
         """Trains and evaluates, stage by stage; returns the title of the row of the result."""
         raise NotImplementedError
+
+    def engine(self, model: str | Path) -> AbstractContextManager[Engine]:
+        """The engine of one stage, with the weights of `model`; closed at the end of the block.
+
+        A server has those of the base model, until policy gradient pushes its own there.
+        """
+        config, base = self.config, str(model) == self.base
+        name = config.model if base else str(model)
+        served = base and not self._pushed
+        return closing(stage_engine(config.engine, name, config.base_url, served))
 
     def evaluate_base(self) -> None:
         """The rows before training: one attempt, and a revision that is merely asked for."""
@@ -155,7 +174,8 @@ class Recipe:
         path = self.run.directory / f"episodes_{name}.jsonl"
 
         def work(folder: Path) -> dict[str, Any]:
-            write_episodes(path, play_with(TransformersEngine.load(model)))
+            with self.engine(model) as engine:
+                write_episodes(path, play_with(engine))
             return {"episodes": str(path), **record}
 
         result = self.run.stage(f"evaluate_{name}", work)
@@ -171,8 +191,9 @@ class Recipe:
         path = self.run.directory / name / "demonstrations.jsonl"
 
         def work(folder: Path) -> dict[str, Any]:
-            engine = MeteredEngine(TransformersEngine.load(model))
-            kept = sample(engine)
+            with self.engine(model) as loaded:
+                engine = MeteredEngine(loaded)
+                kept = sample(engine)
             if not kept:
                 raise RuntimeError(
                     f"{name} kept no demonstration: sample more, or start from a model that has "
@@ -210,6 +231,10 @@ class Recipe:
         reference: str | Path | None = None,
     ) -> Path:
         """A stage of policy gradient from `model`; returns the new model's folder."""
+        if config.engine == "auto" and not config.base_url:
+            config = replace(config, engine=self.config.engine, base_url=self.config.base_url)
+        if choose(config.engine, config.base_url) == "server":
+            self._pushed = True
 
         def show(episodes: Sequence[Episode], step: int) -> None:
             self.show_episodes(name, episodes, step)
@@ -304,7 +329,8 @@ class Recipe:
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     """Runs a recipe, or goes on with it, and returns the rows of its table."""
-    run = Run(config.output, config, config.resume)
+    # A server may have moved when its run goes on.
+    run = Run(config.output, replace(config, base_url=None), config.resume)
     name = config.output.name
     tracker = Tracker(config.report_to, config.output, name, run.config, artifacts=config.artifacts)
     try:

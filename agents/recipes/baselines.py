@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from agents.engines import Engine, Sampling
+from agents.engines import Engine, Sampling, reply
 from agents.evaluate import play
 from agents.progress import progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
@@ -87,11 +87,11 @@ def self_refine(
         parts: dict[int, list[str]] = {i: [] for i in live}
         tokens = dict.fromkeys(live, 0)
         for request in (EVALUATE, None):
-            prompts = [engine.chat.opening(chats[i]) for i in live]
-            for i, generation in zip(live, engine.generate(prompts, sampling), strict=True):
+            replies = reply(engine, [chats[i] for i in live], sampling)
+            for i, generation in zip(live, replies, strict=True):
                 text = engine.chat.turn_text(generation.ids)
                 parts[i].append(text)
-                tokens[i] += len(generation.ids)
+                tokens[i] += generation.count
                 chats[i].append(_said("assistant", text))
                 if request:
                     chats[i].append(_said("user", request))

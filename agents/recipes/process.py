@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from agents.callbacks import TrackTraining, TrainingBar
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.chat import ChatFormat
+from agents.engines import Engine, Sampling
 from agents.files import write_json
 from agents.meter import MeteredEngine, TokenCount
 from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
@@ -188,8 +189,11 @@ class Process(Recipe):
         def work(folder: Path) -> dict[str, Any]:
             torch.manual_seed(config.seed + k)
             problems = self.train_source.take(k * config.sampled, config.seed + 1 + k)
-            engine = MeteredEngine(TransformersEngine.load(model))
-            with progress_bar(f"{name}: search", config.levels) as bar:
+            with (
+                self.engine(model) as loaded,
+                progress_bar(f"{name}: search", config.levels) as bar,
+            ):
+                engine = MeteredEngine(loaded)
                 found = self.search(engine, problems, bar.advance)
             pairs = [
                 [problem.id, pair.context, pair.best, pair.worst]
@@ -220,12 +224,12 @@ class Process(Recipe):
         config = self.config
 
         def work(folder: Path) -> dict[str, Any]:
-            engine, count = TransformersEngine.load(model), TokenCount()
+            chat, count = ChatFormat.load(str(model)), TokenCount()
             data = [
                 Preference(
-                    context_ids(engine, self.train_source.find(problem), context),
-                    step_ids(engine, best),
-                    step_ids(engine, worst),
+                    context_ids(chat, self.train_source.find(problem), context),
+                    step_ids(chat, best),
+                    step_ids(chat, worst),
                 )
                 for problem, context, best, worst in json.loads(pairs.read_text(encoding="utf-8"))
             ]
@@ -279,9 +283,10 @@ class Process(Recipe):
         ]
         if not pairs:
             raise RuntimeError(f"{path} holds no pairs: raise --judging")
-        engine, limit = TransformersEngine.load(model), self.config.max_new_tokens
-        shown = judge(engine, [Question(p, s, r, w) for p, s, r, w in pairs], limit)
-        turned = judge(engine, [Question(p, s, w, r) for p, s, r, w in pairs], limit)
+        limit = self.config.max_new_tokens
+        with self.engine(model) as engine:
+            shown = judge(engine, [Question(p, s, r, w) for p, s, r, w in pairs], limit)
+            turned = judge(engine, [Question(p, s, w, r) for p, s, r, w in pairs], limit)
         right = sum(a is True for a in shown) + sum(b is False for b in turned)
         alike = sum(
             a is not None and b is not None and a != b for a, b in zip(shown, turned, strict=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,8 @@ from typing import Literal
 import torch
 
 from agents.credit import regression_weight
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.engines import Engine, Sampling
+from agents.engines.choose import make_engine
 from agents.progress import progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.sft import Demonstration, SftConfig
@@ -48,7 +50,11 @@ class RiseConfig(RecipeConfig):
     width: int = 16
     """Samples of which the improved turn is the best [16]."""
     teacher: str | None = None
-    """Folder or hub id of a model that writes the improved turns instead [GPT-3.5]."""
+    """Folder, hub id or, at a server, name of a model that writes the improved turns instead
+    [GPT-3.5]."""
+    teacher_base_url: str | None = None
+    """Address of the OpenAI-compatible server that the teacher is at; by default it is loaded with
+    transformers, beside the model's own engine."""
     tau: float = 0.4
     """Temperature of the weights exp(reward / tau) [0.4]."""
     keep: Keep = "all"
@@ -73,6 +79,8 @@ def train(config: RiseConfig) -> dict[str, Metrics]:
     """Runs the recipe and returns the rows of its table."""
     if min(config.iterations, config.turns, config.width, config.window or 1) < 1:
         raise ValueError("iterations, turns, width and window are at least 1")
+    if config.teacher_base_url and not config.teacher:
+        raise ValueError("--teacher-base-url needs --teacher, the name of the model there")
     return run_recipe(Rise, config)
 
 
@@ -122,15 +130,22 @@ class Rise(Recipe):
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
         with progress_bar(f"iteration {k}: sampling", k + 1) as bar:
             unroll(engine, conversations, sampling, k, self.window, bar.advance)
-            teacher = TransformersEngine.load(config.teacher) if config.teacher else engine
             width = 1 if config.teacher else config.width
-            improve(teacher, conversations, sampling, width, self.window)
+            with self.teacher(engine) as teacher:
+                improve(teacher, conversations, sampling, width, self.window)
             bar.advance()
         return [
             example
             for conversation in conversations
             for example in examples(conversation.episode, config.tau, config.keep, self.window)
         ]
+
+    def teacher(self, engine: Engine) -> AbstractContextManager[Engine]:
+        """What writes the improved turns: the model itself, in `engine`, or another model."""
+        teacher, url = self.config.teacher, self.config.teacher_base_url
+        if not teacher:
+            return nullcontext(engine)
+        return closing(make_engine("server" if url else "transformers", teacher, base_url=url))
 
     def introspect(self, title: str, model: str | Path, name: str) -> str:
         """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""

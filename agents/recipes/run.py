@@ -78,7 +78,8 @@ class Run:
                 "another folder with --output"
             )
         before = json.loads(path.read_text())
-        changed = [k for k in self.config if before.get(k) != self.config[k] and k != "resume"]
+        # An option that is newer than the run has a default that does what was done before.
+        changed = [k for k, v in self.config.items() if before.get(k, v) != v and k != "resume"]
         if changed:
             raise ValueError(
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "

@@ -18,7 +18,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from agents.engines import Sampling, TransformersEngine
+from agents.engines import Sampling
 from agents.evaluate import play
 from agents.files import write_json
 from agents.meter import MeteredEngine
@@ -123,12 +123,11 @@ class Score(Recipe):
         path = self.run.directory / name / "attempts.json"
 
         def sample(folder: Path) -> dict[str, Any]:
-            engine = MeteredEngine(TransformersEngine.load(self.base))
-            pg = self.config.stage2
+            pg, title = self.config.stage2, "off-line first attempts"
             sampling = Sampling(pg.temperature, 1.0, pg.max_new_tokens)
-            played = play(
-                engine, chosen, sampling, "off-line first attempts", 1, PROTOCOL, self.config.seed
-            )
+            with self.engine(self.base) as loaded:
+                engine = MeteredEngine(loaded)
+                played = play(engine, chosen, sampling, title, 1, PROTOCOL, self.config.seed)
             write_json(path, {e.problem.id: e.final.text for e in played})
             return {"attempts": len(played), "generated": engine.generated}
 

@@ -22,7 +22,7 @@ import torch
 
 from agents.callbacks import TrackTraining, TrainingBar
 from agents.chat import ChatFormat
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.engines import Engine, Sampling
 from agents.environments import Tool, with_tool
 from agents.meter import MeteredEngine, TokenCount
 from agents.preference import PreferenceConfig, dpo_steps, prefer
@@ -190,13 +190,14 @@ class SelfRewarding(Recipe):
         def work(folder: Path) -> dict[str, Any]:
             torch.manual_seed(seed)
             problems = self.train_source.take(config.problems, seed)
-            engine = MeteredEngine(TransformersEngine.load(model))
             rules = Rules(self.protocol, make_reward(self.config.reward), self.attempts)
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-            with progress_bar(f"{name}: sampling", 1 + self.attempts) as bar:
+            bar = progress_bar(f"{name}: sampling", 1 + self.attempts)
+            with self.engine(model) as loaded, bar as shown:
+                engine = MeteredEngine(loaded)
                 begun = first_attempts(engine, problems, rules, sampling)
-                bar.advance()
-                played = play_on(engine, begun, rules, config.responses, sampling, bar.advance)
+                shown.advance()
+                played = play_on(engine, begun, rules, config.responses, sampling, shown.advance)
             self.show_episodes(name, [group[0].episode for group in played[:8]], 0)
             rng = random.Random(seed)
             pairs = [

@@ -1,0 +1,115 @@
+"""Keys and values of token sequences, so that nothing is read twice (transformers)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+Ids = tuple[int, ...]
+
+
+class PrefixCache:
+    """Keys and values of sequences, found by the longest prefix that is known.
+
+    A conversation's next prompt begins with its last one and what was generated there. What comes
+    later has no influence on a token's keys and values, so any common prefix can be used. Sequences
+    that others begin with are not kept apart, and those used longest ago make room for new ones.
+
+    Args:
+        limit: Greatest size, in bytes.
+
+    Attributes:
+        size: Present size, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.size = limit, 0
+        # By age, each of shape (2 * layers, heads, tokens, head size).
+        self._states: OrderedDict[Ids, torch.Tensor] = OrderedDict()
+        # In lexicographic order, where a sequence's neighbours share the longest prefixes with it.
+        self._sorted: list[Ids] = []
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._states.clear()
+        self._sorted.clear()
+        self.size = 0
+
+    def recall(self, prompts: Sequence[Ids]) -> DynamicCache | None:
+        """What is known of `prompts`, for a batch in which they are padded on the left.
+
+        Returns:
+            A cache of as many columns as need not be read in any row; None if there are none.
+        """
+        found = [self._longest(prompt) for prompt in prompts]
+        unread = max(len(prompt) - known for prompt, (known, _) in zip(prompts, found, strict=True))
+        columns = max(map(len, prompts)) - unread
+        example = next((states for _, states in found if states is not None), None)
+        if columns == 0 or example is None:
+            return None
+        layers, heads, _, size = example.shape
+        batch = example.new_zeros(layers, len(prompts), heads, columns, size)
+        for row, (prompt, (_, states)) in enumerate(zip(prompts, found, strict=True)):
+            known = len(prompt) - unread
+            if states is not None and known > 0:
+                batch[:, row, :, columns - known :] = states[:, :, :known]
+        return DynamicCache(list(zip(batch[0::2], batch[1::2], strict=True)))
+
+    def keep(self, rows: Sequence[tuple[int, Ids]], cache: Any) -> None:
+        """Copies what a batch's cache holds.
+
+        Args:
+            rows: Of every row of the batch, the column that it starts in and its ids.
+            cache: A cache for which `is_plain` holds; it may lack the last ids.
+        """
+        columns = cache.get_seq_length()
+        tensors = [t for layer in cache.layers for t in (layer.keys, layer.values)]
+        for row, (start, ids) in enumerate(rows):
+            ids = ids[: columns - start]
+            at = bisect_left(self._sorted, ids)
+            if at < len(self._sorted) and self._sorted[at][: len(ids)] == ids:
+                continue
+            while at and self._sorted[at - 1] == ids[: len(self._sorted[at - 1])]:
+                at -= 1
+                self._drop(self._sorted[at])
+            self._sorted.insert(at, ids)
+            self._states[ids] = torch.stack([t[row, :, start : start + len(ids)] for t in tensors])
+            self.size += self._states[ids].nbytes
+        while self.size > self.limit:
+            self._drop(next(iter(self._states)))
+
+    def _longest(self, prompt: Ids) -> tuple[int, torch.Tensor | None]:
+        """Length and states of the longest known prefix; the last id is always to be read."""
+        at = bisect_left(self._sorted, prompt)
+        near = [(_common(ids, prompt), ids) for ids in self._sorted[max(at - 1, 0) : at + 1]]
+        known, ids = max(near, default=(0, ()))
+        if not known:
+            return 0, None
+        self._states.move_to_end(ids)
+        return min(known, len(prompt) - 1), self._states[ids]
+
+    def _drop(self, ids: Ids) -> None:
+        self._sorted.pop(bisect_left(self._sorted, ids))
+        self.size -= self._states.pop(ids).nbytes
+
+
+def is_plain(cache: Any) -> bool:
+    """Whether every layer keeps all tokens: no sliding window, no recurrent state."""
+    layers = getattr(cache, "layers", [])
+    return (
+        bool(layers)
+        and all(type(layer) is DynamicLayer for layer in layers)
+        and len({t.shape for layer in layers for t in (layer.keys, layer.values)}) == 1
+    )
+
+
+def _common(a: Ids, b: Ids) -> int:
+    """Length of the longest common prefix."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))
