@@ -82,8 +82,8 @@ class PrefixCache:
             self._sorted.insert(at, ids)
             self._states[ids] = torch.stack([t[row, :, start : start + len(ids)] for t in tensors])
             self.size += self._states[ids].nbytes
-        while self.size > self.limit:
-            self._drop(next(iter(self._states)))
+            while self.size > self.limit:
+                self._drop(next(iter(self._states)))
 
     def _longest(self, prompt: Ids) -> tuple[int, torch.Tensor | None]:
         """Length and states of the longest known prefix; the last id is always to be read."""
@@ -101,13 +101,11 @@ class PrefixCache:
 
 
 def is_plain(cache: Any) -> bool:
-    """Whether every layer keeps all tokens: no sliding window, no recurrent state."""
+    """Whether all layers are alike and keep all tokens: no sliding window, no recurrent state."""
     layers = getattr(cache, "layers", [])
-    return (
-        bool(layers)
-        and all(type(layer) is DynamicLayer for layer in layers)
-        and len({t.shape for layer in layers for t in (layer.keys, layer.values)}) == 1
-    )
+    if not all(type(layer) is DynamicLayer for layer in layers):
+        return False
+    return len({(t.shape, t.device) for layer in layers for t in (layer.keys, layer.values)}) == 1
 
 
 def _common(a: Ids, b: Ids) -> int:
