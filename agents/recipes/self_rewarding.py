@@ -79,7 +79,9 @@ class SelfRewardingConfig(RecipeConfig):
     """Stage 2 by DPO: rounds of sampling and training [5 in one stream, 1 in the chat]."""
     pairs: TrajectoryConfig = field(default_factory=TrajectoryConfig)
     """Stage 2 by DPO: sampling and pairing."""
-    dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
+    dpo: PreferenceConfig = field(
+        default_factory=lambda: PreferenceConfig(learning_rate=1e-4, epochs=2.0)
+    )
     """Stage 2 by DPO: learning [learning rate 2e-7, batch 32, beta 0.1 or 0.5, with and without
     nll]; the reference is the model after the warm-up throughout."""
 
