@@ -59,8 +59,8 @@ class SelfRewardingConfig(RecipeConfig):
     """The run's folder."""
     protocol: str = "default"
     """Format. default: the verdict is a [VERIFY] line. yes_no: the two-turn chat, whose verdict is
-    the answer to a question; the bundled model spells it out and wants 128 tokens per turn. Or
-    module:attribute."""
+    the answer to a question; the bundled model has to spell it out and wants 128 tokens per turn
+    and a longer warm-up. Or module:attribute."""
     max_attempts: int | None = None
     """Attempts per episode; by default 2 where the verdict answers a question [2], else 3, one more
     than in the demonstrations and in the paper."""
@@ -80,7 +80,9 @@ class SelfRewardingConfig(RecipeConfig):
     """Stage 2 by DPO: rounds of sampling and training [5 in one stream, 1 in the chat]."""
     pairs: TrajectoryConfig = field(default_factory=TrajectoryConfig)
     """Stage 2 by DPO: sampling and pairing."""
-    dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
+    dpo: PreferenceConfig = field(
+        default_factory=lambda: PreferenceConfig(learning_rate=1e-4, epochs=2.0)
+    )
     """Stage 2 by DPO: learning [learning rate 2e-7, batch 32, beta 0.1 or 0.5, with and without
     nll]; the reference is the model after the warm-up throughout."""
     average: float = 0.0
