@@ -1,6 +1,6 @@
 """Solutions written step by step: proposing steps, judging them in pairs, searching with both.
 
-A step is one line, ``Step n: ...``; the one with a box is the last. The judge is the model itself,
+A step is one line; the one with a box is the last. The judge is the model itself,
 asked which of two next steps is better (Zhang et al. 2025, section 3). Exact solvers of synthetic
 families say what the right next step is; they stand in for the paper's outside teachers.
 """
@@ -30,15 +30,20 @@ Solver = Callable[[Problem, Sequence[str]], str | None]
 
 
 def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
-    """The next step of ``ax+b=c``: first what ax is, then x, by what the first step says."""
+    """The next step of ``ax+b=c``: what ax is, which x makes it so, the answer.
+
+    What the steps before say is taken as it stands, right or wrong.
+    """
     a, b, c = (problem.data[name] for name in "abc")
     if not steps:
-        return f"Step 1: {c}{-b:+d}={c - b}"
-    found = re.search(r"=(-?\d{1,9})$", steps[0]) if len(steps) == 1 else None
-    if found is None or int(found[1]) % a:
-        return None
-    product = int(found[1])
-    return f"Step 2: {product}/{a}={product // a}, \\boxed{{{product // a}}}"
+        return f"{c}{-b:+d}={c - b}"
+    if len(steps) == 1:
+        found = re.search(r"=(-?\d{1,9})$", steps[0])
+        if found is None or int(found[1]) % a:
+            return None
+        return f"{a}*{int(found[1]) // a}={found[1]}"
+    found = re.search(r"^\d{1,9}\*(-?\d{1,9})=", steps[1]) if len(steps) == 2 else None
+    return f"\\boxed{{{found[1]}}}" if found else None
 
 
 SOLVERS: dict[str, Solver] = {"synthetic:linear": linear_step}

@@ -6,7 +6,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
-from test_process import EQUATION, ONE, TWO, Solver, chat_of
+from test_process import EQUATION, LAST, ONE, Solver, chat_of
 
 import srenv
 from agents.credit import reward_array
@@ -18,8 +18,8 @@ from agents.stepwise import written
 from agents.trainer import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from srenv.rewards import make_reward
 
-WRONG_ONE, WRONG_TWO = "Step 1: 365-43=332", "Step 2: 322/7=45, \\boxed{45}"
-RIGHT = {ONE, TWO}
+WRONG_ONE, WRONG_LAST = "365-43=332", "\\boxed{45}"
+RIGHT = {ONE, LAST}
 
 
 def judge_of(untrained, prefers=lambda a, b: a in RIGHT):
@@ -29,7 +29,8 @@ def judge_of(untrained, prefers=lambda a, b: a in RIGHT):
 def group():
     """Three attempts at one problem: right, wrong in its second step, wrong from the first."""
     return [
-        written(EQUATION, steps) for steps in ([ONE, TWO], [ONE, WRONG_TWO], [WRONG_ONE, WRONG_TWO])
+        written(EQUATION, steps)
+        for steps in ([ONE, LAST], [ONE, WRONG_LAST], [WRONG_ONE, WRONG_LAST])
     ]
 
 
@@ -41,7 +42,7 @@ def test_a_step_is_paid_for_how_it_fares_among_its_rivals(untrained):
 
 
 def test_with_three_rivals_the_lead_is_a_share(untrained):
-    order = ["Step 1: a", "Step 1: b", "Step 1: c"]
+    order = ["a", "b", "c"]
     engine = judge_of(untrained, lambda a, b: order.index(a) < order.index(b))
     episodes = [written(EQUATION, [step]) for step in (order[1], order[0], order[0], order[2])]
     assert judged_steps(engine, episodes, 40) == [0.0, 1.0, 1.0, -1.0]
@@ -128,6 +129,7 @@ def test_the_process_recipe_trains_m1_with_it_when_asked(tmp_path, monkeypatch):
         "imitate": lambda self, name, *rest: Path(name),
         "evaluate": lambda self, *rest, **named: None,
         "measure": lambda self, title, model: measured.append((title, str(model))),
+        "measure_judge": lambda self, title, model: None,
         "reinforce": lambda self, *rest: calls.append(rest) or Path("paid"),
         "majority": lambda self, result: None,
         "report": lambda self, result: result,

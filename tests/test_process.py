@@ -32,7 +32,7 @@ LINEAR = srenv.load_problems("synthetic:linear", "train")
 EQUATION = srenv.Problem(
     "p", "Solve 7x+43=365 for x.", "46", "test", data={"a": 7, "b": 43, "c": 365}
 )
-ONE, TWO = "Step 1: 365-43=322", "Step 2: 322/7=46, \\boxed{46}"
+ONE, TWO, LAST = "365-43=322", "7*46=322", "\\boxed{46}"
 
 
 def chat_of(folder):
@@ -65,29 +65,33 @@ class Solver:
 def test_exact_solutions_are_right_and_single_steps_follow_what_was_written():
     for problem in LINEAR.take(50):
         steps = solution(problem, linear_step)
-        assert len(steps) == 2
+        assert len(steps) == 3
         assert written(problem, steps).final.correct
-    assert solution(EQUATION, linear_step) == [ONE, TWO]
-    # After a wrong first step the right second one divides what stands there, if that goes.
-    assert linear_step(EQUATION, ["Step 1: 365-43=329"]).endswith("\\boxed{47}")
-    assert linear_step(EQUATION, ["Step 1: 365-43=323"]) is None
+    assert solution(EQUATION, linear_step) == [ONE, TWO, LAST]
+    # After a wrong step the right next one goes on from what stands there, if that goes.
+    assert linear_step(EQUATION, ["365-43=329"]) == "7*47=329"
+    assert linear_step(EQUATION, ["365-43=323"]) is None
     assert linear_step(EQUATION, ["what"]) is None
-    assert linear_step(EQUATION, [ONE, TWO]) is None
+    assert linear_step(EQUATION, [ONE, "7*45=315"]) == "\\boxed{45}"
+    assert linear_step(EQUATION, [ONE, "what"]) is None
+    assert linear_step(EQUATION, [ONE, TWO, LAST]) is None
 
 
 def test_steps_are_cut_at_the_line_and_proposed_once(untrained):
-    engine = Solver(chat_of(untrained), [f"{ONE}\n{TWO}", ONE, "Step 1: 3"], None)
-    assert propose_steps(engine, [EQUATION], [[]], 3, Sampling()) == [[ONE, "Step 1: 3"]]
+    engine = Solver(chat_of(untrained), [f"{ONE}\n{LAST}", ONE, "3"], None)
+    assert propose_steps(engine, [EQUATION], [[]], 3, Sampling()) == [[ONE, "3"]]
 
 
 def test_the_search_takes_what_the_judge_prefers(untrained):
-    wrong = "Step 1: 365-43=332"
-    engine = Solver(chat_of(untrained), [wrong, ONE, wrong, TWO, TWO, TWO], lambda a, b: a == ONE)
+    wrong = "365-43=332"
+    engine = Solver(
+        chat_of(untrained), [wrong, ONE, wrong, LAST, LAST, LAST], lambda a, b: a == ONE
+    )
     levels = []
     (found,) = search(
         engine, [EQUATION], Sampling(), 3, 4, on_level=lambda: levels.append(engine.judged)
     )
-    assert found.steps == [ONE, TWO]
+    assert found.steps == [ONE, LAST]
     assert finished(found.steps)
     assert (found.pairs[0].best, found.pairs[0].worst) == (ONE, wrong)
     # On the last step all samples agreed: nothing to judge, nothing to prefer.
@@ -96,10 +100,10 @@ def test_the_search_takes_what_the_judge_prefers(untrained):
 
 
 def test_a_judge_who_always_says_a_prefers_nothing(untrained):
-    engine = Solver(chat_of(untrained), [ONE, "Step 1: 1"] * 2, lambda a, b: True)
+    engine = Solver(chat_of(untrained), [ONE, "1"] * 2, lambda a, b: True)
     (found,) = search(engine, [EQUATION], Sampling(), 2, 2)
     assert (found.steps, found.rollbacks) == ([], 2)
-    engine = Solver(chat_of(untrained), [ONE, "Step 1: 1"], lambda a, b: True)
+    engine = Solver(chat_of(untrained), [ONE, "1"], lambda a, b: True)
     (found,) = search(engine, [EQUATION], Sampling(), 2, 1, both_orders=False)
     assert found.steps == [ONE]
 
@@ -125,12 +129,12 @@ def test_judgements_are_read_from_the_end(untrained):
 def test_context_and_step_are_the_tokens_of_the_demonstration(untrained):
     """What DPO prefers stands exactly where imitation has put it."""
     engine = Solver(chat_of(untrained), [], None)
-    episode = written(EQUATION, [ONE, TWO])
+    episode = written(EQUATION, [ONE, LAST])
     demonstration = process.Demonstration(episode, process.WHOLE, "reasoning")
     whole = tokenise(demonstration, engine.chat)["input_ids"]
     opening = context_ids(engine.chat, EQUATION, [])
-    assert opening + step_ids(engine.chat, ONE) + step_ids(engine.chat, TWO) == whole
-    assert context_ids(engine.chat, EQUATION, [ONE]) + step_ids(engine.chat, TWO) == whole
+    assert opening + step_ids(engine.chat, ONE) + step_ids(engine.chat, LAST) == whole
+    assert context_ids(engine.chat, EQUATION, [ONE]) + step_ids(engine.chat, LAST) == whole
 
 
 def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
@@ -140,7 +144,7 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
     pair = Preference(
         context_ids(engine.chat, EQUATION, []),
         step_ids(engine.chat, ONE),
-        step_ids(engine.chat, "Step 1: 1"),
+        step_ids(engine.chat, "1"),
     )
 
     def margin(folder):
@@ -162,11 +166,11 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
 
 def test_judging_data_show_each_pair_in_both_orders(tmp_path):
     recipe = process.Process.__new__(process.Process)
-    found = recipe.answers(Question(EQUATION, (ONE,), TWO, "Step 2: 322/7=45"))
+    found = recipe.answers(Question(EQUATION, (ONE,), TWO, "7*45=322"))
     first, second = (d.episode for d in found)
     assert first.turns[0].text == f"{TWO}\n[[A]]"
     assert second.turns[0].text == f"{TWO}\n[[B]]"
-    assert "[A] Step 2: 322/7=45\n[B] Step 2: 322/7=46" in second.messages[0]["content"]
+    assert "[A] 7*45=322\n[B] 7*46=322" in second.messages[0]["content"]
     assert all(ONE in e.messages[0]["content"] for e in (first, second))
 
 

@@ -4,7 +4,7 @@ import itertools
 import json
 import random
 import re
-from types import SimpleNamespace
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ import srenv
 from agents.chat import ChatFormat
 from agents.engines import Generation, Sampling
 from agents.preference import Preference, PreferenceConfig, TokenDPOTrainer, dpo_config
-from agents.recipes import self_rewarding
+from agents.recipes import base, self_rewarding
 from agents.recipes.self_rewarding import WARM, SelfRewarding, SelfRewardingConfig
 from agents.sft import Demonstration, SftConfig
 from agents.trajectory_pairs import (
@@ -344,13 +344,17 @@ def test_self_rewarding_by_dpo_runs_through(untrained, chat, tmp_path, monkeypat
         learned.append((str(model), len(preferences), str(rest[-1])))
         return prefer(model, output, preferences, *rest)
 
-    prefer = self_rewarding.prefer
-    monkeypatch.setattr(self_rewarding, "prefer", spy)
+    def preferences(*rest):
+        # It makes the pairs; rows are measured with the model that is being trained.
+        with monkeypatch.context() as inner:
+            inner.setattr(SelfRewarding, "engine", lambda self, model: nullcontext(guesser))
+            return make_preferences(*rest)
+
+    prefer, make_preferences = base.prefer, SelfRewarding.preferences
+    monkeypatch.setattr(base, "prefer", spy)
+    monkeypatch.setattr(SelfRewarding, "preferences", preferences)
     monkeypatch.setattr(SelfRewarding, "sample", demonstrations)
     guesser = Guesser(chat, PROTOCOLS[protocol])
-    # It makes the pairs; rows are measured with the model that is being trained.
-    loader = SimpleNamespace(load=lambda model: guesser)
-    monkeypatch.setattr(self_rewarding, "TransformersEngine", loader)
     metrics = self_rewarding.train(short(untrained, tmp_path, protocol=protocol))
     assert list(metrics)[-3:] == [WARM, "after DPO 1", "after DPO 2"]
     pairs = [read_pairs(tmp_path / f"dpo_{k}_pairs" / "pairs.jsonl") for k in (1, 2)]
@@ -385,7 +389,7 @@ def test_dpo_ends_early_where_there_is_nothing_to_prefer(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "preferences", lambda name, *_: (tmp_path / name, next(numbers)))
     monkeypatch.setattr(recipe, "learn", lambda name, *_: tmp_path / name)
     monkeypatch.setattr(recipe, "measure", lambda *_: None)
-    assert recipe.multi_turn_dpo(tmp_path / "warm") == "after DPO 1"
+    assert recipe.multi_turn_dpo(tmp_path / "warm") == ("after DPO 1", tmp_path / "dpo_1")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from agents.evaluate import equal_votes, play, vote
 from agents.files import write_json
 from agents.meter import MeteredEngine, TokenCount
 from agents.plots import plot_summary
+from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
 from agents.processes import is_main
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
@@ -255,6 +256,26 @@ class Recipe:
                     callbacks,
                     reference,
                 )
+            self.tracker.checkpoint(name, final)
+            return {"model": str(final), **count.spent}
+
+        return Path(self.run.stage(name, work, everywhere=True)["model"])
+
+    def prefer(
+        self,
+        name: str,
+        model: str | Path,
+        load: Callable[[], Sequence[Preference]],
+        config: PreferenceConfig,
+        reference: str | Path | None = None,
+    ) -> Path:
+        """A stage of DPO from `model`, its own reference by default; returns the new folder."""
+
+        def work(folder: Path) -> dict[str, Any]:
+            data, count = load(), TokenCount()
+            with progress_bar(f"{name}: DPO", dpo_steps(config, len(data))) as bar:
+                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
+                final = prefer(model, folder, data, config, self.config.seed, callbacks, reference)
             self.tracker.checkpoint(name, final)
             return {"model": str(final), **count.spent}
 

@@ -101,6 +101,7 @@ class ExternalVerifier(Recipe):
         config = self.config
 
         def work(engine: Engine) -> list[Episode]:
+            # By transformers whatever --engine says: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier)
             meter = MeteredEngine(second)
             with progress_bar(f"evaluate: {title}", config.max_attempts) as bar:

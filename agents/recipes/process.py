@@ -21,12 +21,11 @@ from typing import Any
 
 import torch
 
-from agents.callbacks import TrackTraining, TrainingBar
 from agents.chat import ChatFormat
 from agents.engines import Engine, Sampling
 from agents.files import write_json
-from agents.meter import MeteredEngine, TokenCount
-from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
+from agents.meter import MeteredEngine
+from agents.preference import Preference, PreferenceConfig
 from agents.progress import console, progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.sft import Demonstration, SftConfig
@@ -77,7 +76,7 @@ class ProcessConfig(RecipeConfig):
     """Judge each pair in both orders [not said]; see `agents.steps`."""
     temperature: float = 1.0
     """Of candidate steps [0.5]."""
-    sft: SftConfig = field(default_factory=lambda: SftConfig(epochs=4, learning_rate=5e-4))
+    sft: SftConfig = field(default_factory=lambda: SftConfig(epochs=4, learning_rate=1e-3))
     """Teaching M1, and before it the model whose steps are judged [3 epochs]."""
     dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
     """Step-wise DPO, in each round."""
@@ -123,6 +122,7 @@ class Process(Recipe):
         reasoner = self.imitate("reasoning", self.base, data, config.sft)
         data = self.collect("judging_data", reasoner, self.questions)
         model = self.imitate("m1", self.base, data, config.sft)
+        self.measure_judge("base", self.base)
         self.measure("M1", model)
         if config.pg.steps:
             self.measure("M1-PG", self.paid(model))
@@ -221,25 +221,20 @@ class Process(Recipe):
 
     def learn(self, name: str, model: str | Path, pairs: Path) -> Path:
         """A stage of step-wise DPO; returns the new model's folder."""
-        config = self.config
 
-        def work(folder: Path) -> dict[str, Any]:
-            chat, count = ChatFormat.load(str(model)), TokenCount()
-            data = [
+        def load() -> list[Preference]:
+            chat = ChatFormat.load(str(model))
+            stored = json.loads(pairs.read_text(encoding="utf-8"))
+            return [
                 Preference(
                     context_ids(chat, self.train_source.find(problem), context),
                     step_ids(chat, best),
                     step_ids(chat, worst),
                 )
-                for problem, context, best, worst in json.loads(pairs.read_text(encoding="utf-8"))
+                for problem, context, best, worst in stored
             ]
-            with progress_bar(f"{name}: step-wise DPO", dpo_steps(config.dpo, len(data))) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
-                final = prefer(model, folder, data, config.dpo, config.seed, callbacks)
-            self.tracker.checkpoint(name, final)
-            return {"model": str(final), **count.spent}
 
-        return Path(self.run.stage(name, work, everywhere=True)["model"])
+        return self.prefer(name, model, load, self.config.dpo)
 
     def paid(self, model: str | Path) -> Path:
         """Policy gradient in which the model's own judgement of its steps is a reward term."""
@@ -266,7 +261,12 @@ class Process(Recipe):
             ]
 
         self.row(f"{title}, step search", model, f"{name}_search", play)
-        result = self.run.stage(f"evaluate_{name}_judge", lambda _: self.judged(model))
+        self.measure_judge(title, model)
+
+    def measure_judge(self, title: str, model: str | Path) -> None:
+        """A stage that measures a model as a judge."""
+        name = f"evaluate_{title.lower()}_judge"
+        result = self.run.stage(name, lambda _: self.judged(model))
         console.print(
             f"{title} as a judge of {result['pairs']} held-out pairs: "
             f"{100 * result['accuracy']:.1f} % right, {100 * result['consistent']:.1f} % alike in "

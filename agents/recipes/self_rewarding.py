@@ -20,12 +20,11 @@ from typing import Any, Literal
 
 import torch
 
-from agents.callbacks import TrackTraining, TrainingBar
 from agents.chat import ChatFormat
 from agents.engines import Engine, Sampling
 from agents.environments import Tool, with_tool
-from agents.meter import MeteredEngine, TokenCount
-from agents.preference import PreferenceConfig, dpo_steps, prefer
+from agents.meter import MeteredEngine
+from agents.preference import Preference, PreferenceConfig
 from agents.progress import console, progress_bar
 from agents.recipes.base import BASE, MAJORITY, REVISED, Recipe, RecipeConfig, run_recipe
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, sample_demonstrations
@@ -217,17 +216,11 @@ class SelfRewarding(Recipe):
 
     def learn(self, name: str, model: Path, pairs: Path, reference: Path) -> Path:
         """A stage of DPO; returns the new model's folder."""
-        config = self.config
 
-        def work(folder: Path) -> dict[str, Any]:
-            data, count = [pair.preference for pair in read_pairs(pairs)], TokenCount()
-            with progress_bar(f"{name}: multi-turn DPO", dpo_steps(config.dpo, len(data))) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
-                final = prefer(model, folder, data, config.dpo, config.seed, callbacks, reference)
-            self.tracker.checkpoint(name, final)
-            return {"model": str(final), **count.spent}
+        def load() -> list[Preference]:
+            return [pair.preference for pair in read_pairs(pairs)]
 
-        return Path(self.run.stage(name, work, everywhere=True)["model"])
+        return self.prefer(name, model, load, self.config.dpo, reference)
 
     def measure(self, title: str, model: Path, name: str) -> None:
         """A row of the table, in the format that is trained."""
