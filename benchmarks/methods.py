@@ -28,6 +28,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from agents.plots import accuracy_per_turn, reliability
 from agents.recipes import find_recipe
@@ -390,6 +391,9 @@ def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
         ylabel="accuracy",
         title="Accuracy against tokens",
     )
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
 
