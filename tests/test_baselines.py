@@ -207,8 +207,9 @@ def test_the_options_of_every_method_fit_its_recipe(tmp_path):
     for method in methods.METHODS.values():
         config = find_recipe(method.recipe)[1](**method.options)
         for stage in ("pg", "stage1", "stage2"):
-            if hasattr(config, stage):
-                grpo_config(getattr(config, stage), tmp_path, 0)
+            options = getattr(config, stage, None)
+            if isinstance(options, PolicyGradientConfig):
+                grpo_config(options, tmp_path, 0)
         if hasattr(config, "reward"):
             srenv.make_reward(config.reward)
 

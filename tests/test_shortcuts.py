@@ -10,6 +10,7 @@ from srenv.conversation import _REMEMBERED, Conversation, Rules
 from srenv.problems import check_batch
 from srenv.rewards import PRESETS
 
+ASKING = srenv.protocol.PROTOCOLS["yes_no"]
 PIECES = [
     "\\boxed{", "\\fbox{", "\\boxed {", "}", "{", "\\", "\\\\", "\\}", "12", "-3", " ", "\n", "x",
     "box", "<think>", "</think>", "think>", "<", "[VERIFY] correct", "[VERIFY] wrong",
@@ -26,13 +27,16 @@ PIECES = [
 @example("<think>\\boxed{1}\n[VERIFY] wrong")
 @example("\\boxed{a \\boxed{1}\n[VERIFY] wrong")
 def test_the_usual_turn_is_parsed_as_any_other(text):
-    protocol = srenv.Protocol()
-    quick = srenv.protocol._usual(text)
-    if quick is None:
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(srenv.protocol, "_usual", lambda text: None)
-        assert protocol.parse(text) == quick
+    for protocol, wording in (
+        (srenv.Protocol(), text),
+        (ASKING, text.replace("[VERIFY] correct", f"{ASKING.question} Yes")),
+    ):
+        quick = srenv.protocol._usual(wording, protocol._form)
+        if quick is None:
+            continue
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(srenv.protocol, "_usual", lambda *_: None)
+            assert protocol.parse(wording) == quick
 
 
 def test_usual_turns_are_indeed_parsed_at_a_glance():
@@ -40,7 +44,10 @@ def test_usual_turns_are_indeed_parsed_at_a_glance():
         "I add: 2+2=4.\n\\boxed{4}\n[VERIFY] correct",
         "\\frac{1}{2} of 8 is \\boxed{4}. Check: fine.\n[VERIFY] wrong (0.9)\n",
     ):
-        assert srenv.protocol._usual(text) is not None
+        protocol = srenv.Protocol()
+        assert srenv.protocol._usual(text, protocol._form) is not None
+        asked = ASKING.phrase(text)
+        assert srenv.protocol._usual(asked, ASKING._form) is not None
 
 
 NUMBERS = st.one_of(

@@ -16,19 +16,11 @@ from agents.engines import Engine, Sampling
 from agents.engines.choose import EngineName, choose, stage_engine
 from agents.environments import Tool, environment_factory
 from agents.evaluate import equal_votes, play, vote
-from agents.files import write_json
 from agents.meter import MeteredEngine, TokenCount
-from agents.plots import plot_summary
 from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
-from agents.processes import is_main
 from agents.progress import console, progress_bar
+from agents.recipes.results import write_results
 from agents.recipes.run import Run
-from agents.report import (
-    markdown_table,
-    metrics_to_json,
-    second_model_lines,
-    terminal_table,
-)
 from agents.rollout import EnvFactory
 from agents.sft import (
     Demonstration,
@@ -42,7 +34,7 @@ from agents.tiny import TINY, model_path
 from agents.tracking import ReportTo, Tracker
 from agents.trainer import PolicyGradientConfig, train_policy
 from srenv.episode import Episode, Problem, write_episodes
-from srenv.metrics import Metrics, Outcomes, measure
+from srenv.metrics import Metrics, Outcomes
 from srenv.rewards import make_reward
 from srenv.rows import Row
 
@@ -316,36 +308,10 @@ class Recipe:
 
     def report(self, result: str) -> dict[str, Metrics]:
         """Writes and shows the table, the figure and the summary."""
-        before = {title: self.rows[title] for title in (BASE, REVISED, MAJORITY)}
-        data = {title: row.outcomes() for title, row in {**before, **self.rows}.items()}
-        metrics = {title: measure(row) for title, row in data.items()}
-        if not is_main():
-            return metrics
-        folder = self.run.directory
-        summary = {
-            "config": self.run.config,
-            "result": result,
-            "spent": self.run.spent,
-            "second_models": self.second_models,
-            "episodes": {t: [r.episodes.name, r.reading] for t, r in self.rows.items()},
-            "rows": {title: metrics_to_json(row) for title, row in metrics.items()},
-        }
-        files = [write_json(folder / "summary.json", summary), folder / "table.md"]
-        further = second_model_lines(self.second_models)
-        files[1].write_text("\n".join([markdown_table(metrics), *further]), encoding="utf-8")
-        shown = {t: row for t, row in data.items() if t not in (REVISED, MAJORITY)}
-        files.append(plot_summary(folder / "figures" / "self_correction.png", shown))
-        for title, row in metrics.items():
-            stage = "evaluation/" + title.replace(" ", "_").replace(",", "")
-            self.tracker.log(stage, {k: e.value for k, e in row.items()})
-        self.tracker.figure("figures/self_correction", files[-1])
-        console.print(terminal_table(metrics, f"{self.config.model} on {self.config.problems}"))
-        for line in further:
-            console.print(line, highlight=False)
-        files += [*sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
-        files += [folder / "config.json", *folder.glob("wandb"), *folder.glob("tensorboard")]
-        console.print("wrote " + "\n      ".join(str(file) for file in files), soft_wrap=True)
-        return metrics
+        first = {title: self.rows[title] for title in (BASE, REVISED, MAJORITY)}
+        rows = {**first, **self.rows}
+        plotted = [title for title in rows if title not in (REVISED, MAJORITY)]
+        return write_results(self.run, self.tracker, rows, result, plotted, self.second_models)
 
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
