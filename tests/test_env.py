@@ -190,7 +190,7 @@ def test_ansi_shows_the_conversation():
 
 def test_import_is_light():
     code = (
-        "import sys, time, gymnasium, rich\n"
+        "import sys, time, gymnasium\n"
         "start = time.process_time()\n"
         "import srenv\n"
         "cost = time.process_time() - start\n"

@@ -14,7 +14,6 @@ from contextvars import ContextVar
 from functools import lru_cache
 
 from srenv.verifier import symbolic
-from srenv.verifier.decide import decide
 from srenv.verifier.judgement import Decision, Judgement
 from srenv.verifier.pool import POOL_SIZE
 
@@ -119,6 +118,9 @@ def _kept(gold: str, answer: str) -> Decision:
 
 def _guarded(gold: str, answer: str) -> Decision:
     """Decide a pair; a fault of ours, on text that nobody foresaw, must not end a training run."""
+    # Loaded at the first pair that needs it: it would be half of what `import srenv` costs.
+    from srenv.verifier.decide import decide
+
     try:
         return decide(gold, answer, _compare_symbolically)
     except _PostponedError:
