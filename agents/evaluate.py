@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,7 +22,7 @@ from agents.environments import Tool, environment_factory
 from agents.files import to_json, write_json
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
-from agents.report import metrics_to_json, terminal_table
+from agents.report import metrics_from_json, metrics_to_json, terminal_table
 from agents.resume import EpisodeLog
 from agents.rollout import Rollout, rollout
 from agents.tiny import TINY
@@ -165,12 +166,14 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
 
     Raises:
         FileExistsError: The output folder holds another evaluation.
+        FileNotFoundError: There is no such model.
         ValueError: The problems or the sampling are not what they should be.
     """
-    if (config.output / "metrics.json").exists():
-        raise FileExistsError(
-            f"{config.output} holds a finished evaluation; name another folder with --output"
-        )
+    if config.n < 1:
+        raise ValueError(f"-n is {config.n}: an evaluation needs at least one problem")
+    done = config.output / "metrics.json"
+    if done.exists():
+        return _show_again(done, config)
     source = srenv.load_problems(config.problems, config.split)
     n = config.n if source.size is None else min(config.n, source.size)
     if n < config.n:
@@ -184,8 +187,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         config.tokenizer,
         config.patience,
     )
-    # A server may have moved, and may be waited for longer, when its evaluation goes on.
-    Run(config.output, dataclasses.replace(config, base_url=None, patience=0.0), config.resume)
+    _open_run(config)
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
     episodes = play(
@@ -220,6 +222,25 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     _write(config, rows, model)
     for log in logs:
         log.unlink(missing_ok=True)
+    return rows
+
+
+def _open_run(config: EvaluateConfig) -> None:
+    # A server may have moved, and may be waited for longer, when its evaluation goes on.
+    Run(config.output, dataclasses.replace(config, base_url=None, patience=0.0), config.resume)
+
+
+def _show_again(path: Path, config: EvaluateConfig) -> dict[str, Metrics]:
+    """The rows of an evaluation that is finished, if that is the one that is meant."""
+    if not config.resume:
+        raise FileExistsError(
+            f"{config.output} holds a finished evaluation; add --resume to see its table again, "
+            "or name another folder with --output"
+        )
+    _open_run(config)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    rows = {name: metrics_from_json(row) for name, row in record["rows"].items()}
+    console.print(terminal_table(rows, f"{record['config']['model']} on {config.problems}"))
     return rows
 
 

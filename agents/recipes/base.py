@@ -19,6 +19,7 @@ from agents.evaluate import equal_votes, play, vote
 from agents.meter import MeteredEngine, TokenCount
 from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
 from agents.progress import console, progress_bar
+from agents.recipes.check import check_options
 from agents.recipes.results import write_results
 from agents.recipes.run import Run
 from agents.rollout import EnvFactory
@@ -316,6 +317,8 @@ class Recipe:
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     """Runs a recipe, or goes on with it, and returns the rows of its table."""
+    check_options(config)
+    model_path(config.model)
     # A server may have moved when its run goes on.
     run = Run(config.output, replace(config, base_url=None), config.resume)
     name = config.output.name

@@ -126,11 +126,19 @@ class Process(Recipe):
         self.measure("M1", model)
         if config.pg.steps:
             self.measure("M1-PG", self.paid(model))
+        title = "M1"
         for k in range(1, config.iterations + 1):
-            pairs = self.preferences(f"m{k + 1}_pairs", model, k)
+            pairs, count = self.preferences(f"m{k + 1}_pairs", model, k)
+            if not count:
+                console.print(
+                    f"[yellow]{title} preferred no step to another; DPO stops here. "
+                    "More pairs may teach the judge: --judging[/]"
+                )
+                break
+            title = f"M{k + 1}"
             model = self.learn(f"m{k + 1}", model, pairs)
-            self.measure(f"M{k + 1}", model)
-        return f"M{config.iterations + 1}"
+            self.measure(title, model)
+        return title
 
     def solutions(self, engine: Engine | None = None) -> list[Demonstration]:
         """Exact solutions, step by step; no model is needed for them."""
@@ -181,8 +189,12 @@ class Process(Recipe):
             found.append(Demonstration(conversation.episode, WHOLE, "judging"))
         return found
 
-    def preferences(self, name: str, model: str | Path, k: int) -> Path:
-        """A stage that searches with the model's own judgement; returns the file of its pairs."""
+    def preferences(self, name: str, model: str | Path, k: int) -> tuple[Path, int]:
+        """A stage that searches with the model's own judgement.
+
+        Returns:
+            The file of its pairs of steps, and their number.
+        """
         config = self.config
         path = self.run.directory / name / "pairs.json"
 
@@ -201,15 +213,13 @@ class Process(Recipe):
                 for pair in one.pairs
                 if pair is not None
             ]
-            if not pairs:
-                raise RuntimeError(f"{name}: the judge preferred no step; teach it on more pairs")
             write_json(path, pairs)
             rollbacks = sum(one.rollbacks for one in found)
             return {"pairs": len(pairs), "rollbacks": rollbacks, "generated": engine.generated}
 
         stage = self.run.stage(name, work)
         console.print(f"{stage['pairs']} pairs of steps, {stage['rollbacks']} levels rolled back")
-        return path
+        return path, stage["pairs"]
 
     def search(self, engine: Engine, problems: Sequence[Problem], on_level: Any = None) -> Any:
         """Step search with the recipe's options."""

@@ -1,0 +1,35 @@
+"""Refuses options that cannot work, before anything has been done with the others."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import fields
+from typing import Any
+
+from agents.credit import make_estimator
+from agents.lora import lora_config
+from agents.sft import SftConfig
+from agents.trainer import PolicyGradientConfig
+from srenv.rewards import make_reward
+
+
+def check_options(config: Any) -> None:
+    """Looks at the options that a recipe would come to late.
+
+    Raises:
+        ValueError: A reward or an estimator is not known, or a number makes no sense.
+        ImportError: An option needs a package that is not installed.
+    """
+    if config.eval_n < 1:
+        raise ValueError(f"--eval-n is {config.eval_n}: rows need at least one problem")
+    backend = config.report_to
+    if backend != "none" and importlib.util.find_spec(backend) is None:
+        raise ImportError(f'--report-to {backend} needs a package: pip install "srenv[{backend}]"')
+    if hasattr(config, "reward"):
+        make_reward(config.reward)
+    for field in fields(config):
+        stage = getattr(config, field.name)
+        if isinstance(stage, PolicyGradientConfig):
+            make_estimator(stage.estimator, stage.turn_discount)
+        if isinstance(stage, PolicyGradientConfig | SftConfig):
+            lora_config(stage.lora_rank)
