@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,7 +137,7 @@ def prefer(
 
 def dpo_steps(config: PreferenceConfig, pairs: int) -> int:
     """Number of optimiser steps, for progress bars."""
-    return max(1, int(-(-pairs // config.batch_size) * config.epochs))
+    return max(1, math.ceil(-(-pairs // config.batch_size) * config.epochs))
 
 
 def dpo_config(config: PreferenceConfig, output: Path, seed: int) -> DPOConfig:

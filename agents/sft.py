@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +206,7 @@ def weighted_loss(
 
 def sft_steps(config: SftConfig, demonstrations: int) -> int:
     """Number of optimiser steps, for progress bars."""
-    return max(1, int(-(-demonstrations // config.batch_size) * config.epochs))
+    return max(1, math.ceil(-(-demonstrations // config.batch_size) * config.epochs))
 
 
 def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
