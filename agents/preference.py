@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
-from agents.files import last_checkpoint
-from agents.processes import per_process
+from agents.trl_settings import run_trainer, supervised_settings
 
 
 @dataclass(frozen=True)
@@ -128,40 +126,18 @@ def prefer(
         processing_class=AutoTokenizer.from_pretrained(model),
         callbacks=callbacks,
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(output))
+    run_trainer(trainer, output)
     final = output / "final"
     trainer.save_model(str(final))
     return final
 
 
-def dpo_steps(config: PreferenceConfig, pairs: int) -> int:
-    """Number of optimiser steps, for progress bars."""
-    return max(1, math.ceil(-(-pairs // config.batch_size) * config.epochs))
-
-
 def dpo_config(config: PreferenceConfig, output: Path, seed: int) -> DPOConfig:
     """TRL's settings for `config`."""
-    cuda = torch.cuda.is_available()
     return DPOConfig(
-        output_dir=str(output),
+        **supervised_settings(config, "dpo", output, seed),
         beta=config.beta,
         loss_type=["sigmoid", "sft"] if config.nll else ["sigmoid"],
         loss_weights=[1.0, config.nll] if config.nll else None,
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=per_process(config.batch_size, "dpo"),
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
         warmup_steps=5,
-        save_steps=config.save_every,
-        save_total_limit=2,
-        logging_steps=5,
-        seed=seed,
-        bf16=cuda,
-        gradient_checkpointing=cuda,
-        use_cpu=not cuda,
-        max_length=None,
-        include_num_input_tokens_seen="non_padding",
-        report_to="none",  # `agents.tracking` reports, with one run for all stages
-        disable_tqdm=True,  # `agents.progress` shows the bar
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,13 @@ from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    PrinterCallback,
     TrainerCallback,
 )
 from trl import SFTConfig, SFTTrainer
 
 from agents.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
-from agents.files import last_checkpoint
 from agents.lora import lora_config, save_whole
-from agents.processes import per_process
+from agents.trl_settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
 
 
@@ -41,6 +38,12 @@ class Demonstration:
     targets: frozenset[tuple[int, Segment]]
     kind: str
     weight: float = 1.0
+
+
+def whole_turns(*turns: int) -> frozenset[tuple[int, Segment]]:
+    """Targets of a demonstration: these turns with their ends, which are in the verdict."""
+    segments: tuple[Segment, ...] = ("attempt", "verdict")
+    return frozenset((turn, segment) for turn in turns for segment in segments)
 
 
 @dataclass(frozen=True)
@@ -141,8 +144,7 @@ def fine_tune(
         callbacks=callbacks,
         peft_config=lora_config(config.lora_rank),
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(output))
+    run_trainer(trainer, output)
     return save_whole(trainer, output / "final")
 
 
@@ -204,32 +206,11 @@ def weighted_loss(
     return (weights * rows).mean()
 
 
-def sft_steps(config: SftConfig, demonstrations: int) -> int:
-    """Number of optimiser steps, for progress bars."""
-    return max(1, math.ceil(-(-demonstrations // config.batch_size) * config.epochs))
-
-
 def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
     """TRL's settings for `config`."""
-    cuda = torch.cuda.is_available()
     return SFTConfig(
-        output_dir=str(output),
-        num_train_epochs=config.epochs,
-        per_device_train_batch_size=per_process(config.batch_size, "sft"),
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
+        **supervised_settings(config, "sft", output, seed),
         warmup_steps=10,
-        save_steps=config.save_every,
-        save_total_limit=2,
-        logging_steps=5,
-        seed=seed,
-        bf16=cuda,
-        gradient_checkpointing=cuda,
-        use_cpu=not cuda,
-        max_length=None,
         packing=False,
-        include_num_input_tokens_seen="non_padding",
         dataset_kwargs={"skip_prepare_dataset": True},  # ids and labels are ours already
-        report_to="none",  # `agents.tracking` reports, with one run for all stages
-        disable_tqdm=True,  # `agents.progress` shows the bar
     )

@@ -26,7 +26,6 @@ from datasets import Dataset
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    PrinterCallback,
     TrainerCallback,
 )
 from trl import GRPOConfig, GRPOTrainer
@@ -42,11 +41,11 @@ from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.choose import EngineName
 from agents.engines.training import prepare_sync, release, trainer_engine, trl_settings
-from agents.files import last_checkpoint
 from agents.judged import pay_judged
 from agents.lora import lora_config, save_whole
 from agents.processes import process_count
 from agents.rollout import EnvFactory, Rollout, rollout
+from agents.trl_settings import common_settings, run_trainer
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
 from srenv.problems.seeding import hashed_seed
@@ -289,9 +288,8 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
             f"problems_per_step * group_size = {episodes} is not a multiple of micro_batch = "
             f"{micro_batch}" + (f" times {processes} processes" if processes > 1 else "")
         )
-    cuda = torch.cuda.is_available()
     return GRPOConfig(
-        output_dir=str(output),
+        **common_settings(output, config.save_every, seed),
         max_steps=config.steps,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=episodes // (micro_batch * processes),
@@ -305,15 +303,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         temperature=config.temperature,
         max_completion_length=config.max_new_tokens,
         loss_type="dapo",  # a token mean over the whole step: long episodes are not diluted
-        save_steps=config.save_every,
-        save_total_limit=2,
         logging_steps=1,
-        seed=seed,
-        bf16=cuda,
-        gradient_checkpointing=cuda,
-        use_cpu=not cuda,
-        report_to="none",  # `agents.tracking` reports, with one run for all stages
-        disable_tqdm=True,  # `agents.progress` shows the bar
         **trl_settings(config.engine, config.base_url, config.vllm_memory),
     )
 
@@ -342,7 +332,6 @@ def train_policy(
         callbacks,
         str(reference) if reference else None,
     )
-    trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_checkpoint(output))
+    run_trainer(trainer, output)
     release(trainer)
     return save_whole(trainer, output / "final")

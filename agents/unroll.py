@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agents.engines import Engine, Generation, Sampling, reply
-from srenv.conversation import Conversation
+from srenv.conversation import Conversation, make_turn
 from srenv.episode import Episode, Message, Turn
 from srenv.problems import check
 
@@ -73,15 +73,6 @@ def in_view(episode: Episode, window: int | None) -> Episode:
 def _turn(conversation: Conversation, engine: Engine, generation: Generation) -> Turn:
     text = engine.chat.turn_text(generation.ids)
     parsed = conversation.read(text)
-    judged = check(conversation.problem, parsed.answer)
-    return Turn(
-        text,
-        parsed.answer,
-        parsed.verdict,
-        parsed.confidence,
-        parsed.split,
-        parsed.malformed,
-        judged.correct,
-        judged.reason,
-        tokens=generation.count,
-    )
+    turn = make_turn(text, parsed, check(conversation.problem, parsed.answer))
+    turn.tokens = generation.count
+    return turn

@@ -189,7 +189,7 @@ class Conversation:
         key = (judgement.correct, parsed.verdict, parsed.confidence, parsed.malformed)
         outcome = self.outcome.next.get(key)
         if outcome is None:
-            turns = [*self.episode.turns, _turn(text, parsed, judgement)]
+            turns = [*self.episode.turns, make_turn(text, parsed, judgement)]
             outcome = self.rules.outcome(self.outcome, key, turns)
         self.outcome = outcome
         # Flat: a tuple per turn would be one more object for the garbage collector to visit.
@@ -203,7 +203,7 @@ class Conversation:
     def _record(
         episode: Episode, text: str, parsed: ParsedTurn, judgement: Judgement, outcome: Outcome
     ) -> None:
-        turn = _turn(text, parsed, judgement)
+        turn = make_turn(text, parsed, judgement)
         turn.rewards = outcome.rewards.copy()
         episode.turns.append(turn)
         episode.messages.append({"role": "assistant", "content": text})
@@ -212,7 +212,8 @@ class Conversation:
         episode.ending = outcome.ending
 
 
-def _turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
+def make_turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
+    """A turn as read and judged, before it is paid."""
     return Turn(
         text,
         parsed.answer,

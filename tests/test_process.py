@@ -9,10 +9,10 @@ import torch
 import srenv
 from agents.chat import ChatFormat
 from agents.engines import Generation, Sampling
-from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
+from agents.preference import Preference, PreferenceConfig, prefer
 from agents.recipes import process
 from agents.recipes.process import ProcessConfig
-from agents.sft import SftConfig, sft_steps, tokenise
+from agents.sft import SftConfig, tokenise
 from agents.steps import StepSearch, wins_once
 from agents.stepwise import (
     Question,
@@ -27,6 +27,7 @@ from agents.stepwise import (
     written,
 )
 from agents.trainer import PolicyGradientConfig
+from agents.trl_settings import supervised_steps
 
 LINEAR = srenv.load_problems("synthetic:linear", "train")
 EQUATION = srenv.Problem(
@@ -159,10 +160,10 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
         return total[0] - total[1]
 
     config = PreferenceConfig(epochs=4, batch_size=4, learning_rate=1e-3)
-    assert dpo_steps(config, 8) == 8
+    assert supervised_steps(config, 8) == 8
     # A part of a pass is rounded up, as the trainer does.
-    assert dpo_steps(PreferenceConfig(batch_size=32, epochs=1.5), 68) == 5
-    assert sft_steps(SftConfig(batch_size=32, epochs=1.5), 68) == 5
+    assert supervised_steps(PreferenceConfig(batch_size=32, epochs=1.5), 68) == 5
+    assert supervised_steps(SftConfig(batch_size=32, epochs=1.5), 68) == 5
     final = prefer(untrained, tmp_path, [pair] * 8, config)
     assert margin(final) > margin(untrained) + 0.5
 

@@ -86,8 +86,8 @@ def test_the_gradient_is_the_formulas(untrained, tmp_path, kl):
     assert (theirs - mine).norm() / mine.norm() < 1e-4
 
 
-def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
-    trainer, seen = make_trainer(untrained, tmp_path)
+def train_and_capture(trainer):
+    """Trains; returns the rollouts of the last step and the tensors that were made of them."""
     captured = {}
     original = trainer._generate_and_score_completions
 
@@ -99,7 +99,12 @@ def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
 
     trainer._generate_and_score_completions = spy
     trainer.train()
-    rows, batch = captured["rows"], captured["batch"]
+    return captured["rows"], captured["batch"]
+
+
+def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
+    trainer, seen = make_trainer(untrained, tmp_path)
+    rows, batch = train_and_capture(trainer)
     expected = hand_made(
         None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None
     )
@@ -179,18 +184,7 @@ def test_the_first_attempts_kl_enters_on_its_tokens_alone(untrained, other, tmp_
     trainer, _ = make_trainer(
         untrained, tmp_path / "run", reference=other, kl=1e-3, first_kl=0.3, steps=1
     )
-    captured = {}
-    original = trainer._generate_and_score_completions
-
-    def spy(inputs):
-        batch = original(inputs)
-        captured["rows"] = [row["rollout"] for row in inputs]
-        captured["batch"] = {k: v.clone() for k, v in batch.items() if torch.is_tensor(v)}
-        return batch
-
-    trainer._generate_and_score_completions = spy
-    trainer.train()
-    rows, batch = captured["rows"], captured["batch"]
+    rows, batch = train_and_capture(trainer)
     reference = AutoModelForCausalLM.from_pretrained(other).eval()
     plain = hand_made(None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None)
     moved = 0

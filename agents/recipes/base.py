@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from transformers import TrainerCallback
+
 import srenv
 from agents.averaging import average
 from agents.callbacks import TrackTraining, TrainingBar
@@ -17,7 +19,7 @@ from agents.engines.choose import EngineName, choose, stage_engine
 from agents.environments import Tool, environment_factory
 from agents.evaluate import equal_votes, play, vote
 from agents.meter import MeteredEngine, TokenCount
-from agents.preference import Preference, PreferenceConfig, dpo_steps, prefer
+from agents.preference import Preference, PreferenceConfig, prefer
 from agents.progress import console, progress_bar
 from agents.recipes.check import check_options
 from agents.recipes.results import write_results
@@ -28,12 +30,12 @@ from agents.sft import (
     SftConfig,
     fine_tune,
     read_demonstrations,
-    sft_steps,
     write_demonstrations,
 )
 from agents.tiny import TINY, model_path
 from agents.tracking import ReportTo, Tracker
 from agents.trainer import PolicyGradientConfig, train_policy
+from agents.trl_settings import supervised_steps
 from srenv.episode import Episode, Problem, write_episodes
 from srenv.metrics import Metrics, Outcomes
 from srenv.rewards import make_reward
@@ -205,12 +207,12 @@ class Recipe:
         """A stage that fine-tunes `model` on demonstrations; returns the new model's folder."""
 
         def work(folder: Path) -> dict[str, Any]:
-            kept, count = read_demonstrations(data), TokenCount()
-            with progress_bar(f"{name}: SFT", sft_steps(config, len(kept))) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
-                final = fine_tune(model, folder, kept, config, self.config.seed, callbacks)
-            self.tracker.checkpoint(name, final)
-            return {"model": str(final), **count.spent}
+            kept = read_demonstrations(data)
+
+            def learn(callbacks: list[TrainerCallback]) -> Path:
+                return fine_tune(model, folder, kept, config, self.config.seed, callbacks)
+
+            return self._train(name, f"{name}: SFT", supervised_steps(config, len(kept)), learn)
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
 
@@ -234,10 +236,8 @@ class Recipe:
             self.show_episodes(name, episodes, step)
 
         def work(folder: Path) -> dict[str, Any]:
-            count = TokenCount()
-            with progress_bar(name.replace("_", " "), config.steps) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
-                final = train_policy(
+            def learn(callbacks: list[TrainerCallback]) -> Path:
+                return train_policy(
                     model,
                     folder,
                     problems,
@@ -249,8 +249,8 @@ class Recipe:
                     callbacks,
                     reference,
                 )
-            self.tracker.checkpoint(name, final)
-            return {"model": str(final), **count.spent}
+
+            return self._train(name, name.replace("_", " "), config.steps, learn)
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
 
@@ -265,14 +265,28 @@ class Recipe:
         """A stage of DPO from `model`, its own reference by default; returns the new folder."""
 
         def work(folder: Path) -> dict[str, Any]:
-            data, count = load(), TokenCount()
-            with progress_bar(f"{name}: DPO", dpo_steps(config, len(data))) as bar:
-                callbacks = [TrainingBar(bar), TrackTraining(self.tracker, name), count]
-                final = prefer(model, folder, data, config, self.config.seed, callbacks, reference)
-            self.tracker.checkpoint(name, final)
-            return {"model": str(final), **count.spent}
+            data = load()
+
+            def learn(callbacks: list[TrainerCallback]) -> Path:
+                return prefer(model, folder, data, config, self.config.seed, callbacks, reference)
+
+            return self._train(name, f"{name}: DPO", supervised_steps(config, len(data)), learn)
 
         return Path(self.run.stage(name, work, everywhere=True)["model"])
+
+    def _train(
+        self,
+        name: str,
+        title: str,
+        steps: int,
+        learn: Callable[[list[TrainerCallback]], Path],
+    ) -> dict[str, Any]:
+        """Trains under a progress bar, tracked; the result of the stage."""
+        count = TokenCount()
+        with progress_bar(title, steps) as bar:
+            final = learn([TrainingBar(bar), TrackTraining(self.tracker, name), count])
+        self.tracker.checkpoint(name, final)
+        return {"model": str(final), **count.spent}
 
     def average(self, name: str, models: tuple[Path, Path], share: float) -> Path:
         """A stage that averages two models' weights; `share` is that of the first."""
@@ -318,7 +332,6 @@ class Recipe:
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     """Runs a recipe, or goes on with it, and returns the rows of its table."""
     check_options(config)
-    model_path(config.model)
     # A server may have moved when its run goes on.
     run = Run(config.output, replace(config, base_url=None), config.resume)
     name = config.output.name

@@ -19,10 +19,10 @@ from agents.evaluate import play
 from agents.progress import progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.rejection import glue
-from agents.sft import Demonstration, SftConfig
+from agents.sft import Demonstration, SftConfig, whole_turns
 from agents.trainer import PolicyGradientConfig
 from srenv.conversation import Conversation, Rules
-from srenv.episode import Episode, Message, Problem, Segment
+from srenv.episode import Episode, Message, Problem
 from srenv.metrics import Metrics
 from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from srenv.rewards import make_reward
@@ -175,7 +175,8 @@ def mended(episodes: Sequence[Episode], keep_right: bool) -> list[Demonstration]
             continue
         learned = (0, 1) if first.correct else (1,)
         kind = "right, right" if first.correct else "wrong, right"
-        found[episode.problem.id, first.text, second.text] = _demonstration(episode, learned, kind)
+        key = (episode.problem.id, first.text, second.text)
+        found[key] = Demonstration(episode, whole_turns(*learned), kind)
     return list(found.values())
 
 
@@ -240,14 +241,8 @@ def paired(group: Sequence[Episode], rng: random.Random, keep_right: bool) -> li
         conversation.step(text)
         conversation.step(rng.choice(right))
         kind = "right, right" if correct else "wrong, right"
-        found.append(_demonstration(conversation.episode, (1,), kind))
+        found.append(Demonstration(conversation.episode, whole_turns(1), kind))
     return found
-
-
-def _demonstration(episode: Episode, learned: Sequence[int], kind: str) -> Demonstration:
-    segments: tuple[Segment, ...] = ("attempt", "verdict")  # the end of a turn is in the latter
-    targets = frozenset((turn, segment) for turn in learned for segment in segments)
-    return Demonstration(episode, targets, kind)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from agents.credit import make_estimator
 from agents.lora import lora_config
 from agents.sft import SftConfig
+from agents.tiny import model_path
 from agents.trainer import PolicyGradientConfig
 from srenv.rewards import make_reward
 
@@ -17,6 +18,7 @@ def check_options(config: Any) -> None:
     """Looks at the options that a recipe would come to late.
 
     Raises:
+        FileNotFoundError: There is no such model.
         ValueError: A reward or an estimator is not known, or a number makes no sense.
         ImportError: An option needs a package that is not installed.
     """
@@ -27,6 +29,7 @@ def check_options(config: Any) -> None:
         raise ImportError(f'--report-to {backend} needs a package: pip install "srenv[{backend}]"')
     if hasattr(config, "reward"):
         make_reward(config.reward)
+    model_path(config.model)
     for field in fields(config):
         stage = getattr(config, field.name)
         if isinstance(stage, PolicyGradientConfig):

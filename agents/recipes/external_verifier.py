@@ -20,10 +20,10 @@ from agents.player import verdict_probability
 from agents.progress import progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.rejection import SAMPLING_STEPS, RejectionConfig, glue, sample_demonstrations
-from agents.sft import Demonstration, SftConfig, read_demonstrations
+from agents.sft import Demonstration, SftConfig, read_demonstrations, whole_turns
 from agents.unroll import propose
 from srenv.conversation import Conversation, Rules
-from srenv.episode import Episode, Problem, Segment, Turn
+from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
 from srenv.rewards import make_reward
@@ -188,7 +188,7 @@ def evaluations(demonstration: Demonstration) -> list[Demonstration]:
             conversation = _shown(demonstration.episode.problem, attempt)
             conversation.step(evaluation)
             verdict = demonstration.episode.turns[turn].verdict
-            found.append(Demonstration(conversation.episode, _whole(1), f"says {verdict}"))
+            found.append(Demonstration(conversation.episode, whole_turns(1), f"says {verdict}"))
     return found
 
 
@@ -206,7 +206,7 @@ def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Dem
         # A single attempt of two has a request behind it, which is not part of what is learned.
         episode = conversation.episode
         episode.messages = episode.messages[: 2 * (last + 1)]
-        found.append(Demonstration(episode, _whole(last), "revision" if last else "attempt"))
+        found.append(Demonstration(episode, whole_turns(last), "revision" if last else "attempt"))
     return found
 
 
@@ -240,8 +240,3 @@ def _quote(conversation: Conversation, evaluation: str) -> None:
     last = conversation.episode.messages[-1]
     if last["role"] == "user":
         last["content"] = f"{evaluation.strip()}\n{last['content']}"
-
-
-def _whole(turn: int) -> frozenset[tuple[int, Segment]]:
-    segments: tuple[Segment, ...] = ("attempt", "verdict")  # the end of a turn is in the latter
-    return frozenset((turn, segment) for segment in segments)

@@ -28,7 +28,7 @@ from agents.meter import MeteredEngine
 from agents.preference import Preference, PreferenceConfig
 from agents.progress import console, progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.sft import Demonstration, SftConfig
+from agents.sft import Demonstration, SftConfig, whole_turns
 from agents.stepwise import (
     JUDGING,
     SOLVERS,
@@ -44,12 +44,12 @@ from agents.stepwise import (
 )
 from agents.trainer import PolicyGradientConfig
 from srenv.conversation import Conversation, Rules
-from srenv.episode import Episode, Problem, Segment
+from srenv.episode import Episode, Problem
 from srenv.lookup import lookup
 from srenv.metrics import Metrics
 from srenv.rewards import make_reward
 
-WHOLE: frozenset[tuple[int, Segment]] = frozenset({(0, "attempt"), (0, "verdict")})
+WHOLE = whole_turns(0)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from agents.engines import Engine, Sampling
 from agents.engines.choose import make_engine
 from agents.progress import progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.sft import Demonstration, SftConfig
+from agents.sft import Demonstration, SftConfig, whole_turns
 from agents.trainer import PolicyGradientConfig
 from agents.unroll import in_view, propose, unroll
 from srenv.conversation import Conversation, Rules
@@ -220,7 +220,7 @@ def examples(
         found.append(
             Demonstration(
                 seen,
-                frozenset({(last, "attempt"), (last, "verdict")}),
+                whole_turns(last),
                 f"turn {index + 1}, reward {rewards[index]:g}",
                 regression_weight(rewards[index], tau),
             )
