@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import wandb
 
 from agents.tracking import Tracker
 
@@ -70,6 +71,7 @@ def test_an_offline_wandb_run_can_be_read_back(tmp_path, picture, monkeypatch):
         tracker.table("policy_gradient/episodes", ["problem"], [["Solve"]])
         tracker.figure("figures/summary", picture)
         tracker.finish()
+    wandb.teardown()  # W&B's own process writes the last rows before it ends, not before `finish`
     rows, config, files, ids = read_offline_run(folder)
     assert ids == {(folder / "run_id").read_text()}  # one run, resumed
     assert config["pg.steps"] == 3
