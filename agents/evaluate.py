@@ -22,7 +22,7 @@ from agents.environments import Tool, environment_factory
 from agents.files import to_json, write_json
 from agents.progress import console, progress_bar
 from agents.recipes.run import Run
-from agents.report import metrics_from_json, metrics_to_json, terminal_table
+from agents.report import metrics_from_json, metrics_to_json, print_table
 from agents.resume import EpisodeLog
 from agents.rollout import Rollout, rollout
 from agents.tiny import TINY
@@ -240,7 +240,7 @@ def _show_again(path: Path, config: EvaluateConfig) -> dict[str, Metrics]:
     _open_run(config)
     record = json.loads(path.read_text(encoding="utf-8"))
     rows = {name: metrics_from_json(row) for name, row in record["rows"].items()}
-    console.print(terminal_table(rows, f"{record['config']['model']} on {config.problems}"))
+    print_table(console, rows, f"{record['config']['model']} on {config.problems}")
     return rows
 
 
@@ -250,7 +250,7 @@ def _write(config: EvaluateConfig, rows: dict[str, Metrics], model: str) -> None
         "rows": {name: metrics_to_json(metrics) for name, metrics in rows.items()},
     }
     path = write_json(config.output / "metrics.json", record)
-    console.print(terminal_table(rows, f"{model} on {config.problems}"))
+    print_table(console, rows, f"{model} on {config.problems}")
     console.print(f"wrote {path} and {config.output / 'episodes.jsonl'}")
 
 

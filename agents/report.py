@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from srenv.metrics import Estimate, Metrics
@@ -56,14 +58,30 @@ def markdown_table(rows: Mapping[str, Metrics]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def terminal_table(rows: Mapping[str, Metrics], title: str) -> Table:
-    """The table for a terminal: metrics down, rows of the comparison across."""
+def print_table(console: Console, rows: Mapping[str, Metrics], title: str) -> None:
+    """Prints the table, in parts below each other where a terminal is too narrow for all rows."""
+    left = list(rows)
+    while left:
+        count = len(left)
+        while count > 1 and not _fits(console, _table(rows, left[:count], title)):
+            count -= 1
+        console.print(_table(rows, left[:count], title))
+        left = left[count:]
+
+
+def _fits(console: Console, table: Table) -> bool:
+    unlimited = console.options.update(width=10_000)
+    return Measurement.get(console, unlimited, table).maximum <= console.width
+
+
+def _table(rows: Mapping[str, Metrics], shown: Sequence[str], title: str) -> Table:
+    """Metrics down, rows of the comparison across."""
     table = Table(title=title, caption="95 % intervals in brackets; a dash: not defined")
-    table.add_column("")
-    for row in rows:
+    table.add_column("", no_wrap=True)
+    for row in shown:
         table.add_column(row, justify="right")
     for name, (heading, _, _) in COLUMNS.items():
-        table.add_row(heading, *(cell(name, metrics.get(name)) for metrics in rows.values()))
+        table.add_row(heading, *(cell(name, rows[row].get(name)) for row in shown))
     return table
 
 

@@ -42,10 +42,10 @@ def main(
         observation, reward, terminated, truncated, info = env.step(action)
         done = terminated or truncated
         print(f"\nTurn {info['turn']}: {action}")
-        print(
-            f"reward {reward:+.2f}, correct {info['correct']}, verdict {info['verdict']!r}", end=""
-        )
+        print(f"correct {info['correct']}, verdict {info['verdict']!r}", end="")
         print(f", malformed: {info['malformed']}" if info["malformed"] else "")
+        parts = f"{info['reward_attempt']:+.2f} for the attempt, {info['reward_verdict']:+.2f}"
+        print(f"reward {reward:+.2f}: {parts} for the verdict")
 
 
 if __name__ == "__main__":

@@ -16,17 +16,18 @@ from srenv.metrics import Metrics, difference, measure
 from srenv.rows import READINGS, Row
 
 SHOWN = {
-    "accuracy_t1": "accuracy, first attempt",
-    "accuracy_final": "accuracy, final answer",
-    "delta": "delta",
-    "delta_ic": "delta i->c",
-    "delta_ci": "delta c->i",
-    "verdict_tpr": "verdicts right on right attempts",
-    "verdict_tnr": "verdicts right on wrong attempts",
-    "malformed_rate": "malformed turns",
-    "turns": "turns",
-    "tokens": "tokens",
+    "accuracy_t1": ("accuracy, first attempt, %", 100),
+    "accuracy_final": ("accuracy, final answer, %", 100),
+    "delta": ("delta, points", 100),
+    "delta_ic": ("delta i->c, points", 100),
+    "delta_ci": ("delta c->i, points", 100),
+    "verdict_tpr": ("right attempts declared right, %", 100),
+    "verdict_tnr": ("wrong attempts declared wrong, %", 100),
+    "malformed_rate": ("malformed turns, %", 100),
+    "turns": ("turns", 1),
+    "tokens": ("tokens", 1),
 }
+"""Metric -> (label, factor)."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,21 @@ def compare(config: CompareConfig) -> Metrics:
     before, after = (row.outcomes() for row in rows)
     gained = difference(after, before, config.resamples, config.seed)
     shown = [measure(data) for data in (before, after)]
-    table = Table(title="after - before, paired", caption="95 % intervals in brackets")
-    for heading in ("", *names, "difference"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for name, label in SHOWN.items():
+    table = Table(caption="difference: after - before, paired; 95 % intervals in brackets")
+    table.add_column("", no_wrap=True)
+    for heading in ("before", "after", "difference"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, (label, factor) in SHOWN.items():
         if name in gained and not math.isnan(gained[name].value):
-            change = gained[name]
-            interval = f"[{change.low:+.3f}, {change.high:+.3f}]"
-            values = [f"{metrics[name].value:.3f}" for metrics in shown]
-            table.add_row(label, *values, f"{change.value:+.3f} {interval}")
-    Console().print(table)
+            change, low, high = (
+                f"{factor * x:+.2f}"
+                for x in (gained[name].value, gained[name].low, gained[name].high)
+            )
+            values = [f"{factor * metrics[name].value:.2f}" for metrics in shown]
+            table.add_row(label, *values, f"{change} [{low}, {high}]")
+    console = Console()
+    console.print(f"before: {names[0]}\nafter:  {names[1]}", highlight=False, soft_wrap=True)
+    console.print(table)
     if config.output:
         record = {
             name: {"value": e.value, "low": e.low, "high": e.high}
@@ -102,7 +108,8 @@ def find_row(name: str) -> Row:
         rows = summary.get("episodes", {})
         title = title or summary.get("result", "")
         if title not in rows:
-            raise ValueError(f"{path} has no row {title!r}; it has {', '.join(rows)}")
+            known = "".join(f"\n  {path}:{row}" for row in rows)
+            raise ValueError(f"{path} has no row {title!r}; it has{known}")
         file, reading = rows[title]
         if reading not in READINGS:
             raise ValueError(f"{path}: unknown reading {reading!r} of row {title!r}")

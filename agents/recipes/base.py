@@ -200,7 +200,8 @@ class Recipe:
             return {"demonstrations": kinds, "generated": engine.generated}
 
         kinds = self.run.stage(name, work)["demonstrations"]
-        console.print(f"demonstrations kept: {kinds}")
+        counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+        console.print(f"demonstrations kept: {counts}")
         return path
 
     def imitate(self, name: str, model: str | Path, data: Path, config: SftConfig) -> Path:

@@ -9,7 +9,7 @@ from agents.plots import plot_summary
 from agents.processes import is_main
 from agents.progress import console
 from agents.recipes.run import Run
-from agents.report import markdown_table, metrics_to_json, second_model_lines, terminal_table
+from agents.report import markdown_table, metrics_to_json, print_table, second_model_lines
 from agents.tracking import Tracker
 from srenv.metrics import Metrics, measure
 from srenv.rows import Row
@@ -58,7 +58,7 @@ def write_results(
         stage = "evaluation/" + title.replace(" ", "_").replace(",", "")
         tracker.log(stage, {name: estimate.value for name, estimate in values.items()})
     tracker.figure("figures/self_correction", files[-1])
-    console.print(terminal_table(metrics, f"{run.config['model']} on {run.config['problems']}"))
+    print_table(console, metrics, f"{run.config['model']} on {run.config['problems']}")
     for line in further:
         console.print(line, highlight=False)
     files += [*sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
