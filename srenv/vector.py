@@ -15,45 +15,15 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from srenv.conversation import Conversation
-from srenv.env import INFO, MAX_OBSERVATION_CHARS, SelfCorrectEnv, SelfCorrectMathEnv
+from srenv.env import MAX_OBSERVATION_CHARS, SelfCorrectEnv, SelfCorrectMathEnv
 from srenv.episode import Episode, Problem
 from srenv.problems import check_batch
+from srenv.vector_infos import Rows
+from srenv.vector_options import read_group_size, read_mask, read_problems, read_seeds
 
 BoolArray = NDArray[np.bool_]
 Observations = tuple[str, ...]
 Step = tuple[Observations, NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]
-
-_DTYPES = (np.int64, np.bool_, np.bool_, object, np.bool_, object, np.float64, np.float64)
-_BLANK = (0, False, False, None, False, None, 0.0, 0.0)
-"""What Gymnasium's vector infos hold where an environment has nothing to say."""
-
-
-class _Rows:
-    """What environments report, column by column; None where one has nothing to say.
-
-    Lists, not objects per environment: the garbage collector would visit those at every step.
-    """
-
-    def __init__(self, count: int) -> None:
-        self.ids: list[str | None] = [None] * count
-        self.answers: list[str | None] = [None] * count
-        self.reports: list[tuple[Any, ...] | None] = [None] * count
-
-    def copy(self, other: _Rows, slot: int) -> None:
-        """Takes over what `other` has at `slot`."""
-        self.ids[slot], self.answers[slot] = other.ids[slot], other.answers[slot]
-        self.reports[slot] = other.reports[slot]
-
-    def infos(self) -> dict[str, Any]:
-        """Infos of Gymnasium's shape: an array per key and a mask of who has it."""
-        mask = np.array([report is not None for report in self.reports])
-        columns = [np.array(self.ids, object), np.array(self.answers, object)]
-        reports = zip(*[report or _BLANK for report in self.reports], strict=True)
-        columns += map(np.array, reports, _DTYPES)
-        infos: dict[str, Any] = {}
-        for key, column in zip(INFO, columns, strict=True):
-            infos[key], infos["_" + key] = column, mask.copy()
-        return infos
 
 
 class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[Any]]):
@@ -152,13 +122,13 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             TypeError: A mask that is no array of bool.
             KeyError: The source has no problem of a given id.
         """
-        options = dict(options or {})
-        chosen = self._chosen(options.pop("reset_mask", None))
-        seeds = self._seeds(seed)
-        size = self._group_size(options.pop("group_size", 1))
-        given = self._given(options, size)
+        options, count = dict(options or {}), self.num_envs
+        chosen = read_mask(options.pop("reset_mask", None), count)
+        seeds = read_seeds(seed, count)
+        size = read_group_size(options.pop("group_size", 1), count)
+        given = read_problems(options, self.envs, size)
         drawn: dict[int, Problem] = {}
-        rows = _Rows(self.num_envs)
+        rows = Rows(self.num_envs)
         for place in chosen:
             env = self.envs[place]
             if seeds[place] is not None:
@@ -218,7 +188,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         judgements = check_batch(problems, [turn.answer for turn in parsed])
         count = len(places)
         rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
-        rows = _Rows(count)
+        rows = Rows(count)
         observations, limit = self._observations, self._limit
         self._ended = {}
         for slot, conversation, turn, judgement in zip(
@@ -259,7 +229,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             )
         return playing, [self.envs[places[slot]].running() for slot in playing]
 
-    def _renewed(self, places: Sequence[int], rows: _Rows) -> dict[str, Any]:
+    def _renewed(self, places: Sequence[int], rows: Rows) -> dict[str, Any]:
         """Starts the episodes that the autoreset mode wants started, and lays out the infos."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
             for slot, report in enumerate(rows.reports):
@@ -272,7 +242,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         mask = np.zeros(len(places), np.bool_)
         mask[over] = True
         final_obs = np.full(len(places), None, object)
-        finals = _Rows(len(places))
+        finals = Rows(len(places))
         for slot in over:
             final_obs[slot] = self._observations[places[slot]]
             finals.copy(rows, slot)
@@ -284,12 +254,12 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             "_final_info": mask.copy(),
         }
 
-    def _renew(self, place: int, rows: _Rows, slot: int) -> None:
+    def _renew(self, place: int, rows: Rows, slot: int) -> None:
         """Starts the next episode of one environment."""
         env = self.envs[place]
         self._begin(place, env.source.problem(env.draw()), rows, slot)
 
-    def _begin(self, place: int, problem: Problem, rows: _Rows, slot: int) -> None:
+    def _begin(self, place: int, problem: Problem, rows: Rows, slot: int) -> None:
         conversation = self.envs[place].begin(problem)
         self._observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
         self._over[place] = False
@@ -300,53 +270,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
     def ended(self) -> dict[int, Episode]:
         """The episodes that ended in the newest step, by environment, autoreset or not."""
         return {place: conversation.episode for place, conversation in self._ended.items()}
-
-    # --- what reset was asked for --------------------------------------------------------------
-
-    def _chosen(self, mask: Any) -> list[int]:
-        if mask is None:
-            return list(range(self.num_envs))
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
-            raise TypeError(f"reset_mask must be a numpy array of bool, got {kind}")
-        if mask.shape != (self.num_envs,) or not mask.any():
-            raise ValueError(
-                f"reset_mask must have shape ({self.num_envs},) and at least one True, "
-                f"got {mask.tolist()}"
-            )
-        return [int(place) for place in np.flatnonzero(mask)]
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int):
-            return [seed + place for place in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"{self.num_envs} environments need as many seeds, got {len(seed)}")
-        return seed
-
-    def _group_size(self, size: Any) -> int:
-        size = int(operator.index(size))
-        if size < 1 or self.num_envs % size:
-            raise ValueError(f"group_size must divide {self.num_envs} environments, got {size}")
-        return int(size)
-
-    def _given(self, options: dict[str, Any], size: int) -> list[Problem | None]:
-        """The problem that the options name for each environment."""
-        lists = {name: o for name, o in options.items() if isinstance(o, (list, tuple))}
-        groups = self.num_envs // size
-        for name, values in lists.items():
-            if len(values) != groups:
-                raise ValueError(
-                    f"option {name!r} needs {groups} entries, one per "
-                    f"{'group' if size > 1 else 'environment'}, got {len(values)}"
-                )
-        given: list[Problem | None] = []
-        for group in range(groups):
-            own = {name: o[group] if name in lists else o for name, o in options.items()}
-            named = {name: o for name, o in own.items() if o is not None}
-            given += [self.envs[group * size].chosen(named)] * size
-        return given
 
     # --- attributes of the environments --------------------------------------------------------
 
