@@ -167,7 +167,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     Raises:
         FileExistsError: The output folder holds another evaluation.
         FileNotFoundError: There is no such model.
-        ValueError: The problems or the sampling are not what they should be.
+        ValueError: The problems, the protocol or the sampling are not what they should be.
     """
     if config.n < 1:
         raise ValueError(f"-n is {config.n}: an evaluation needs at least one problem")
@@ -179,6 +179,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     if n < config.n:
         console.print(f"{config.problems} has {n} problems; evaluating all of them")
     problems = source.take(n, config.seed)
+    # Refuses an unknown protocol or tool before a model is loaded.
+    environment_factory(config.max_attempts, config.protocol, config.tool)().close()
     engine = make_engine(
         config.engine,
         config.model,

@@ -100,3 +100,10 @@ def test_the_command_line_says_what_is_wrong(arguments, message, tmp_path):
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_protocol_is_refused_before_a_model_is_loaded(tmp_path):
+    config = EvaluateConfig("nobody/no-such-model", output=tmp_path, protocol="zork", n=1)
+    with pytest.raises(ValueError, match="protocol 'zork'"):
+        evaluate(config)
+    assert not any(tmp_path.iterdir())
