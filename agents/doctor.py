@@ -68,7 +68,7 @@ def sync_check(engine: Any, model: str | Path) -> tuple[float, float]:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for p in copy.parameters():
-            p.add_(0.3 * torch.randn(p.shape, generator=generator) * p.std().clamp(min=0.01))
+            p.add_(torch.randn(p.shape, generator=generator) * p.std().clamp(min=0.01))
     before = disagreement(engine, copy)
     engine.load_weights(copy.named_parameters())
     after = disagreement(engine, copy)

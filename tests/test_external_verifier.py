@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from conftest import ScriptedEngine
+from transformers import AutoModelForCausalLM
 
 import srenv
 from agents.chat import IGNORE, ChatFormat
@@ -13,6 +14,7 @@ from agents.recipes import external_verifier
 from agents.recipes.external_verifier import ExternalVerifierConfig, attempts, evaluations, verified
 from agents.rejection import Pieces, RejectionConfig, _demonstration
 from agents.sft import SftConfig, tokenise
+from agents.tiny import TINY, model_path
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 ACCEPT, REFUSE = "2*3=6\n[VERIFY] correct", "2*4=8\n[VERIFY] wrong"
@@ -150,9 +152,10 @@ def test_it_runs_through_and_reports_what_the_second_model_costs(tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["result"] == rows[1]
     cost = summary["second_models"][rows[1]]
-    assert (cost["parameters"], cost["bytes"]) == (528_640, 4 * 528_640)
+    parameters = AutoModelForCausalLM.from_pretrained(model_path(TINY)).num_parameters()
+    assert (cost["parameters"], cost["bytes"]) == (parameters, 4 * parameters)
     assert 0 < cost["tokens"] < metrics[rows[1]]["tokens"].value
-    assert "528,640 parameters" in (tmp_path / "table.md").read_text()
+    assert f"{parameters:,} parameters" in (tmp_path / "table.md").read_text()
     # What was measured stays with the run.
     external_verifier.train(replace(config, resume=True))
     assert (
