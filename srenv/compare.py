@@ -77,7 +77,8 @@ def compare(config: CompareConfig) -> Metrics:
             values = [f"{factor * metrics[name].value:.2f}" for metrics in shown]
             table.add_row(label, *values, f"{change} [{low}, {high}]")
     console = Console()
-    console.print(f"before: {names[0]}\nafter:  {names[1]}", highlight=False, soft_wrap=True)
+    named = f"before: {names[0]}\nafter:  {names[1]}"
+    console.print(named, highlight=False, markup=False, soft_wrap=True)
     console.print(table)
     if config.output:
         record = {
