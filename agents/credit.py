@@ -88,13 +88,6 @@ def grpo(returns: Array, groups: NDArray[np.int64], epsilon: float = 1e-4) -> Ar
     return advantages
 
 
-BASELINES: dict[str, Callable[[Array, NDArray[np.int64]], Array]] = {
-    "reinforce": reinforce,
-    "rloo": rloo,
-    "grpo": grpo,
-}
-
-
 def s2r(
     episodes: Sequence[Episode],
     rewards: Array,
@@ -124,21 +117,6 @@ def s2r(
     return advantages
 
 
-def make_estimator(name: str, discount: float = 0.0) -> Estimator:
-    """Returns the estimator called `name`, or the user's own at ``module:function``.
-
-    Raises:
-        ValueError: Unknown name.
-    """
-    found: Any = lookup_or_import("estimator", name, {**BASELINES, "s2r": s2r})
-    if name == "s2r":
-        return partial(s2r, discount=discount)
-    if name in BASELINES:
-        return partial(_estimate, baseline=found, discount=discount)
-    own: Estimator = found
-    return own
-
-
 def _estimate(
     episodes: Sequence[Episode],
     rewards: Array,
@@ -149,6 +127,26 @@ def _estimate(
 ) -> Array:
     del episodes
     return baseline(reward_to_go(rewards, discount), groups)
+
+
+ESTIMATORS: dict[str, Callable[..., Array]] = {
+    "reinforce": partial(_estimate, baseline=reinforce),
+    "rloo": partial(_estimate, baseline=rloo),
+    "grpo": partial(_estimate, baseline=grpo),
+    "s2r": s2r,
+}
+"""Built-in estimators by name; each also takes the discount of later turns."""
+
+
+def make_estimator(name: str, discount: float = 0.0) -> Estimator:
+    """Returns the estimator called `name`, or the user's own at ``module:function``.
+
+    Raises:
+        ValueError: Unknown name.
+    """
+    found: Any = lookup_or_import("estimator", name, ESTIMATORS)
+    made: Estimator = partial(found, discount=discount) if name in ESTIMATORS else found
+    return made
 
 
 def scale_by_role(advantages: Array, played: NDArray[np.bool_], epsilon: float = 1e-6) -> Array:

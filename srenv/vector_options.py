@@ -39,10 +39,10 @@ def read_seeds(seed: int | Sequence[int | None] | None, count: int) -> Sequence[
 
 def read_group_size(size: Any, count: int) -> int:
     """How many neighbours share a problem."""
-    size = int(operator.index(size))
-    if size < 1 or count % size:
-        raise ValueError(f"group_size must divide {count} environments, got {size}")
-    return int(size)
+    neighbours = operator.index(size)
+    if neighbours < 1 or count % neighbours:
+        raise ValueError(f"group_size must divide {count} environments, got {neighbours}")
+    return neighbours
 
 
 def read_problems(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agents.engines import Engine, Sampling, TransformersEngine
+from agents.engines import Engine, Sampling, TransformersEngine, reply
 from agents.meter import MeteredEngine
 from agents.player import verdict_probability
 from agents.progress import progress_bar
@@ -157,11 +157,11 @@ def verified(
     for _ in range(max_attempts):
         live = [pair for pair in played if not pair[1].ended]
         turns = [turn for (turn,) in propose(generator, [c for c, _ in live], sampling, 1)]
-        prompts = [
-            verifier.chat.opening(_shown(conversation.problem, turn.text).episode.messages)
+        shown = [
+            _shown(conversation.problem, turn.text).episode.messages
             for (conversation, _), turn in zip(live, turns, strict=True)
         ]
-        words = verifier.generate(prompts, sampling)
+        words = reply(verifier, shown, sampling)
         for (conversation, record), turn, said in zip(live, turns, words, strict=True):
             evaluation = verifier.chat.turn_text(said.ids)
             truth = Judgement(turn.correct, turn.reason)
@@ -170,7 +170,7 @@ def verified(
                 _quote(conversation, evaluation)
             record.settle(glue(turn.text, evaluation), _judged(turn, evaluation), truth)
             whole = record.episode.turns[-1]
-            whole.tokens = (turn.tokens or 0) + len(said.ids)
+            whole.tokens = (turn.tokens or 0) + said.count
             indent = len(evaluation) - len(evaluation.lstrip())
             start = whole.split + 1 - indent
             whole.verdict_probability = verdict_probability(whole, said, verifier.chat, start)

@@ -193,12 +193,14 @@ class SelfRewarding(Recipe):
             problems = self.train_source.take(config.problems, seed)
             rules = Rules(self.protocol, make_reward(self.config.reward), self.attempts)
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-            bar = progress_bar(f"{name}: sampling", 1 + self.attempts)
-            with self.engine(model) as loaded, bar as shown:
+            with (
+                self.engine(model) as loaded,
+                progress_bar(f"{name}: sampling", 1 + self.attempts) as bar,
+            ):
                 engine = MeteredEngine(loaded)
                 begun = first_attempts(engine, problems, rules, sampling)
-                shown.advance()
-                played = play_on(engine, begun, rules, config.responses, sampling, shown.advance)
+                bar.advance()
+                played = play_on(engine, begun, rules, config.responses, sampling, bar.advance)
             self.show_episodes(name, [group[0].episode for group in played[:8]], 0)
             rng = random.Random(seed)
             pairs = [
