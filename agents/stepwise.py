@@ -1,66 +1,27 @@
 """Solutions written step by step: proposing steps, judging them in pairs, searching with both.
 
 A step is one line; the one with a box is the last. The judge is the model itself,
-asked which of two next steps is better (Zhang et al. 2025, section 3). Exact solvers of synthetic
-families say what the right next step is; they stand in for the paper's outside teachers.
+asked which of two next steps is better (Zhang et al. 2025, section 3).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agents.chat import ChatFormat
 from agents.engines import Engine, Sampling, reply
 from agents.steps import StepSearch, Wins, wins_in_both_orders, wins_once
+from agents.teachers import finished
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.protocol import PROTOCOLS, Protocol
 from srenv.rewards import make_reward
-from srenv.verifier.extract import extract
 
 SOLVING = PROTOCOLS["intrinsic"]
 JUDGING = Protocol(
     instruction="Which next step is better? End with [[A]] or [[B]].", stop="never", verdict="none"
 )
-
-Solver = Callable[[Problem, Sequence[str]], str | None]
-"""(problem, steps so far) -> the right next step; None where nothing right can follow."""
-
-
-def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
-    """The next step of ``ax+b=c``: what ax is, which x makes it so, the answer.
-
-    What the steps before say is taken as it stands, right or wrong.
-    """
-    a, b, c = (problem.data[name] for name in "abc")
-    if not steps:
-        return f"{c}{-b:+d}={c - b}"
-    if len(steps) == 1:
-        found = re.search(r"=(-?\d{1,9})$", steps[0])
-        if found is None or int(found[1]) % a:
-            return None
-        return f"{a}*{int(found[1]) // a}={found[1]}"
-    found = re.search(r"^\d{1,9}\*(-?\d{1,9})=", steps[1]) if len(steps) == 2 else None
-    return f"\\boxed{{{found[1]}}}" if found else None
-
-
-SOLVERS: dict[str, Solver] = {"synthetic:linear": linear_step}
-"""Exact solvers by source of the problems."""
-
-
-def solution(problem: Problem, solver: Solver) -> list[str]:
-    """The whole right solution."""
-    steps: list[str] = []
-    while not finished(steps) and (step := solver(problem, steps)) is not None:
-        steps.append(step)
-    return steps
-
-
-def finished(steps: Sequence[str]) -> bool:
-    """Whether the last step gives the answer."""
-    return bool(steps) and extract(steps[-1]) is not None
 
 
 def written(problem: Problem, steps: Sequence[str], tokens: int | None = None) -> Episode:

@@ -17,18 +17,17 @@ from agents.steps import StepSearch, wins_once
 from agents.stepwise import (
     Question,
     context_ids,
-    finished,
     judge,
-    linear_step,
     propose_steps,
     search,
-    solution,
     step_ids,
     written,
 )
+from agents.teachers import TEACHERS, finished, linear_result, linear_step
 from agents.trainer import PolicyGradientConfig
 from agents.trl_settings import supervised_steps
 
+TEACHER = TEACHERS["synthetic:linear"]
 LINEAR = srenv.load_problems("synthetic:linear", "train")
 EQUATION = srenv.Problem(
     "p", "Solve 7x+43=365 for x.", "46", "test", data={"a": 7, "b": 43, "c": 365}
@@ -65,10 +64,10 @@ class Solver:
 
 def test_exact_solutions_are_right_and_single_steps_follow_what_was_written():
     for problem in LINEAR.take(50):
-        steps = solution(problem, linear_step)
+        steps = TEACHER.solution(problem)
         assert len(steps) == 3
         assert written(problem, steps).final.correct
-    assert solution(EQUATION, linear_step) == [ONE, TWO, LAST]
+    assert TEACHER.solution(EQUATION) == [ONE, TWO, LAST]
     # After a wrong step the right next one goes on from what stands there, if that goes.
     assert linear_step(EQUATION, ["365-43=329"]) == "7*47=329"
     assert linear_step(EQUATION, ["365-43=323"]) is None
@@ -76,6 +75,8 @@ def test_exact_solutions_are_right_and_single_steps_follow_what_was_written():
     assert linear_step(EQUATION, [ONE, "7*45=315"]) == "\\boxed{45}"
     assert linear_step(EQUATION, [ONE, "what"]) is None
     assert linear_step(EQUATION, [ONE, TWO, LAST]) is None
+    assert [linear_result(step) for step in (ONE, TWO, LAST, "-5+53=48")] == [322, 46, 46, 48]
+    assert linear_result("7*46") is linear_result("so 7*46=322") is None
 
 
 def test_steps_are_cut_at_the_line_and_proposed_once(untrained):
@@ -170,17 +171,28 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
 
 def test_judging_data_show_each_pair_in_both_orders(tmp_path):
     recipe = process.Process.__new__(process.Process)
+    recipe.config = ProcessConfig(output=tmp_path)
     found = recipe.answers(Question(EQUATION, (ONE,), TWO, "7*45=322"))
     first, second = (d.episode for d in found)
-    assert first.turns[0].text == f"{TWO}\n[[A]]"
-    assert second.turns[0].text == f"{TWO}\n[[B]]"
+    assert first.turns[0].text == "[A] 7*46=322\n322-322=0\n[[A]]"
+    assert second.turns[0].text == "[A] 7*45=315\n315-322=-7\n[[B]]"
     assert "[A] 7*45=322\n[B] 7*46=322" in second.messages[0]["content"]
     assert all(ONE in e.messages[0]["content"] for e in (first, second))
 
 
+def test_the_teacher_checks_the_first_step_and_names_the_better():
+    def judged(steps, first, right):
+        return TEACHER.judgement(EQUATION, steps, first, right)
+
+    assert judged([], "365-43=332", ONE) == "[A] 365-43=322\n332-322=10\n[[B]]"
+    assert judged([ONE, TWO], LAST, LAST) == "[A] \\boxed{46}\n46-46=0\n[[A]]"
+    # A check that does not tell is left out: a wrong product of the right factor, no step at all.
+    assert judged([ONE], "7*46=320", TWO) == judged([ONE], "seven", TWO) == f"{TWO}\n[[B]]"
+
+
 def test_process_refuses_what_it_cannot_do(tmp_path):
     for changes in ({"problems": "synthetic:factor"}, {"width": 1}):
-        with pytest.raises(ValueError, match=r"exact solver|width"):
+        with pytest.raises(ValueError, match=r"exact teacher|width"):
             process.train(ProcessConfig(output=tmp_path, **changes))
 
 

@@ -31,17 +31,15 @@ from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.sft import Demonstration, SftConfig, whole_turns
 from agents.stepwise import (
     JUDGING,
-    SOLVERS,
     Question,
-    Solver,
     context_ids,
     judge,
     propose_steps,
     search,
-    solution,
     step_ids,
     written,
 )
+from agents.teachers import TEACHERS, Teacher
 from agents.trainer import PolicyGradientConfig
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem
@@ -60,13 +58,13 @@ class ProcessConfig(RecipeConfig):
     """The run's folder."""
     reasoning: int = 2000
     """Exact solutions that teach the step format [28,889]."""
-    judging: int = 1000
+    judging: int = 3000
     """Problems whose steps are sampled for pairs to judge [4,679 pairs]."""
     held_out: int = 200
     """Pairs that measure the judge, at most; never trained on [500]."""
     iterations: int = 2
     """Rounds of search and step-wise DPO after M1 [3]."""
-    sampled: int = 200
+    sampled: int = 800
     """Problems searched in the first round; round k takes k times as many [400]."""
     width: int = 4
     """Candidates per step [6]."""
@@ -78,8 +76,10 @@ class ProcessConfig(RecipeConfig):
     """Of candidate steps [0.5]."""
     sft: SftConfig = field(default_factory=lambda: SftConfig(epochs=4, learning_rate=1e-3))
     """Teaching M1, and before it the model whose steps are judged [3 epochs]."""
-    dpo: PreferenceConfig = field(default_factory=PreferenceConfig)
-    """Step-wise DPO, in each round."""
+    dpo: PreferenceConfig = field(
+        default_factory=lambda: PreferenceConfig(epochs=2, learning_rate=5e-4, nll=1.0)
+    )
+    """Step-wise DPO, in each round [no likelihood term]."""
     pg: PolicyGradientConfig = field(
         default_factory=lambda: PolicyGradientConfig(steps=0, kl=0.01, scale_roles=False)
     )
@@ -92,9 +92,9 @@ def train(config: ProcessConfig) -> dict[str, Metrics]:
     """Runs the recipe and returns the rows of its table.
 
     Raises:
-        ValueError: No exact solver is known for the problems.
+        ValueError: No exact teacher is known for the problems.
     """
-    lookup("exact solver for", config.problems, SOLVERS)
+    lookup("exact teacher of", config.problems, TEACHERS)
     if config.width < 2:
         raise ValueError(f"width {config.width}: there is nothing to prefer among fewer than 2")
     return run_recipe(Process, config)
@@ -106,9 +106,9 @@ class Process(Recipe):
     config: ProcessConfig
 
     @property
-    def solver(self) -> Solver:
+    def teacher(self) -> Teacher:
         """Says what the right next step is."""
-        return SOLVERS[self.config.problems]
+        return TEACHERS[self.config.problems]
 
     @property
     def sampling(self) -> Sampling:
@@ -144,7 +144,7 @@ class Process(Recipe):
         """Exact solutions, step by step; no model is needed for them."""
         problems = self.train_source.take(self.config.reasoning, self.config.seed)
         return [
-            Demonstration(written(p, solution(p, self.solver)), WHOLE, "reasoning")
+            Demonstration(written(p, self.teacher.solution(p)), WHOLE, "reasoning")
             for p in problems
         ]
 
@@ -157,14 +157,14 @@ class Process(Recipe):
         torch.manual_seed(config.seed)
         rng = random.Random(config.seed)
         problems = self.train_source.take(config.judging, config.seed + 1)
-        whole = [solution(problem, self.solver) for problem in problems]
+        whole = [self.teacher.solution(problem) for problem in problems]
         contexts = [steps[: rng.randrange(len(steps))] for steps in whole]
         with progress_bar("pairs to judge", 1) as bar:
             proposed = propose_steps(engine, problems, contexts, config.width, self.sampling)
             bar.advance()
         pairs = []
         for problem, context, steps in zip(problems, contexts, proposed, strict=True):
-            right = self.solver(problem, context)
+            right = self.teacher.next_step(problem, context)
             wrong = next((step for step in steps if step != right), None)
             if right and wrong:
                 pairs.append(Question(problem, tuple(context), right, wrong))
@@ -174,10 +174,7 @@ class Process(Recipe):
         return self.solutions() + [d for q in pairs[held:] for d in self.answers(q)]
 
     def answers(self, question: Question) -> list[Demonstration]:
-        """What a judge should say of a right and a wrong step, in both orders.
-
-        As an explanation the judge writes the right step before its verdict.
-        """
+        """What a judge should say of a right and a wrong step, in both orders."""
         right, wrong = question.first, question.second
         rules = Rules(JUDGING, make_reward("correctness=1"), 1)
         found = []
@@ -185,7 +182,9 @@ class Process(Recipe):
             shown = Question(question.problem, question.steps, first, second)
             asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
             conversation = Conversation.under(rules, asked)
-            conversation.step(f"{right}\n[[{letter}]]")
+            conversation.step(
+                self.teacher.judgement(question.problem, question.steps, first, right)
+            )
             found.append(Demonstration(conversation.episode, WHOLE, "judging"))
         return found
 
@@ -284,7 +283,7 @@ class Process(Recipe):
         )
 
     def judged(self, model: str | Path) -> dict[str, Any]:
-        """Accuracy of a judge over both orders, and how often they agree."""
+        """Accuracy of a judge over both orders, how often they agree; right ones of each pair."""
         path = self.run.directory / "judging_data" / "held_out.json"
         stored = json.loads(path.read_text(encoding="utf-8"))
         pairs = [
@@ -297,12 +296,13 @@ class Process(Recipe):
         with self.engine(model) as engine:
             shown = judge(engine, [Question(p, s, r, w) for p, s, r, w in pairs], limit)
             turned = judge(engine, [Question(p, s, w, r) for p, s, r, w in pairs], limit)
-        right = sum(a is True for a in shown) + sum(b is False for b in turned)
-        alike = sum(
-            a is not None and b is not None and a != b for a, b in zip(shown, turned, strict=True)
-        )
+        right = [(a is True) + (b is False) for a, b in zip(shown, turned, strict=True)]
+        alike = [
+            None not in both and both[0] != both[1] for both in zip(shown, turned, strict=True)
+        ]
         return {
             "pairs": len(pairs),
-            "accuracy": right / (2 * len(pairs)),
-            "consistent": alike / len(pairs),
+            "accuracy": sum(right) / (2 * len(pairs)),
+            "consistent": sum(alike) / len(pairs),
+            "right": right,
         }
