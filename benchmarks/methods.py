@@ -18,28 +18,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import csv
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import tyro
-from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from methods_figure import plot
+from methods_findings import PROCESS, claims
 
-from agents.plots import accuracy_per_turn, reliability
 from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
-from agents.recipes.self_rewarding import WARM
 from agents.rejection import RejectionConfig
-from agents.report import interval
 from agents.trainer import PolicyGradientConfig
 from srenv.compare import find_row
-from srenv.episode import read_episodes
-from srenv.metrics import Estimate, Metrics, Outcomes, difference, measure, vote_outcomes
+from srenv.metrics import Metrics, measure
 from srenv.rows import Row, pool
 
 
@@ -76,6 +70,7 @@ CORE = {
     "self_rewarding": Method("self-rewarding", "self_rewarding", SELF_REWARDING),
     "score": Method("SCoRe", "score", {"stage1": rl(25, first_kl=0.1), "stage2": rl(50)}),
     "rise": Method("RISE, m1@t5", "rise", RISE),
+    "process": Method(PROCESS, "process"),
 }
 METHODS = CORE | {
     "prompting": Method("Self-Refine", "prompting"),
@@ -250,81 +245,6 @@ def percent(values: Metrics, name: str) -> str:
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
-HACKED = "self-rewarding, final bonus"
-NAMES = {"delta": "Δ", "accuracy_t1": "Acc@t1", "accuracy_final": "final accuracy"}
-FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
-    REVISED: ("intrinsic prompting does not help: Δ <= 0", "delta", lambda e: e.high <= 0),
-    "STaR": ("STaR mends little: Δ < 2", "delta", lambda e: e.value < 0.02),
-    "direct multi-turn RL": (
-        "direct RL stops correcting: Δ within 2 of 0",
-        "delta",
-        lambda e: abs(e.value) < 0.02,
-    ),
-    "SCoRe": ("SCoRe corrects: Δ > 0", "delta", lambda e: e.low > 0),
-    "RISE, m1@t5": (
-        "RISE: a vote over five turns beats the first: Δ > 0",
-        "delta",
-        lambda e: e.low > 0,
-    ),
-    "self-rewarding": (
-        "self-rewarding stops when right: Δ c→i < 2",
-        "delta_ci",
-        lambda e: e.value < 0.02,
-    ),
-}
-"""What the papers report of a row: in words, the metric, and what it should be."""
-BETTER = (
-    ("SCoRe", "direct multi-turn RL", "delta"),
-    ("SCoRe", "SCoRe, no stage I", "delta"),
-    ("SCoRe", "SCoRe, no bonus", "delta"),
-    ("STaR+", "STaR", "delta"),
-    ("self-rewarding", "external verifier", "accuracy_final"),
-    (f"{HACKED}, turn-local credit", f"{HACKED}, episode credit", "accuracy_t1"),
-)
-"""Pairs of which the papers report more of a metric for the first."""
-FIRST_ATTEMPTS: dict[str, tuple[str, Callable[[Estimate], bool]]] = {
-    f"{HACKED}, episode credit": (
-        "the final bonus is hacked under episode credit (first attempts fail on purpose): < 0",
-        lambda e: e.high < 0,
-    ),
-    f"{HACKED}, turn-local credit": (
-        "the final bonus is not hacked under turn-local credit: > -2",
-        lambda e: e.value > -0.02,
-    ),
-}
-"""What becomes of Acc@t1 in policy gradient, against the warm-up of the same run."""
-
-
-def claims(
-    data: Mapping[str, Outcomes], metrics: Mapping[str, Metrics], runs: Mapping[str, Sequence[Path]]
-) -> list[str]:
-    """What the papers found, each with what was measured here, in points, and whether it holds."""
-    found: list[tuple[str, Estimate, bool]] = []
-    for title, (text, name, holds) in FINDINGS.items():
-        if title in metrics:
-            found.append((text, metrics[title][name], holds(metrics[title][name])))
-    for better, worse, name in BETTER:
-        if better in data and worse in data:
-            gap = difference(data[better], data[worse])[name]
-            text = f"{NAMES[name]} of {better} over {NAMES[name]} of {worse}: > 0"
-            found.append((text, gap, gap.low > 0))
-    for title, (text, holds) in FIRST_ATTEMPTS.items():
-        if title in data:
-            warm = pool([find_row(f"{folder}:{WARM}").outcomes() for folder in runs[title]])
-            gap = difference(data[title], warm)["accuracy_t1"]
-            found.append((f"{text}, Acc@t1 since its warm-up", gap, holds(gap)))
-    for title, folders in runs.items():
-        voted = pool([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
-        gap = difference(data[title], voted)["accuracy_final"]
-        text = f"final accuracy of {title} over maj@k of the base at its tokens: > 0"
-        found.append((text, gap, gap.low > 0))
-    lines = [
-        f"| {text} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
-        for text, estimate, holds in found
-    ]
-    return ["| published finding | measured here | holds |", "|---|---|---|", *lines]
-
-
 def write_csv(
     path: Path,
     seeds: Sequence[int],
@@ -342,84 +262,6 @@ def write_csv(
                     if np.isfinite(e.value):
                         numbers = (f"{x:.5g}" for x in (e.value, e.low, e.high))
                         writer.writerow((title, seed, name, *numbers))
-
-
-def plot(
-    path: Path,
-    data: Mapping[str, Outcomes],
-    metrics: Mapping[str, Metrics],
-    files: Mapping[str, Sequence[Row]],
-) -> None:
-    """Delta by method, accuracy against turns, reliability, and accuracy against tokens."""
-    figure, axes = plt.subplots(2, 2, figsize=(12, 9))
-    answering = {title: row for title, row in data.items() if title not in (BASE, MAJORITY)}
-    _deltas(axes[0, 0], {title: metrics[title] for title in answering})
-    accuracy_per_turn(axes[0, 1], answering)
-    reliability(axes[1, 0], answering)
-    _tokens(axes[1, 1], files)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
-def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
-    estimates = [values["delta"] for values in metrics.values()]
-    middle = [100 * e.value for e in estimates]
-    reach = [
-        [100 * (e.value - e.low) for e in estimates],
-        [100 * (e.high - e.value) for e in estimates],
-    ]
-    colours = [f"C{index}" for index in range(len(middle))]
-    axes.barh(list(metrics), middle, xerr=reach, color=colours, capsize=3)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.invert_yaxis()
-    axes.set(xlabel="points", title="Δ(t1, final)")
-
-
-def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
-    """Parallel use: a vote over 1, 2, ... attempts of the base. Sequential use: after each turn."""
-    axes.plot(*parallel(files[MAJORITY]), color="grey", linestyle="--", label="base, maj@1, 2, …")
-    answering = (title for title in files if title not in (BASE, MAJORITY))
-    for index, title in enumerate(answering):
-        axes.plot(
-            *sequential(files[title]), marker="o", markersize=4, color=f"C{index}", label=title
-        )
-    axes.set(
-        xscale="log",
-        ylim=(0, 1),
-        xlabel="generated tokens per problem",
-        ylabel="accuracy",
-        title="Accuracy against tokens",
-    )
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ScalarFormatter())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-
-
-def parallel(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    """(tokens, accuracy) of votes over the first 1, 2, ... of the attempts at each problem."""
-    groups = [
-        list(group)
-        for row in rows
-        for _, group in groupby(read_episodes(row.episodes), lambda e: e.problem.id)
-    ]
-    most = min(map(len, groups))
-    points = [vote_outcomes([group[:k] for group in groups]) for k in range(1, most + 1)]
-    return [float(p.tokens.mean()) for p in points], [float(p.final.mean()) for p in points]
-
-
-def sequential(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    """(tokens, accuracy) of the answer after each turn, as the row reads it."""
-    accuracy = pool([row.outcomes() for row in rows]).by_turn.mean(axis=0)
-    written = [
-        [turn.tokens or 0 for turn in episode.turns]
-        for row in rows
-        for episode in read_episodes(row.episodes)
-    ]
-    tokens = [float(np.mean([sum(t[: j + 1]) for t in written])) for j in range(len(accuracy))]
-    return tokens, accuracy.tolist()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ RULES = Rules(baselines.ASKED, srenv.make_reward("correctness=1"), 2)
 
 
 def load(path):
+    sys.path.insert(0, str(path.parent))  # its neighbours, as when it is run
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses look their module up
