@@ -1,0 +1,193 @@
+"""Rollouts with vLLM: without a barrier between turns, with one, and vLLM's own `generate`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from rollout_parts import Clock, Row, make_env, ratio, split
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+import srenv
+import srenv.env
+from agents.chat import ChatFormat
+from agents.engines import Generation, Request, Sampling
+from agents.engines.vllm import VLLMEngine, VLLMSession
+from agents.rollout import Rollout, rollout
+from agents.tiny import TINY, model_path
+from srenv.problems.seeding import hashed_rng
+
+
+def length(key: int, tokens: int) -> int:
+    """Tokens of the turn of conversation `key` that follows a prompt of `tokens`."""
+    rng = hashed_rng("length", key, tokens)
+    return max(8, min(int(24 * math.exp(rng.gauss(0, 1))), 400))
+
+
+def ends(key: int, tokens: int) -> bool:
+    """Whether that turn declares itself correct: one in three does."""
+    return hashed_rng("end", key, tokens).random() < 1 / 3
+
+
+class SetLengths(VLLMEngine):
+    """vLLM with turns of set lengths.
+
+    Attributes:
+        barrier: Whether a session answers only when everything in it is finished.
+        asked: Every request since the list was last emptied.
+    """
+
+    barrier = False
+
+    def __init__(self, engine: Any, chat: ChatFormat) -> None:
+        super().__init__(engine, chat)
+        self.asked: list[tuple[Request, Any]] = []
+
+    def session(self, sampling: Sampling) -> VLLMSession:
+        """Opens a queue of requests."""
+        return (_Barrier if self.barrier else _Session)(self, sampling)
+
+
+class _Session(VLLMSession):
+    engine: SetLengths
+
+    def __init__(self, engine: SetLengths, sampling: Sampling) -> None:
+        super().__init__(engine, sampling)
+        self._tokens: dict[int, int] = {}
+
+    def _parameters(self, request: Request) -> Any:
+        parameters = super()._parameters(request)
+        parameters.max_tokens = length(request.key, len(request.prompt))
+        parameters.stop_token_ids = []
+        self._tokens[request.key] = len(request.prompt)
+        self.engine.asked.append((request, parameters.clone()))
+        return parameters
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        return [(key, self._declared(key, result)) for key, result in super().collect()]
+
+    def _declared(self, key: int, result: Generation | Exception) -> Generation | Exception:
+        """Puts a verdict over the last tokens of a turn that ends its conversation."""
+        if isinstance(result, Exception) or not ends(key, self._tokens[key]):
+            return result
+        verdict = self.engine.chat.encode("\n[VERIFY] correct")
+        return Generation(result.ids[: -len(verdict)] + verdict, result.logprobs)
+
+
+class _Barrier(_Session):
+    barrier = True
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        found = super().collect()
+        while self._keys:
+            found += super().collect()
+        return found
+
+
+def sampled(records: list[Rollout]) -> int:
+    """Tokens that the engine generated."""
+    return sum(bool(turn) for record in records for turn in record.turns)
+
+
+def random_model(folder: Path) -> str:
+    """Random weights in the bundled model's form, 57 million of them.
+
+    To read so many takes longer than to compute with them, for one row as for sixteen: what a step
+    costs on a GPU, and not with the bundled model.
+    """
+    config = AutoConfig.from_pretrained(model_path(TINY))
+    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 768, 2048, 8
+    config.num_attention_heads = config.num_key_value_heads = 12
+    config.layer_types = config.layer_types[:1] * config.num_hidden_layers
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model_path(TINY)).save_pretrained(folder)
+    return str(folder)
+
+
+def with_vllm(name: str, model: str, slots: int, waiting: int, runs: int) -> Iterator[Row]:
+    """Without a barrier, with one, and the raw engine, for one model."""
+    runner = Runner(model, slots, slots * waiting)
+    try:
+        runner.play(barrier=False)  # warm
+        rates: dict[str, list[float]] = {"free": [], "raw": [], "barrier": []}
+        for _ in range(runs):
+            rates["free"].append(runner.play(barrier=False))
+            free = runner.steps.calls["generate"]
+            rates["raw"].append(runner.raw())
+            rates["barrier"].append(runner.play(barrier=True))
+            barrier = runner.steps.calls["generate"]
+        yield ratio(f"vLLM, {name}: rollout / raw generate", rates["free"], rates["raw"], 0.8)
+        yield ratio(f"vLLM, {name}: rollout / barrier loop", rates["free"], rates["barrier"], 1.3)
+        yield Row(
+            "the same in steps of the engine", f"{barrier:,} / {free:,} = {barrier / free:.2f}x"
+        )
+        yield Row(f"vLLM, {name}: time split, threads added up", runner.time_split())
+    finally:
+        runner.engine.close()
+
+
+class Runner:
+    """One model in vLLM, and the ways to run the same conversations through it.
+
+    Attributes:
+        steps: The steps of the engine in the last conversations.
+    """
+
+    def __init__(self, model: str, slots: int, conversations: int) -> None:
+        from vllm import LLM
+
+        self.llm = LLM(
+            model,
+            dtype="float32" if model == model_path(TINY) else "bfloat16",
+            enforce_eager=True,
+            max_num_seqs=slots,
+            gpu_memory_utilization=0.2,
+            logprobs_mode="processed_logprobs",
+            seed=0,
+        )
+        self.engine = SetLengths(self.llm.llm_engine, ChatFormat.load(model_path(TINY)))
+        self.problems = srenv.load_problems("synthetic:linear").take(conversations)
+        self.steps = Clock()
+
+    def play(self, barrier: bool) -> float:
+        """Tokens per CPU second of whole conversations."""
+        self.engine.barrier = barrier
+        self.engine.asked.clear()
+        self.llm.reset_prefix_cache()
+        self.steps.clear()
+        began = time.process_time()
+        with self.steps.watch("generate", self.llm.llm_engine, "step"):
+            records = rollout(make_env, self.engine, self.problems, Sampling(1.0, 1.0, 400, seed=0))
+        return sampled(records) / (time.process_time() - began)
+
+    def raw(self) -> float:
+        """Tokens per CPU second of vLLM's own `generate` on what was asked last."""
+        ordered = sorted(self.engine.asked, key=lambda pair: (len(pair[0].messages), pair[0].key))
+        self.llm.reset_prefix_cache()
+        began = time.process_time()
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": list(request.prompt)} for request, _ in ordered],
+            [parameters.clone() for _, parameters in ordered],
+            use_tqdm=False,
+        )
+        seconds = time.process_time() - began
+        return sum(len(output.outputs[0].token_ids) for output in outputs) / seconds
+
+    def time_split(self) -> str:
+        """Where the time of conversations goes."""
+        clock = Clock()
+        with (
+            clock.watch("generate", self.llm.llm_engine, "step"),
+            clock.watch("verify", srenv.env, "check"),
+            clock.watch("environment and verify", gym.wrappers.OrderEnforcing, "step"),
+        ):
+            began = time.perf_counter()
+            self.play(barrier=False)
+            clock.seconds["in all"] = time.perf_counter() - began
+        both = clock.seconds.pop("environment and verify")
+        clock.seconds["environment"] = both - clock.seconds["verify"]
+        return split(clock.seconds)
