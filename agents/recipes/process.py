@@ -56,15 +56,15 @@ class ProcessConfig(RecipeConfig):
 
     output: Path = Path("runs/process")
     """The run's folder."""
-    reasoning: int = 2000
+    reasoning: int = 1000
     """Exact solutions that teach the step format [28,889]."""
-    judging: int = 6000
+    judging: int = 4000
     """Problems whose steps are sampled for pairs to judge [4,679 pairs]."""
     held_out: int = 200
     """Pairs that measure the judge, at most; never trained on [500]."""
     iterations: int = 1
     """Rounds of search and step-wise DPO after M1 [3]."""
-    sampled: int = 2400
+    sampled: int = 2000
     """Problems searched in the first round; round k takes k times as many [400]."""
     width: int = 4
     """Candidates per step [6]."""
@@ -77,7 +77,7 @@ class ProcessConfig(RecipeConfig):
     sft: SftConfig = field(default_factory=lambda: SftConfig(epochs=4, learning_rate=1e-3))
     """Teaching M1, and before it the model whose steps are judged [3 epochs]."""
     dpo: PreferenceConfig = field(
-        default_factory=lambda: PreferenceConfig(epochs=2, learning_rate=3e-4, nll=3.0)
+        default_factory=lambda: PreferenceConfig(epochs=2, learning_rate=5e-4, nll=5.0)
     )
     """Step-wise DPO, in each round [no likelihood term]."""
     pg: PolicyGradientConfig = field(

@@ -9,6 +9,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import random
 from dataclasses import replace
 
 import tyro
@@ -16,7 +17,9 @@ import tyro
 import srenv
 from agents.engines import TransformersEngine
 from agents.rejection import PieceSampler, RejectionConfig
+from agents.stepwise import judge
 from agents.tiny import TINY
+from agents.tiny.skills import preference
 from srenv.metrics import wilson
 
 
@@ -45,6 +48,10 @@ def main(model: str = TINY, n: int = 1000) -> None:
     show("accept a right answer", sum(p.right_evaluation is not None for p in right), len(right))
     show("refuse a wrong answer", len(found), len(wrong))
     show("repair it after the check", sum(p.revision is not None for p in found), len(found))
+    pairs = [preference(random.Random(p.id), p) for p in problems]
+    told = judge(engine, [question for question, _ in pairs], max_new_tokens=64)
+    named = sum(said is first for said, (_, first) in zip(told, pairs, strict=True))
+    show("name the better of two next steps", named, n)
 
 
 def show(skill: str, successes: int, trials: int) -> None:

@@ -22,7 +22,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from agents.chat import IGNORE
 from agents.progress import progress_bar
-from agents.tiny.skills import Said, at_sight, facts, judge, revise
+from agents.tiny.skills import Said, at_sight, facts, judge, prefer, revise
 from agents.tiny.tokenizer import ASSISTANT, USER, make_tokenizer
 
 
@@ -62,6 +62,7 @@ class Phase:
         at_sight: Share of steps on skill 1.
         judge: Share of steps on skill 2.
         revise: Share of steps on skill 3.
+        prefer: Share of steps on skill 4.
         varied: Lay conversations out in many ways (see `collate` and `skills`).
         peak: Greatest learning rates, as a share of the configured ones.
         decay: Share of the phase, at its end, over which the rates fall to nothing.
@@ -72,18 +73,17 @@ class Phase:
     at_sight: float
     judge: float
     revise: float
+    prefer: float
     varied: bool
     peak: float = 1.0
     decay: float = 0.5
 
 
 CURRICULUM = (
-    Phase(900, 0.75, 0.07, 0.09, 0.09, varied=False, decay=0.0),
-    Phase(1350, 0.15, 0.21, 0.32, 0.32, varied=False, decay=0.3),
-    Phase(2800, 0.10, 0.25, 0.35, 0.30, varied=True, peak=0.8, decay=0.3),
-    Phase(1800, 0.10, 0.46, 0.24, 0.20, varied=True, peak=0.7, decay=0.5),
-    Phase(1200, 0.10, 0.40, 0.30, 0.20, varied=True, peak=0.5, decay=0.5),
-    Phase(2100, 0.35, 0.20, 0.25, 0.20, varied=True, peak=0.4, decay=0.5),
+    Phase(900, 0.75, 0.07, 0.09, 0.09, 0.0, varied=False, decay=0.0),
+    Phase(1350, 0.15, 0.21, 0.32, 0.32, 0.0, varied=False, decay=0.3),
+    Phase(2800, 0.10, 0.22, 0.28, 0.22, 0.18, varied=True, peak=0.8, decay=0.3),
+    Phase(2600, 0.10, 0.28, 0.26, 0.20, 0.16, varied=True, peak=0.7, decay=0.5),
 )
 """Arithmetic, then all skills in one layout, then in many; started in many, copying never forms.
 
@@ -140,12 +140,14 @@ def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
     """The conversations of one step; the same in every process."""
     rng = random.Random(f"{config.seed}/{step}")
     phase, _ = locate(config, step)
-    shares = (phase.facts, phase.at_sight, phase.judge, phase.revise)
-    (skill,) = rng.choices(("facts", "at sight", "judge", "revise"), shares)
+    shares = (phase.facts, phase.at_sight, phase.judge, phase.revise, phase.prefer)
+    (skill,) = rng.choices(("facts", "at sight", "judge", "revise", "prefer"), shares)
     if skill == "facts":
         return [facts(rng) for _ in range(2 * config.batch_size)]
     if skill == "at sight":
         return [at_sight(rng) for _ in range(4 * config.batch_size)]
+    if skill == "prefer":
+        return [prefer(rng) for _ in range(2 * config.batch_size)]
     attempts = rng.choice(ATTEMPTS)
     draw_one = judge if skill == "judge" else revise
     return [draw_one(rng, attempts, phase.varied) for _ in range(config.batch_size)]
@@ -234,6 +236,7 @@ def pretrain(config: PretrainConfig) -> Path:
     """Trains the model and saves it with its tokenizer; returns the folder."""
     tokenizer = make_tokenizer()
     model = make_model(config, tokenizer)
+    model.set_attn_implementation("eager")  # fused attention is slow backwards in bfloat16 on CPUs
     optimisers = Optimisers(model, config)
     checkpoint = config.output / "pretrain.pt"
     first, tokens = _load(checkpoint, model, optimisers)
@@ -243,7 +246,8 @@ def pretrain(config: PretrainConfig) -> Path:
         for step in range(first, steps):
             jumps = random.Random(step) if locate(config, step)[0].varied else None
             batch = collate(draw(config, step), tokenizer, jumps)
-            loss = model(**batch).loss
+            with torch.autocast("cpu", torch.bfloat16):
+                loss = model(**batch).loss
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimisers.step(step)

@@ -1,10 +1,11 @@
-"""What the bundled model is trained on from nothing: arithmetic, and three skills on top of it.
+"""What the bundled model is trained on from nothing: arithmetic, and four skills on top of it.
 
 Arithmetic comes as bare facts, such as ``101-17=84``. The skills are each asked for by a prompt:
 
 1. Answer a linear equation at sight.
 2. Judge a given answer: compute what the equation asks for and what the answer gives, compare.
 3. Answer again after a failed check.
+4. Judge which of two next steps of a solution is better.
 
 The skills are kept apart: never does an attempt come with its own verdict in one message. Putting
 them together is what the warm-up teaches. Problems are the training split's alone.
@@ -16,13 +17,16 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from agents.stepwise import Question
+from agents.teachers import TEACHERS, linear_result
 from agents.tiny.tokenizer import CUE
 from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.protocol import EVALUATE, PROTOCOLS
 
+_TEACHER = TEACHERS["synthetic:linear"]
 _TRAIN = load_problems("synthetic:linear", "train")
-_DEFAULT, _INTRINSIC = PROTOCOLS["default"], PROTOCOLS["intrinsic"]
+_DEFAULT, _INTRINSIC, _YES_NO = (PROTOCOLS[name] for name in ("default", "intrinsic", "yes_no"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def _draw(rng: random.Random) -> Problem:
 
 
 def at_sight(rng: random.Random) -> list[Said]:
-    """Skill 1: the problem and its answer, under either instruction."""
+    """Skill 1: the problem and its answer, under any instruction."""
     problem = _draw(rng)
     return [*_asked(rng, problem), Said("assistant", _boxed(problem.answer), learn=True)]
 
@@ -84,6 +88,41 @@ def revise(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     return [*said, Said("assistant", _boxed(x), learn=True)]
 
 
+def prefer(rng: random.Random) -> list[Said]:
+    """Skill 4: which of two next steps is better: the right one, and how far A is from it."""
+    question, first = preference(rng, _draw(rng))
+    right = question.first if first else question.second
+    (asked,) = question.messages()
+    told = [right, f"[[{'A' if first else 'B'}]]"]
+    found, due = linear_result(question.first), linear_result(right)
+    if found is not None and due is not None and (found == due) == first:
+        told.insert(1, f"{found}-{due}={found - due}")
+    return [Said("user", asked["content"]), Said("assistant", "\n".join(told), learn=True)]
+
+
+def preference(rng: random.Random, problem: Problem) -> tuple[Question, bool]:
+    """A right and a wrong next step, and whether the right one stands first."""
+    steps = _TEACHER.solution(problem)
+    known = rng.choice((0, 0, 1, 1, 2))
+    right = steps[known]
+    shown = [right, spoiled(rng, problem, known)]
+    rng.shuffle(shown)
+    return Question(problem, tuple(steps[:known]), *shown), shown[0] == right
+
+
+def spoiled(rng: random.Random, problem: Problem, known: int) -> str:
+    """A wrong step after `known` right ones."""
+    a, b, c = (problem.data[name] for name in "abc")
+    x = int(problem.answer)
+    wrong = near_miss(rng, x)
+    if known == 0:
+        off = rng.choice((1, 10)) * rng.choice((-1, 1)) * rng.randint(1, 9)
+        return f"{c}{-b:+d}={c - b + off}"
+    if known == 1:
+        return f"{a}*{wrong}={a * (wrong if rng.random() < 0.8 else x)}"
+    return _boxed(wrong)
+
+
 def _quoted(
     rng: random.Random, problem: Problem, answers: Sequence[int], last: Sequence[str]
 ) -> list[Said]:
@@ -104,12 +143,12 @@ def _blank(rng: random.Random) -> str:
 
 
 def _asked(rng: random.Random, problem: Problem) -> list[Said]:
-    instruction = rng.choice((_INTRINSIC.instruction, _DEFAULT.instruction))
-    return [Said("user", f"{problem.prompt}\n{instruction}")]
+    protocol = rng.choice((_INTRINSIC, _DEFAULT, _YES_NO))
+    return [Said("user", f"{problem.prompt}\n{protocol.instruction}")]
 
 
 def _again(rng: random.Random) -> str:
-    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry))
+    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry, _YES_NO.reveal))
 
 
 def _boxed(answer: int | str) -> str:

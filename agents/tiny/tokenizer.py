@@ -10,6 +10,7 @@ from __future__ import annotations
 from tokenizers import AddedToken, pre_tokenizers
 from transformers import Qwen2Tokenizer
 
+from agents.stepwise import JUDGING
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 PAD, USER, ASSISTANT, END = "<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -22,16 +23,19 @@ TEMPLATE = (
 CUE = "Check: "
 """Opens every check; the model tells by it that one begins, wherever it stands."""
 
-WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE)
+MARKS = ("[A] ", "[B] ", "[[A]]", "[[B]]")
+"""What stands before two next steps, and how a judge of steps names one of them."""
+
+WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE, *MARKS)
 
 
-ASKED = ("default", "intrinsic", "rise", "gold")
+ASKED = ("default", "intrinsic", "rise", "gold", "yes_no")
 """The protocols that the bundled model was made with; it spells the sentences of others out."""
 
 
 def phrases() -> list[str]:
     """Texts that are one token each, longest first so that none hides inside another."""
-    sentences = {EVALUATE}
+    sentences = {EVALUATE, JUDGING.instruction, PROTOCOLS["yes_no"].question}
     for protocol in (PROTOCOLS[name] for name in ASKED):
         sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
     return [*sorted(sentences, key=lambda s: (-len(s), s)), *WORDS]
