@@ -145,15 +145,18 @@ def main(config: Config) -> None:
                 "resume": True,
                 "report_to": "none",
             }
+            finished = (run / "summary.json").exists()
             train(options(**{**method.options, **common}))
             runs.setdefault(method.title, []).append(run)
-            # A seed counts when all methods have run it.
-            whole = min(map(len, runs.values()))
-            write(config, {title: folders[:whole] for title, folders in runs.items()})
+            if not finished:
+                write(config, runs)
+    write(config, runs)
 
 
-def write(config: Config, runs: Mapping[str, Sequence[Path]]) -> None:
-    """Writes methods.md, methods.csv and methods.png from the runs that are finished."""
+def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
+    """Writes methods.md, methods.csv and methods.png from the seeds that all methods have run."""
+    whole = min(map(len, started.values()))
+    runs = {title: folders[:whole] for title, folders in started.items()}
     files = collect(runs)
     data = {title: pool([row.outcomes() for row in rows]) for title, rows in files.items()}
     metrics = {title: measure(outcomes) for title, outcomes in data.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from agents.plots import accuracy_per_turn, reliability
@@ -25,15 +26,25 @@ def plot(
     files: Mapping[str, Sequence[Row]],
 ) -> None:
     """Delta by method, accuracy against turns, reliability, and accuracy against tokens."""
-    figure, axes = plt.subplots(2, 2, figsize=(12, 9))
+    figure, axes = plt.subplots(2, 2, figsize=(12, 9.5), layout="constrained")
     answering = {title: row for title, row in data.items() if title not in (BASE, MAJORITY)}
     _deltas(axes[0, 0], {title: metrics[title] for title in answering})
     accuracy_per_turn(axes[0, 1], answering)
     reliability(axes[1, 0], answering)
     _tokens(axes[1, 1], files)
-    figure.tight_layout()
+    _share_legend(figure, axes.flat)
     figure.savefig(path, dpi=120)
     plt.close(figure)
+
+
+def _share_legend(figure: Figure, panels: Iterable[Axes]) -> None:
+    """One legend below the panels, whose colours agree, so that none hides a curve."""
+    shown = {}
+    for axes in panels:
+        shown.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        if (legend := axes.get_legend()) is not None:
+            legend.remove()
+    figure.legend(shown.values(), shown.keys(), loc="outside lower center", ncols=3, fontsize=9)
 
 
 def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
@@ -69,7 +80,6 @@ def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
 
 
 def parallel(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
