@@ -56,15 +56,15 @@ class ProcessConfig(RecipeConfig):
 
     output: Path = Path("runs/process")
     """The run's folder."""
-    reasoning: int = 1000
+    reasoning: int = 1500
     """Exact solutions that teach the step format [28,889]."""
-    judging: int = 4000
+    judging: int = 8000
     """Problems whose steps are sampled for pairs to judge [4,679 pairs]."""
     held_out: int = 200
     """Pairs that measure the judge, at most; never trained on [500]."""
     iterations: int = 1
     """Rounds of search and step-wise DPO after M1 [3]."""
-    sampled: int = 2000
+    sampled: int = 1500
     """Problems searched in the first round; round k takes k times as many [400]."""
     width: int = 4
     """Candidates per step [6]."""

@@ -58,8 +58,8 @@ class SelfRewardingConfig(RecipeConfig):
     """The run's folder."""
     protocol: str = "default"
     """Format. default: the verdict is a [VERIFY] line. yes_no: the two-turn chat, whose verdict is
-    the answer to a question; the bundled model has to spell it out and wants 128 tokens per turn
-    and a longer warm-up. Or module:attribute."""
+    the answer to a question; the bundled model has to learn to spell that answer and wants
+    --sft.epochs 8 --sft.learning-rate 1e-3. Or module:attribute."""
     max_attempts: int | None = None
     """Attempts per episode; by default 2 where the verdict answers a question [2], else 3, one more
     than in the demonstrations and in the paper."""
