@@ -164,6 +164,19 @@ def test_rise_runs_through(untrained, tmp_path):
     assert {round(d.weight, 4) for d in data} <= {12.1825, 1.0, 0.0821}
 
 
+@pytest.mark.slow
+def test_rise_samples_its_turns_at_inference_when_asked_to(untrained, tmp_path, monkeypatch):
+    heat, unroll = [], rise.unroll
+
+    def spy(engine, conversations, sampling, *rest):
+        heat.append(sampling.temperature)
+        return unroll(engine, conversations, sampling, *rest)
+
+    monkeypatch.setattr(rise, "unroll", spy)
+    rise.train(short_rise(untrained, tmp_path, iterations=1, turn_temperature=0.5))
+    assert heat == [0.5, 1.0, 0.5]  # measured, sampled for training, measured
+
+
 def rise_episode(*answers):
     """An episode as RISE samples it, about a problem whose answer is 1."""
     problem = srenv.Problem("p", "What?", "1", "test")

@@ -62,6 +62,8 @@ class RiseConfig(RecipeConfig):
     before (best), or right ones (success). First turns always count, except under success."""
     turns: int = 5
     """Turns at inference [5]."""
+    turn_temperature: float = 0.0
+    """Of the turns at inference; 0 takes the likeliest [one sample per turn, heat not known]."""
     window: int | None = None
     """Attempts in view; by default as many as iterations [1 in the authors' example]."""
     temperature: float = 1.0
@@ -151,12 +153,13 @@ class Rise(Recipe):
         """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""
         config = self.config
         vote = f"{title}, m1@t{config.turns}"
+        sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
 
         def play(engine: Engine) -> list[Episode]:
             torch.manual_seed(config.seed)
             conversations = start(self.eval_problems, "rise", config.turns)
             with progress_bar(f"evaluate: {title}", config.turns) as bar:
-                unroll(engine, conversations, self.greedy, config.turns, self.window, bar.advance)
+                unroll(engine, conversations, sampling, config.turns, self.window, bar.advance)
             return [c.episode for c in conversations]
 
         self.row(vote, model, f"{name}_turns", play, "turn_votes")
