@@ -13,6 +13,7 @@ from agents.preference import Preference, PreferenceConfig, prefer
 from agents.recipes import process
 from agents.recipes.process import ProcessConfig
 from agents.sft import SftConfig, tokenise
+from agents.step_judging import judgements
 from agents.steps import StepSearch, wins_once
 from agents.stepwise import (
     Question,
@@ -169,10 +170,8 @@ def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
     assert margin(final) > margin(untrained) + 0.5
 
 
-def test_judging_data_show_each_pair_in_both_orders(tmp_path):
-    recipe = process.Process.__new__(process.Process)
-    recipe.config = ProcessConfig(output=tmp_path)
-    found = recipe.answers(Question(EQUATION, (ONE,), TWO, "7*45=322"))
+def test_judging_data_show_each_pair_in_both_orders():
+    found = judgements(TEACHER, Question(EQUATION, (ONE,), TWO, "7*45=322"))
     first, second = (d.episode for d in found)
     assert first.turns[0].text == "[A] 7*46=322\n322-322=0\n[[A]]"
     assert second.turns[0].text == "[A] 7*45=315\n315-322=-7\n[[B]]"

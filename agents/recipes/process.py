@@ -29,23 +29,19 @@ from agents.preference import Preference, PreferenceConfig
 from agents.progress import console, progress_bar
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.sft import Demonstration, SftConfig, whole_turns
-from agents.stepwise import (
-    JUDGING,
-    Question,
-    context_ids,
-    judge,
-    propose_steps,
-    search,
-    step_ids,
-    written,
+from agents.step_judging import (
+    judgements,
+    measure_judge,
+    questions_from,
+    read_questions,
+    write_questions,
 )
+from agents.stepwise import context_ids, propose_steps, search, step_ids, written
 from agents.teachers import TEACHERS, Teacher
 from agents.trainer import PolicyGradientConfig
-from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem
 from srenv.lookup import lookup
 from srenv.metrics import Metrics
-from srenv.rewards import make_reward
 
 WHOLE = whole_turns(0)
 
@@ -115,6 +111,11 @@ class Process(Recipe):
         """How candidate steps are drawn."""
         return Sampling(self.config.temperature, 1.0, self.config.max_new_tokens)
 
+    @property
+    def held_out(self) -> Path:
+        """The file of pairs that measure the judge."""
+        return self.run.directory / "judging_data" / "held_out.json"
+
     def method(self) -> str:
         """M1 by imitation, then rounds of search and step-wise DPO."""
         config = self.config
@@ -162,31 +163,11 @@ class Process(Recipe):
         with progress_bar("pairs to judge", 1) as bar:
             proposed = propose_steps(engine, problems, contexts, config.width, self.sampling)
             bar.advance()
-        pairs = []
-        for problem, context, steps in zip(problems, contexts, proposed, strict=True):
-            right = self.teacher.next_step(problem, context)
-            wrong = next((step for step in steps if step != right), None)
-            if right and wrong:
-                pairs.append(Question(problem, tuple(context), right, wrong))
+        pairs = questions_from(self.teacher, problems, contexts, proposed)
         held = min(config.held_out, len(pairs) // 4)
-        path = self.run.directory / "judging_data" / "held_out.json"
-        write_json(path, [[q.problem.id, q.steps, q.first, q.second] for q in pairs[:held]])
-        return self.solutions() + [d for q in pairs[held:] for d in self.answers(q)]
-
-    def answers(self, question: Question) -> list[Demonstration]:
-        """What a judge should say of a right and a wrong step, in both orders."""
-        right, wrong = question.first, question.second
-        rules = Rules(JUDGING, make_reward("correctness=1"), 1)
-        found = []
-        for first, second, letter in ((right, wrong, "A"), (wrong, right, "B")):
-            shown = Question(question.problem, question.steps, first, second)
-            asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
-            conversation = Conversation.under(rules, asked)
-            conversation.step(
-                self.teacher.judgement(question.problem, question.steps, first, right)
-            )
-            found.append(Demonstration(conversation.episode, WHOLE, "judging"))
-        return found
+        write_questions(self.held_out, pairs[:held])
+        taught = [d for pair in pairs[held:] for d in judgements(self.teacher, pair)]
+        return self.solutions() + taught
 
     def preferences(self, name: str, model: str | Path, k: int) -> tuple[Path, int]:
         """A stage that searches with the model's own judgement.
@@ -275,34 +256,17 @@ class Process(Recipe):
     def measure_judge(self, title: str, model: str | Path) -> None:
         """A stage that measures a model as a judge."""
         name = f"evaluate_{title.lower()}_judge"
-        result = self.run.stage(name, lambda _: self.judged(model))
+        pairs = read_questions(self.held_out, self.train_source.find)
+        if not pairs:
+            raise RuntimeError(f"{self.held_out} holds no pairs: raise --judging")
+
+        def work(folder: Path) -> dict[str, Any]:
+            with self.engine(model) as engine:
+                return measure_judge(engine, pairs, self.config.max_new_tokens)
+
+        result = self.run.stage(name, work)
         console.print(
             f"{title} as a judge of {result['pairs']} held-out pairs: "
             f"{100 * result['accuracy']:.1f} % right, {100 * result['consistent']:.1f} % alike in "
             "both orders"
         )
-
-    def judged(self, model: str | Path) -> dict[str, Any]:
-        """Accuracy of a judge over both orders, how often they agree; right ones of each pair."""
-        path = self.run.directory / "judging_data" / "held_out.json"
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        pairs = [
-            (self.train_source.find(problem), tuple(steps), right, wrong)
-            for problem, steps, right, wrong in stored
-        ]
-        if not pairs:
-            raise RuntimeError(f"{path} holds no pairs: raise --judging")
-        limit = self.config.max_new_tokens
-        with self.engine(model) as engine:
-            shown = judge(engine, [Question(p, s, r, w) for p, s, r, w in pairs], limit)
-            turned = judge(engine, [Question(p, s, w, r) for p, s, r, w in pairs], limit)
-        right = [(a is True) + (b is False) for a, b in zip(shown, turned, strict=True)]
-        alike = [
-            None not in both and both[0] != both[1] for both in zip(shown, turned, strict=True)
-        ]
-        return {
-            "pairs": len(pairs),
-            "accuracy": sum(right) / (2 * len(pairs)),
-            "consistent": sum(alike) / len(pairs),
-            "right": right,
-        }
