@@ -37,10 +37,9 @@ import trl
 import tyro
 from rollout_parts import Row
 from rollout_trl import time_split, with_transformers
-from rollout_vllm import random_model, with_vllm
+from rollout_vllm import with_vllm
 
 from agents.engines.vllm import prepare_environment
-from agents.tiny import TINY, model_path
 
 RESULTS = Path(__file__).parent / "results" / "rollout.md"
 
@@ -57,8 +56,6 @@ class Config:
     """Conversations in the comparison with TRL; both loops generate for all of them at once."""
     runs: int = 5
     """Runs of each kind."""
-    random_runs: int = 3
-    """Runs of each kind of the model with random weights, a step of which takes far longer."""
     output: Path = RESULTS
     """Where the table is written."""
 
@@ -92,12 +89,7 @@ def main(config: Config) -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = list(with_transformers(config.conversations, config.runs, Path(folder)))
         rows.append(time_split(Path(folder) / "training"))
-        drawn = random_model(Path(folder) / "random")
-        for name, model, runs in (
-            ("bundled model", model_path(TINY), config.runs),
-            ("57M random weights", drawn, config.random_runs),
-        ):
-            rows += with_vllm(name, model, config.slots, config.waiting, runs)
+        rows += with_vllm(config.slots, config.waiting, config.runs)
     text = table(rows)
     print(text)
     config.output.write_text(text, encoding="utf-8")

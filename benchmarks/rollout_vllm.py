@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 from rollout_parts import Clock, Row, make_env, ratio, split
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 import srenv
 import srenv.env
@@ -93,24 +91,9 @@ def sampled(records: list[Rollout]) -> int:
     return sum(bool(turn) for record in records for turn in record.turns)
 
 
-def random_model(folder: Path) -> str:
-    """Random weights in the bundled model's form, 57 million of them.
-
-    To read so many takes longer than to compute with them, for one row as for sixteen: what a step
-    costs on a GPU, and not with the bundled model.
-    """
-    config = AutoConfig.from_pretrained(model_path(TINY))
-    config.hidden_size, config.intermediate_size, config.num_hidden_layers = 768, 2048, 8
-    config.num_attention_heads = config.num_key_value_heads = 12
-    config.layer_types = config.layer_types[:1] * config.num_hidden_layers
-    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(model_path(TINY)).save_pretrained(folder)
-    return str(folder)
-
-
-def with_vllm(name: str, model: str, slots: int, waiting: int, runs: int) -> Iterator[Row]:
-    """Without a barrier, with one, and the raw engine, for one model."""
-    runner = Runner(model, slots, slots * waiting)
+def with_vllm(slots: int, waiting: int, runs: int) -> Iterator[Row]:
+    """Without a barrier, with one, and the raw engine."""
+    runner = Runner(slots, slots * waiting)
     try:
         runner.play(barrier=False)  # warm
         rates: dict[str, list[float]] = {"free": [], "raw": [], "barrier": []}
@@ -120,29 +103,30 @@ def with_vllm(name: str, model: str, slots: int, waiting: int, runs: int) -> Ite
             rates["raw"].append(runner.raw())
             rates["barrier"].append(runner.play(barrier=True))
             barrier = runner.steps.calls["generate"]
-        yield ratio(f"vLLM, {name}: rollout / raw generate", rates["free"], rates["raw"], 0.8)
-        yield ratio(f"vLLM, {name}: rollout / barrier loop", rates["free"], rates["barrier"], 1.3)
+        yield ratio("vLLM: rollout / raw generate", rates["free"], rates["raw"], 0.8)
+        yield ratio("vLLM: rollout / barrier loop", rates["free"], rates["barrier"], 1.3)
         yield Row(
-            "the same in steps of the engine", f"{barrier:,} / {free:,} = {barrier / free:.2f}x"
+            "the same in steps of the engine, which cost a GPU the same for one row as for all",
+            f"{barrier:,} / {free:,} = {barrier / free:.2f}x",
         )
-        yield Row(f"vLLM, {name}: time split, threads added up", runner.time_split())
+        yield Row("vLLM: time split, threads added up", runner.time_split())
     finally:
         runner.engine.close()
 
 
 class Runner:
-    """One model in vLLM, and the ways to run the same conversations through it.
+    """The bundled model in vLLM, and the ways to run the same conversations through it.
 
     Attributes:
         steps: The steps of the engine in the last conversations.
     """
 
-    def __init__(self, model: str, slots: int, conversations: int) -> None:
+    def __init__(self, slots: int, conversations: int) -> None:
         from vllm import LLM
 
         self.llm = LLM(
-            model,
-            dtype="float32" if model == model_path(TINY) else "bfloat16",
+            model_path(TINY),
+            dtype="float32",
             enforce_eager=True,
             max_num_seqs=slots,
             gpu_memory_utilization=0.2,
