@@ -25,12 +25,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import gymnasium as gym
+from targets import Row, page
 
 import srenv
 from srenv.spaces import UnicodeText
@@ -39,16 +39,6 @@ from srenv.verifier.judgement import Judgement
 RESULTS = Path(__file__).parent / "results" / "environment.md"
 PROBLEMS = 2000
 RUNS = 5
-
-
-@dataclass
-class Row:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    target: str = ""
-    held: bool | None = None
 
 
 def main() -> None:
@@ -288,20 +278,12 @@ def _peers(pythons: list[str]) -> Iterator[Row]:
 
 
 def _table(rows: list[Row]) -> str:
-    marks = {True: "yes", False: "**no**", None: ""}
-    lines = [
-        "# What the environment costs",
-        "",
-        "Written by `python benchmarks/environment.py`; its docstring says how.",
+    how = (
+        "Written by `python benchmarks/environment.py`; its docstring says how.\n"
         f"Python {platform.python_version()}, Gymnasium {gym.__version__}, srenv "
-        f"{srenv.__version__}, {os.cpu_count()} shared CPU cores.",
-        "",
-        "| what | measured | target | held |",
-        "|---|---|---|---|",
-        *[f"| {row.what} | {row.measured} | {row.target} | {marks[row.held]} |" for row in rows],
-        "",
-    ]
-    return "\n".join(lines)
+        f"{srenv.__version__}, {os.cpu_count()} shared CPU cores."
+    )
+    return page("What the environment costs", how, rows)
 
 
 if __name__ == "__main__":

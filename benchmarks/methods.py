@@ -150,7 +150,8 @@ def main(config: Config) -> None:
             runs.setdefault(method.title, []).append(run)
             if not finished:
                 write(config, runs)
-    write(config, runs)
+    if finished:  # the last run; after any other end it has just been written
+        write(config, runs)
 
 
 def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:

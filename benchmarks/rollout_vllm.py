@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
-from rollout_parts import Clock, Row, make_env, ratio, split
+from rollout_parts import Clock, make_env, ratio, split
+from targets import Row
 
 import srenv
 import srenv.env

@@ -256,11 +256,11 @@ class Process(Recipe):
     def measure_judge(self, title: str, model: str | Path) -> None:
         """A stage that measures a model as a judge."""
         name = f"evaluate_{title.lower()}_judge"
-        pairs = read_questions(self.held_out, self.train_source.find)
-        if not pairs:
-            raise RuntimeError(f"{self.held_out} holds no pairs: raise --judging")
 
         def work(folder: Path) -> dict[str, Any]:
+            pairs = read_questions(self.held_out, self.train_source.find)
+            if not pairs:
+                raise RuntimeError(f"{self.held_out} holds no pairs: raise --judging")
             with self.engine(model) as engine:
                 return measure_judge(engine, pairs, self.config.max_new_tokens)
 
