@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, cast
 
 from transformers import AutoTokenizer, GenerationConfig
@@ -93,6 +94,12 @@ class ChatFormat:
     def turn_text(self, ids: Sequence[int]) -> str:
         """The text of a sampled turn, without the ids that end it."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    @cached_property
+    def line_ends(self) -> frozenset[int]:
+        """All ids whose text breaks a line; some tokenizers have thousands of them."""
+        texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
+        return frozenset(i for i, text in enumerate(texts) if "\n" in text)
 
     def token_at(self, ids: Sequence[int], char: int) -> int:
         """Index of the first of `ids` that starts at or after character `char` of their text."""

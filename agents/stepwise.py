@@ -7,7 +7,7 @@ asked which of two next steps is better (Zhang et al. 2025, section 3).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.chat import ChatFormat
 from agents.engines import Engine, Sampling, reply
@@ -58,8 +58,9 @@ def propose_steps(
     width: int,
     sampling: Sampling,
 ) -> list[list[str]]:
-    """Samples next steps of each solution; equal ones are proposed once."""
+    """Samples next steps of each solution, to the end of the line; equal ones are proposed once."""
     chat = engine.chat
+    sampling = replace(sampling, stop_ids=chat.line_ends)
     prompts = [
         context_ids(chat, problem, steps)
         for problem, steps in zip(problems, contexts, strict=True)

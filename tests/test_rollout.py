@@ -5,6 +5,12 @@ import gymnasium as gym
 import pytest
 import torch
 from conftest import ContinuousEngine, ScriptedEngine
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as Decoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.trainers import BpeTrainer
+from transformers import PreTrainedTokenizerFast
 
 import srenv
 from agents.chat import ATTEMPT, ENVIRONMENT, VERDICT, ChatFormat
@@ -52,6 +58,30 @@ def test_the_ids_that_were_sampled_are_the_ids_that_are_kept(engine):
         assert [x for x, t in zip(record.logprobs, record.turns, strict=True) if t] == [
             x for _, g in own for x in g.logprobs
         ]
+
+
+def test_a_caller_may_end_messages_sooner():
+    engine = TransformersEngine.load("tiny")
+    prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in PROBLEMS]
+    whole = engine.generate(prompts, Sampling(0.0, 1.0, 40))
+    stop = whole[0].ids[-3]
+    cut = engine.generate(prompts, Sampling(0.0, 1.0, 40, stop_ids=frozenset({stop})))
+    for short, message in zip(cut, whole, strict=True):
+        end = message.ids.index(stop) + 1 if stop in message.ids else len(message.ids)
+        assert short.ids == message.ids[:end]
+        assert short.logprobs == pytest.approx(message.logprobs[:end], abs=1e-3)
+    assert len(cut[0].ids) < len(whole[0].ids)
+
+
+def test_a_token_that_ends_a_sentence_and_a_line_ends_the_line():
+    bpe = Tokenizer(BPE())
+    bpe.pre_tokenizer, bpe.decoder = ByteLevel(add_prefix_space=False, use_regex=False), Decoder()
+    bpe.train_from_iterator(["a.\n", "b.\n"], BpeTrainer(special_tokens=["</s>"]))
+    chat = ChatFormat(PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="</s>"))
+    *words, last = chat.encode("ab.\n")
+    assert chat.turn_text([last]).endswith(".\n")
+    assert last in chat.line_ends
+    assert not chat.line_ends & {*words, chat.tokenizer.eos_token_id}
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 0.0])

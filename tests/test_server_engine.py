@@ -149,6 +149,13 @@ def test_ids_go_in_and_the_ids_that_come_back_are_kept(serve):
     assert {body["temperature"] for body in server.bodies} == {1.0}
 
 
+def test_a_caller_may_end_messages_sooner(serve):
+    server = serve()
+    engine = ServerEngine(ServerOptions(server.url))
+    engine.generate([[5]], Sampling(stop_ids=engine.chat.line_ends))
+    assert set(server.bodies[-1]["stop_token_ids"]) == engine.chat.line_ends | engine.chat.stop_ids
+
+
 def test_a_server_without_ids_gives_text_and_says_so(serve):
     server = serve(exact=False)
     engine = ServerEngine(ServerOptions(server.url))

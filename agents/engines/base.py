@@ -24,18 +24,20 @@ class Sampling:
         max_new_tokens: Greatest length of one message.
         seed: Makes sampling repeatable whatever the timing, in engines that seed each request
             (vLLM, servers). Transformers samples from torch's own generator.
+        stop_ids: Ids that end a message, beside those that end a turn of the model's.
     """
 
     temperature: float = 1.0
     top_p: float = 1.0
     max_new_tokens: int = 512
     seed: int | None = None
+    stop_ids: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
             raise ValueError(
                 "sampling needs temperature >= 0, 0 < top_p <= 1 and max_new_tokens >= 1, "
-                f"got {self}"
+                f"got {self.temperature}, {self.top_p} and {self.max_new_tokens}"
             )
 
 

@@ -99,7 +99,8 @@ class TransformersEngine:
         output = self._generate(ids, mask, cache, sampling, recorder)
         width, logprobs = ids.shape[1], recorder.finish(output.sequences)
         new = output.sequences[:, width:].tolist()
-        found = [self._trim(*row) for row in zip(new, logprobs.tolist(), strict=True)]
+        stop = self.chat.stop_ids | sampling.stop_ids
+        found = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
         if self._can_reuse(output.past_key_values):
             rows = [
                 (width - len(prompt), (*prompt, *generation.ids))
@@ -153,7 +154,7 @@ class TransformersEngine:
             repetition_penalty=1.0,  # some models ship another default; it would skew log-probs
             logits_processor=LogitsProcessorList(processors),
             pad_token_id=self.chat.tokenizer.pad_token_id,
-            eos_token_id=sorted(self.chat.stop_ids),
+            eos_token_id=sorted(self.chat.stop_ids | sampling.stop_ids),
             return_dict_in_generate=True,
         )
 
@@ -171,9 +172,10 @@ class TransformersEngine:
     def _weights_version(self) -> int:
         return sum(parameter._version for parameter in self.model.parameters())
 
-    def _trim(self, ids: list[int], logprobs: list[float]) -> Generation:
-        end = next((i + 1 for i, token in enumerate(ids) if token in self.chat.stop_ids), len(ids))
-        return Generation(ids[:end], logprobs[:end])
+
+def _trim(ids: list[int], logprobs: list[float], stop: frozenset[int]) -> Generation:
+    end = next((i + 1 for i, token in enumerate(ids) if token in stop), len(ids))
+    return Generation(ids[:end], logprobs[:end])
 
 
 class _LogProbRecorder(LogitsProcessor):

@@ -114,7 +114,7 @@ class ServerEngine:
         return "completions", {
             **common,
             "prompt": request.prompt,
-            "stop_token_ids": sorted(self.chat.stop_ids),
+            "stop_token_ids": sorted(self.chat.stop_ids | sampling.stop_ids),
             "logprobs": 0,
             "return_token_ids": True,
             # Some models ship other defaults; they would skew log-probs.
@@ -241,6 +241,7 @@ class TextChat(ChatFormat):
     def __init__(self) -> None:
         self.tokenizer = None
         self.stop_ids = frozenset()
+        self.line_ends = frozenset({ord("\n")})
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
         """The messages' characters."""
