@@ -12,9 +12,8 @@ a term beside correctness (`agents.judged`).
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ import torch
 
 from agents.chat import ChatFormat
 from agents.engines import Engine, Sampling
-from agents.files import write_json
 from agents.meter import MeteredEngine
 from agents.preference import Preference, PreferenceConfig
 from agents.progress import console, progress_bar
@@ -36,7 +34,9 @@ from agents.step_judging import (
     read_questions,
     write_questions,
 )
-from agents.stepwise import context_ids, propose_steps, search, step_ids, written
+from agents.step_preferences import read_preferences, write_preferences
+from agents.steps import StepSearch
+from agents.stepwise import propose_steps, search, written
 from agents.teachers import TEACHERS, Teacher
 from agents.trainer import PolicyGradientConfig
 from srenv.episode import Episode, Problem
@@ -187,21 +187,19 @@ class Process(Recipe):
             ):
                 engine = MeteredEngine(loaded)
                 found = self.search(engine, problems, bar.advance)
-            pairs = [
-                [problem.id, pair.context, pair.best, pair.worst]
-                for problem, one in zip(problems, found, strict=True)
-                for pair in one.pairs
-                if pair is not None
-            ]
-            write_json(path, pairs)
-            rollbacks = sum(one.rollbacks for one in found)
-            return {"pairs": len(pairs), "rollbacks": rollbacks, "generated": engine.generated}
+            return {
+                "pairs": write_preferences(path, problems, found),
+                "rollbacks": sum(one.rollbacks for one in found),
+                "generated": engine.generated,
+            }
 
         stage = self.run.stage(name, work)
         console.print(f"{stage['pairs']} pairs of steps, {stage['rollbacks']} levels rolled back")
         return path, stage["pairs"]
 
-    def search(self, engine: Engine, problems: Sequence[Problem], on_level: Any = None) -> Any:
+    def search(
+        self, engine: Engine, problems: Sequence[Problem], on_level: Callable[[], object]
+    ) -> list[StepSearch]:
         """Step search with the recipe's options."""
         config = self.config
         return search(
@@ -213,16 +211,7 @@ class Process(Recipe):
         """A stage of step-wise DPO; returns the new model's folder."""
 
         def load() -> list[Preference]:
-            chat = ChatFormat.load(str(model))
-            stored = json.loads(pairs.read_text(encoding="utf-8"))
-            return [
-                Preference(
-                    context_ids(chat, self.train_source.find(problem), context),
-                    step_ids(chat, best),
-                    step_ids(chat, worst),
-                )
-                for problem, context, best, worst in stored
-            ]
+            return read_preferences(pairs, ChatFormat.load(str(model)), self.train_source.find)
 
         return self.prefer(name, model, load, self.config.dpo)
 
