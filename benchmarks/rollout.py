@@ -1,6 +1,6 @@
 """What rollouts cost: conversations without a barrier against the raw engine and other loops.
 
-    python benchmarks/rollout.py      # in a virtualenv with vLLM; about five minutes
+    python benchmarks/rollout.py      # in a virtualenv with vLLM; about six minutes
 
 All runs use the bundled model with eight conversations waiting per slot of the engine. What a turn
 says is of no account here, so that the course of every conversation can be set: with vLLM, turns
@@ -54,7 +54,7 @@ class Config:
     """Conversations per slot."""
     conversations: int = 16
     """Conversations in the comparison with TRL; both loops generate for all of them at once."""
-    runs: int = 5
+    runs: int = 9
     """Runs of each kind."""
     output: Path = RESULTS
     """Where the table is written."""
