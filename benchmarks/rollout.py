@@ -10,7 +10,8 @@ interleaved, in CPU seconds of this process, so that a busy machine disturbs the
 
 - *raw*: vLLM's own `LLM.generate` on the prompts and lengths of every turn, known in advance, turn
   by turn, with the same seeds and the same prefix cache: nothing is waited for.
-- *barrier*: the same conversations, each turn only when all have finished the one before.
+- *barrier*: the same conversations, each turn only when all have finished the one before. Every
+  turn then waits for its longest message, so it counts how many attempts there may be.
 - *environment_factory*: TRL's own loop of tool calls. Both loops really generate every token;
   then the text is put in its place that makes the same episodes, and prompts are padded to the
   length of TRL's, whose tool descriptions are longer. TRL's loop cannot be ended by a tool: it

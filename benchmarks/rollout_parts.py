@@ -15,9 +15,9 @@ from targets import Row
 TURNS = 4
 
 
-def make_env() -> gym.Env[str, str]:
+def make_env(attempts: int = TURNS) -> gym.Env[str, str]:
     """The environment as it is by default."""
-    return gym.make("srenv:SelfCorrectMath-v0", max_attempts=TURNS)
+    return gym.make("srenv:SelfCorrectMath-v0", max_attempts=attempts)
 
 
 class Clock:

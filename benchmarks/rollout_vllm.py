@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
-from rollout_parts import Clock, make_env, ratio, split
+from rollout_parts import TURNS, Clock, make_env, ratio, split
 from targets import Row
 
 import srenv
@@ -19,6 +20,9 @@ from agents.engines.vllm import VLLMEngine, VLLMSession
 from agents.rollout import Rollout, rollout
 from agents.tiny import TINY, model_path
 from srenv.problems.seeding import hashed_rng
+
+MANY = 8
+"""Attempts where the longest wait of every turn is paid more often, by ever fewer."""
 
 
 def length(key: int, tokens: int) -> int:
@@ -97,22 +101,35 @@ def with_vllm(slots: int, waiting: int, runs: int) -> Iterator[Row]:
     runner = Runner(slots, slots * waiting)
     try:
         runner.play(barrier=False)  # warm
-        rates: dict[str, list[float]] = {"free": [], "raw": [], "barrier": []}
-        for _ in range(runs):
-            rates["free"].append(runner.play(barrier=False))
-            free = runner.steps.calls["generate"]
-            rates["raw"].append(runner.raw())
-            rates["barrier"].append(runner.play(barrier=True))
-            barrier = runner.steps.calls["generate"]
-        yield ratio("vLLM: rollout / raw generate", rates["free"], rates["raw"], 0.8)
-        yield ratio("vLLM: rollout / barrier loop", rates["free"], rates["barrier"], 1.3)
-        yield Row(
-            "the same in steps of the engine, which cost a GPU the same for one row as for all",
-            f"{barrier:,} / {free:,} = {barrier / free:.2f}x",
-        )
+        yield raw(runner, runs)
+        for attempts in (TURNS, MANY):
+            yield from against_barrier(runner, attempts, runs)
         yield Row("vLLM: time split, threads added up", runner.time_split())
     finally:
         runner.engine.close()
+
+
+def raw(runner: Runner, runs: int) -> Row:
+    """Conversations against the raw engine."""
+    pairs = [(runner.play(barrier=False), runner.raw()) for _ in range(runs)]
+    free, plain = map(list, zip(*pairs, strict=True))
+    return ratio("vLLM: rollout / raw generate", free, plain, 0.8)
+
+
+def against_barrier(runner: Runner, attempts: int, runs: int) -> Iterator[Row]:
+    """Conversations of at most so many attempts against a loop with a barrier."""
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    steps = {False: 0, True: 0}
+    for _ in range(runs):
+        for barrier in rates:
+            rates[barrier].append(runner.play(barrier, attempts))
+            steps[barrier] = runner.steps.calls["generate"]
+    what = f"vLLM: rollout / barrier loop, at most {attempts} attempts"
+    yield ratio(what, rates[False], rates[True], 1.3)
+    yield Row(
+        "the same in steps of the engine, which cost a GPU the same for one row as for all",
+        f"{steps[True]:,} / {steps[False]:,} = {steps[True] / steps[False]:.2f}x",
+    )
 
 
 class Runner:
@@ -138,7 +155,7 @@ class Runner:
         self.problems = srenv.load_problems("synthetic:linear").take(conversations)
         self.steps = Clock()
 
-    def play(self, barrier: bool) -> float:
+    def play(self, barrier: bool, attempts: int = TURNS) -> float:
         """Tokens per CPU second of whole conversations."""
         self.engine.barrier = barrier
         self.engine.asked.clear()
@@ -146,7 +163,12 @@ class Runner:
         self.steps.clear()
         began = time.process_time()
         with self.steps.watch("generate", self.llm.llm_engine, "step"):
-            records = rollout(make_env, self.engine, self.problems, Sampling(1.0, 1.0, 400, seed=0))
+            records = rollout(
+                functools.partial(make_env, attempts),
+                self.engine,
+                self.problems,
+                Sampling(1.0, 1.0, 400, seed=0),
+            )
         return sampled(records) / (time.process_time() - began)
 
     def raw(self) -> float:
