@@ -43,6 +43,21 @@ def untrained(tmp_path_factory) -> str:
     return str(folder)
 
 
+def check_early_ends(engine, problems) -> None:
+    """An engine ends its messages at ids that the caller names, and says the same until there."""
+    from agents.engines import Sampling
+
+    prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in problems]
+    whole = engine.generate(prompts, Sampling(0.0, 1.0, 40))
+    stop = whole[0].ids[-3]
+    cut = engine.generate(prompts, Sampling(0.0, 1.0, 40, stop_ids=frozenset({stop})))
+    for short, message in zip(cut, whole, strict=True):
+        end = message.ids.index(stop) + 1 if stop in message.ids else len(message.ids)
+        assert short.ids == message.ids[:end]
+        assert short.logprobs == pytest.approx(message.logprobs[:end], abs=1e-3)
+    assert len(cut[0].ids) < len(whole[0].ids)
+
+
 class ScriptedEngine:
     """Says what it was told to say, turn by turn, for every conversation.
 

@@ -4,7 +4,7 @@ import time
 import gymnasium as gym
 import pytest
 import torch
-from conftest import ContinuousEngine, ScriptedEngine
+from conftest import ContinuousEngine, ScriptedEngine, check_early_ends
 from tokenizers import Tokenizer
 from tokenizers.decoders import ByteLevel as Decoder
 from tokenizers.models import BPE
@@ -61,16 +61,7 @@ def test_the_ids_that_were_sampled_are_the_ids_that_are_kept(engine):
 
 
 def test_a_caller_may_end_messages_sooner():
-    engine = TransformersEngine.load("tiny")
-    prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in PROBLEMS]
-    whole = engine.generate(prompts, Sampling(0.0, 1.0, 40))
-    stop = whole[0].ids[-3]
-    cut = engine.generate(prompts, Sampling(0.0, 1.0, 40, stop_ids=frozenset({stop})))
-    for short, message in zip(cut, whole, strict=True):
-        end = message.ids.index(stop) + 1 if stop in message.ids else len(message.ids)
-        assert short.ids == message.ids[:end]
-        assert short.logprobs == pytest.approx(message.logprobs[:end], abs=1e-3)
-    assert len(cut[0].ids) < len(whole[0].ids)
+    check_early_ends(TransformersEngine.load("tiny"), PROBLEMS)
 
 
 def test_a_token_that_ends_a_sentence_and_a_line_ends_the_line():

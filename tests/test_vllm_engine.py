@@ -6,6 +6,7 @@ import random
 import gymnasium as gym
 import pytest
 import torch
+from conftest import check_early_ends
 
 pytest.importorskip("vllm", reason="vLLM is not installed; .ci/vllm runs these tests")
 
@@ -88,15 +89,7 @@ def test_every_message_ends_with_its_stop_id(engine):
 
 
 def test_a_caller_may_end_messages_sooner(engine):
-    prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in PROBLEMS]
-    whole = engine.generate(prompts, Sampling(0.0, 1.0, 40))
-    stop = whole[0].ids[-3]
-    cut = engine.generate(prompts, Sampling(0.0, 1.0, 40, stop_ids=frozenset({stop})))
-    for short, message in zip(cut, whole, strict=True):
-        end = message.ids.index(stop) + 1 if stop in message.ids else len(message.ids)
-        assert short.ids == message.ids[:end]
-        assert short.logprobs == pytest.approx(message.logprobs[:end], abs=1e-3)
-    assert len(cut[0].ids) < len(whole[0].ids)
+    check_early_ends(engine, PROBLEMS)
 
 
 def test_samples_do_not_depend_on_company_or_order(engine):

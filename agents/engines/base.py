@@ -40,6 +40,10 @@ class Sampling:
                 f"got {self.temperature}, {self.top_p} and {self.max_new_tokens}"
             )
 
+    def ends(self, chat: ChatFormat) -> list[int]:
+        """All ids that end a message: those of the model's turns, and `stop_ids`."""
+        return sorted(chat.stop_ids | self.stop_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class Generation:

@@ -99,7 +99,7 @@ class TransformersEngine:
         output = self._generate(ids, mask, cache, sampling, recorder)
         width, logprobs = ids.shape[1], recorder.finish(output.sequences)
         new = output.sequences[:, width:].tolist()
-        stop = self.chat.stop_ids | sampling.stop_ids
+        stop = frozenset(sampling.ends(self.chat))
         found = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
         if self._can_reuse(output.past_key_values):
             rows = [
@@ -154,7 +154,7 @@ class TransformersEngine:
             repetition_penalty=1.0,  # some models ship another default; it would skew log-probs
             logits_processor=LogitsProcessorList(processors),
             pad_token_id=self.chat.tokenizer.pad_token_id,
-            eos_token_id=sorted(self.chat.stop_ids | sampling.stop_ids),
+            eos_token_id=sampling.ends(self.chat),
             return_dict_in_generate=True,
         )
 

@@ -114,7 +114,7 @@ class ServerEngine:
         return "completions", {
             **common,
             "prompt": request.prompt,
-            "stop_token_ids": sorted(self.chat.stop_ids | sampling.stop_ids),
+            "stop_token_ids": sampling.ends(self.chat),
             "logprobs": 0,
             "return_token_ids": True,
             # Some models ship other defaults; they would skew log-probs.

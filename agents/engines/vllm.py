@@ -167,7 +167,7 @@ class VLLMSession:
             max_tokens=self.sampling.max_new_tokens,
             seed=request.seed(self.sampling),
             ignore_eos=True,  # it is among the stop ids
-            stop_token_ids=sorted(self.engine.chat.stop_ids | self.sampling.stop_ids),
+            stop_token_ids=self.sampling.ends(self.engine.chat),
             logprobs=0,  # of the sampled id alone
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
