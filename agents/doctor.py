@@ -16,9 +16,9 @@ from transformers import AutoModelForCausalLM
 
 from agents.engines import TransformersEngine
 from agents.engines.canary import TOLERANCE, disagreement
-from agents.engines.choose import choose
-from agents.progress import console
-from agents.tiny import TINY, model_path
+from agents.engines.registry import choose
+from agents.models.paths import TINY, model_path
+from agents.runs.progress import console
 
 _PACKAGES = ("srenv", "gymnasium", "torch", "transformers", "trl", "accelerate", "peft", "vllm")
 

@@ -16,16 +16,16 @@ import tyro
 
 import srenv
 from agents.engines import Engine, Sampling
-from agents.engines.choose import EngineName, make_engine
+from agents.engines.registry import EngineName, make_engine
 from agents.engines.server import ServerEngine
-from agents.environments import Tool, environment_factory
-from agents.files import to_json, write_json
-from agents.progress import console, progress_bar
-from agents.recipes.run import Run
-from agents.report import metrics_from_json, metrics_to_json, print_table
-from agents.resume import EpisodeLog
-from agents.rollout import Rollout, rollout
-from agents.tiny import TINY
+from agents.models.paths import TINY
+from agents.rollouts.environments import Tool, environment_factory
+from agents.rollouts.episode_log import EpisodeLog
+from agents.rollouts.rollout import Rollout, rollout
+from agents.runs.json_files import to_json, write_json
+from agents.runs.progress import console, progress_bar
+from agents.runs.run import Run
+from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
 from srenv.episode import Episode, Problem, read_episodes, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure, outcomes, vote_outcomes
 from srenv.problems.seeding import hashed_seed

@@ -33,8 +33,8 @@ import gymnasium as gym
 from targets import Row, page
 
 import srenv
-from srenv.spaces import UnicodeText
-from srenv.verifier.judgement import Judgement
+from srenv.envs.spaces import UnicodeText
+from srenv.verifier.grade import Grade
 
 RESULTS = Path(__file__).parent / "results" / "environment.md"
 PROBLEMS = 2000
@@ -90,18 +90,18 @@ def _turns(count: int, length: int, seed: int) -> list[str]:
 
 @contextlib.contextmanager
 def _stubbed() -> Iterator[None]:
-    judgement = Judgement(False, "stub")
+    wrong = Grade(False, "stub")
 
     # Plain functions: a Mock would cost more than what is measured.
-    def check(problem: Any, answer: Any) -> Judgement:
-        return judgement
+    def grade(problem: Any, answer: Any) -> Grade:
+        return wrong
 
-    def check_batch(problems: Any, answers: Any) -> list[Judgement]:
-        return [judgement] * len(answers)
+    def grade_batch(problems: Any, answers: Any) -> list[Grade]:
+        return [wrong] * len(answers)
 
     with (
-        mock.patch("srenv.env.check", check),
-        mock.patch("srenv.vector.check_batch", check_batch),
+        mock.patch("srenv.envs.env.grade", grade),
+        mock.patch("srenv.envs.vector.grade_batch", grade_batch),
     ):
         yield
 

@@ -30,11 +30,10 @@ from methods_findings import PROCESS, claims
 
 from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
-from agents.rejection import RejectionConfig
-from agents.trainer import PolicyGradientConfig
-from srenv.compare import find_row
-from srenv.metrics import Metrics, measure
-from srenv.rows import Row, pool
+from agents.recipes.self_rewarding.rejection import RejectionConfig
+from agents.training.policy_gradient import PolicyGradientConfig
+from srenv.commands.compare import find_row
+from srenv.metrics import Metrics, Reading, measure, pool
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
     print("\n".join(text))
 
 
-def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Row]]:
+def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Reading]]:
     """The rows of the table, one file of episodes per seed: those of the base, then the results."""
     some = next(iter(runs.values()))
     longest = max(runs.values(), key=lambda folders: votes(folders[0]))
@@ -221,7 +220,7 @@ COLUMNS = ("accuracy_t1", "accuracy_final", "delta", "delta_ic", "delta_ci")
 
 def table(
     metrics: Mapping[str, Metrics],
-    files: Mapping[str, Sequence[Row]],
+    files: Mapping[str, Sequence[Reading]],
     runs: Mapping[str, Sequence[Path]],
 ) -> list[str]:
     """One line per method."""
@@ -252,7 +251,7 @@ def percent(values: Metrics, name: str) -> str:
 def write_csv(
     path: Path,
     seeds: Sequence[int],
-    files: Mapping[str, Sequence[Row]],
+    files: Mapping[str, Sequence[Reading]],
     metrics: Mapping[str, Metrics],
 ) -> None:
     """One line per method, seed (or all of them together) and metric."""

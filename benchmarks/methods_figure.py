@@ -12,18 +12,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from agents.plots import accuracy_per_turn, reliability
 from agents.recipes.base import BASE, MAJORITY
+from agents.runs.figures import accuracy_per_turn, reliability
 from srenv.episode import read_episodes
-from srenv.metrics import Metrics, Outcomes, vote_outcomes
-from srenv.rows import Row, pool
+from srenv.metrics import Metrics, Outcomes, Reading, pool, vote_outcomes
 
 
 def plot(
     path: Path,
     data: Mapping[str, Outcomes],
     metrics: Mapping[str, Metrics],
-    files: Mapping[str, Sequence[Row]],
+    files: Mapping[str, Sequence[Reading]],
 ) -> None:
     """Delta by method, accuracy against turns, reliability, and accuracy against tokens."""
     figure, axes = plt.subplots(2, 2, figsize=(12, 9.5), layout="constrained")
@@ -61,7 +60,7 @@ def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
     axes.set(xlabel="points", title="Δ(t1, final)")
 
 
-def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
+def _tokens(axes: Axes, files: Mapping[str, Sequence[Reading]]) -> None:
     """Parallel use: a vote over 1, 2, ... attempts of the base. Sequential use: after each turn."""
     axes.plot(*parallel(files[MAJORITY]), color="grey", linestyle="--", label="base, maj@1, 2, …")
     answering = (title for title in files if title not in (BASE, MAJORITY))
@@ -82,7 +81,7 @@ def _tokens(axes: Axes, files: Mapping[str, Sequence[Row]]) -> None:
     axes.grid(alpha=0.3)
 
 
-def parallel(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+def parallel(rows: Sequence[Reading]) -> tuple[list[float], list[float]]:
     """(tokens, accuracy) of votes over the first 1, 2, ... of the attempts at each problem."""
     groups = [
         list(group)
@@ -94,7 +93,7 @@ def parallel(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     return [float(p.tokens.mean()) for p in points], [float(p.final.mean()) for p in points]
 
 
-def sequential(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
+def sequential(rows: Sequence[Reading]) -> tuple[list[float], list[float]]:
     """(tokens, accuracy) of the answer after each turn, as the row reads it."""
     accuracy = pool([row.outcomes() for row in rows]).by_turn.mean(axis=0)
     written = [

@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.recipes.base import MAJORITY, REVISED
-from agents.recipes.self_rewarding import WARM
-from agents.report import interval
-from srenv.compare import find_row
-from srenv.metrics import Estimate, Metrics, Outcomes, difference
-from srenv.rows import pool
+from agents.recipes.self_rewarding.recipe import WARM
+from agents.runs.tables import interval
+from srenv.commands.compare import find_row
+from srenv.metrics import Estimate, Metrics, Outcomes, difference, pool
 
 PROCESS = "process-based, last model"
 HACKED = "self-rewarding, final bonus"

@@ -3,7 +3,7 @@
     python benchmarks/prefix_reuse.py      # about two minutes on an idle core
 
 The same conversations are played by two engines over one model: one reads every prompt anew, one
-keeps keys and values (`agents.engines.prefix`). Every turn has its full length, and every episode
+keeps keys and values (`agents.engines.prefix_cache`). Every turn has its full length, every episode
 its full number of turns, whatever the model says; openings are filled up to the length that is
 asked for. *groups alone* forgets everything between two calls, so that only equal prompts of one
 batch are shared. Seconds are CPU seconds of this process, and ratios medians over runs that are
@@ -32,11 +32,11 @@ import tyro
 from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 import srenv
-from agents.chat import ChatFormat
 from agents.engines import Generation, Sampling, TransformersEngine
-from agents.engines.huggingface import CACHE_BYTES
-from agents.rollout import Rollout, rollout
-from agents.tiny import TINY, model_path
+from agents.engines.transformers import CACHE_BYTES
+from agents.models.chat import ChatFormat
+from agents.models.paths import TINY, model_path
+from agents.rollouts.rollout import Rollout, rollout
 
 
 @dataclass(frozen=True)

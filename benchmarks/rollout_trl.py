@@ -19,12 +19,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
 from trl import GRPOConfig, GRPOTrainer
 
 import srenv
-import srenv.env
-from agents.chat import ChatFormat
+import srenv.envs.env
 from agents.engines import Generation, Sampling, TransformersEngine
-from agents.rollout import rollout
-from agents.tiny import TINY, model_path
-from agents.trainer import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
+from agents.models.chat import ChatFormat
+from agents.models.paths import TINY, model_path
+from agents.rollouts.rollout import rollout
+from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from srenv.problems.seeding import hashed_rng
 from srenv.rewards import make_reward
 
@@ -245,7 +245,7 @@ def time_split(folder: Path) -> Row:
     clock = Clock()
     with (
         clock.watch("generate", TransformersEngine, "generate"),
-        clock.watch("verify", srenv.env, "check"),
+        clock.watch("verify", srenv.envs.env, "check"),
         clock.watch("environment", gym.wrappers.OrderEnforcing, "step"),
         clock.watch("in all", trainer, "train"),
     ):

@@ -13,12 +13,12 @@ from rollout_parts import TURNS, Clock, make_env, ratio, split
 from targets import Row
 
 import srenv
-import srenv.env
-from agents.chat import ChatFormat
+import srenv.envs.env
 from agents.engines import Generation, Request, Sampling
 from agents.engines.vllm import VLLMEngine, VLLMSession
-from agents.rollout import Rollout, rollout
-from agents.tiny import TINY, model_path
+from agents.models.chat import ChatFormat
+from agents.models.paths import TINY, model_path
+from agents.rollouts.rollout import Rollout, rollout
 from srenv.problems.seeding import hashed_rng
 
 MANY = 8
@@ -189,7 +189,7 @@ class Runner:
         clock = Clock()
         with (
             clock.watch("generate", self.llm.llm_engine, "step"),
-            clock.watch("verify", srenv.env, "check"),
+            clock.watch("verify", srenv.envs.env, "check"),
             clock.watch("environment and verify", gym.wrappers.OrderEnforcing, "step"),
         ):
             began = time.perf_counter()

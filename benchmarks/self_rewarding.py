@@ -22,8 +22,7 @@ from pathlib import Path
 import tyro
 
 from agents.evaluate import vote_groups
-from agents.plots import plot_summary
-from agents.recipes.self_rewarding import (
+from agents.recipes.self_rewarding.recipe import (
     BASE,
     MAJORITY,
     REVISED,
@@ -33,10 +32,10 @@ from agents.recipes.self_rewarding import (
     SelfRewardingConfig,
     train,
 )
-from agents.report import interval, markdown_table
+from agents.runs.figures import plot_summary
+from agents.runs.tables import interval, markdown_table
 from srenv.episode import read_episodes
-from srenv.metrics import Metrics, Outcomes, difference, measure, outcomes
-from srenv.rows import pool
+from srenv.metrics import Metrics, Outcomes, difference, measure, outcomes, pool
 
 FILES = {BASE: "base", REVISED: "intrinsic", WARM: "warmup", TRAINED: "policy_gradient"}
 

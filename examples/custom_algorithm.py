@@ -15,7 +15,7 @@ import torch
 import tyro
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from agents.tiny import TINY, model_path
+from agents.models.paths import TINY, model_path
 
 
 def main(

@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.engines import Engine, Sampling
 from agents.evaluate import play
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.sft import Demonstration, SftConfig
+from agents.training.sft import Demonstration, SftConfig
 from srenv.metrics import Metrics
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 
 from agents.evaluate import EvaluateConfig, evaluate
-from agents.tiny import TINY
+from agents.models.paths import TINY
 
 
 def main(

@@ -12,7 +12,7 @@ import gymnasium as gym
 import tyro
 
 from agents.engines import Sampling, TransformersEngine
-from agents.tiny import TINY
+from agents.models.paths import TINY
 
 
 def main(

@@ -1,6 +1,6 @@
 """Self-correction of language models on maths, as Gymnasium environments.
 
-Importing this package registers ``SelfCorrectMath-v0`` and its siblings (`srenv.registration`). It
+Importing this package registers ``SelfCorrectMath-v0`` and its siblings (`srenv.envs`). It
 needs neither torch nor SymPy::
 
     import gymnasium as gym
@@ -10,20 +10,20 @@ needs neither torch nor SymPy::
 """
 
 from srenv.conversation import Conversation, transcript
+from srenv.envs import register_environments
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure, outcomes
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol
-from srenv.registration import register_environments
 from srenv.rewards import Reward, make_reward, register_term
-from srenv.verifier import Judgement, extract, verify, verify_batch
+from srenv.verifier import Grade, extract, verify, verify_batch
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Conversation",
     "Episode",
-    "Judgement",
+    "Grade",
     "Metrics",
     "Outcomes",
     "Problem",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from srenv.episode import Ending, Episode, Message, Problem, Turn
-from srenv.problems import check
+from srenv.problems import grade
 from srenv.protocol import MAX_TURN_CHARS, ParsedTurn, Protocol
 from srenv.rewards import Reward
-from srenv.verifier.judgement import Judgement
+from srenv.verifier.grade import Grade
 
 _REMEMBERED = 4096
 """Outcomes that one set of rules remembers; stated confidences make for many."""
@@ -24,7 +24,7 @@ class Outcome:
         ending: Whether and how the episode has ended.
         reply: The environment's next message; None after the end.
         tail: The reply as it stands in the transcript.
-        report: The values of `srenv.env.INFO`, bar the first two.
+        report: The values of `srenv.envs.env.INFO`, bar the first two.
         next: The outcomes that may follow, as far as they have been met.
     """
 
@@ -114,7 +114,7 @@ class Conversation:
 
     `SelfCorrectEnv` is a thin Gymnasium shell around this class. A turn is played by `step`, or
     in two halves, `read` and `settle`, between which many conversations have their answers
-    checked together (`srenv.vector`).
+    checked together (`srenv.envs.vector`).
 
     Attributes:
         problem: What is asked.
@@ -143,7 +143,7 @@ class Conversation:
         self.outcome = rules.start
         (opening,) = rules.protocol.opening(problem.prompt)
         self.transcript = f"User: {opening['content']}"
-        self._played: list[Any] = []  # text, parsed, judgement, outcome; and again
+        self._played: list[Any] = []  # text, parsed, grade, outcome; and again
         self._episode: Episode | None = None
 
     @property
@@ -169,7 +169,7 @@ class Conversation:
             RuntimeError: The episode is over.
         """
         parsed = self.read(text)
-        self.settle(text, parsed, check(self.problem, parsed.answer))
+        self.settle(text, parsed, grade(self.problem, parsed.answer))
         return self.episode.turns[-1]
 
     def read(self, text: str) -> ParsedTurn:
@@ -182,28 +182,28 @@ class Conversation:
             raise RuntimeError("the episode is over; start a new conversation")
         return self.rules.protocol.parse(text)
 
-    def settle(self, text: str, parsed: ParsedTurn, judgement: Judgement) -> Outcome:
+    def settle(self, text: str, parsed: ParsedTurn, grade: Grade) -> Outcome:
         """Plays a turn that was read and judged."""
         # The next observation and the record hold what was parsed, never an unbounded text.
         text = text[:MAX_TURN_CHARS]
-        key = (judgement.correct, parsed.verdict, parsed.confidence, parsed.malformed)
+        key = (grade.correct, parsed.verdict, parsed.confidence, parsed.malformed)
         outcome = self.outcome.next.get(key)
         if outcome is None:
-            turns = [*self.episode.turns, make_turn(text, parsed, judgement)]
+            turns = [*self.episode.turns, make_turn(text, parsed, grade)]
             outcome = self.rules.outcome(self.outcome, key, turns)
         self.outcome = outcome
         # Flat: a tuple per turn would be one more object for the garbage collector to visit.
-        self._played += (text, parsed, judgement, outcome)
+        self._played += (text, parsed, grade, outcome)
         if self._episode is not None:
-            self._record(self._episode, text, parsed, judgement, outcome)
+            self._record(self._episode, text, parsed, grade, outcome)
         self.transcript = f"{self.transcript}\n\nAssistant: {text}{outcome.tail}"
         return outcome
 
     @staticmethod
     def _record(
-        episode: Episode, text: str, parsed: ParsedTurn, judgement: Judgement, outcome: Outcome
+        episode: Episode, text: str, parsed: ParsedTurn, grade: Grade, outcome: Outcome
     ) -> None:
-        turn = make_turn(text, parsed, judgement)
+        turn = make_turn(text, parsed, grade)
         turn.rewards = outcome.rewards.copy()
         episode.turns.append(turn)
         episode.messages.append({"role": "assistant", "content": text})
@@ -212,7 +212,7 @@ class Conversation:
         episode.ending = outcome.ending
 
 
-def make_turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
+def make_turn(text: str, parsed: ParsedTurn, grade: Grade) -> Turn:
     """A turn as read and judged, before it is paid."""
     return Turn(
         text,
@@ -221,8 +221,8 @@ def make_turn(text: str, parsed: ParsedTurn, judgement: Judgement) -> Turn:
         parsed.confidence,
         parsed.split,
         parsed.malformed,
-        judgement.correct,
-        judgement.reason,
+        grade.correct,
+        grade.reason,
     )
 
 

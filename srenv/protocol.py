@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from srenv.episode import Message, Verdict
-from srenv.verifier.extract import extract, extract_box_span
+from srenv.verifier.reading.extract import extract, extract_box_span
 
 Stop = Literal["verdict", "never", "oracle"]
 VerdictForm = Literal["marker", "question", "none"]

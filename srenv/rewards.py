@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from srenv.episode import Segment, Turn
-from srenv.lookup import lookup_or_import
+from srenv.registry import lookup_or_import
 
 TermFunction = Callable[[Sequence[Turn]], float]
 
@@ -117,16 +117,17 @@ _ATTEMPT: tuple[TermFunction, ...] = (
     answer_format,
 )
 _VERDICT: tuple[TermFunction, ...] = (agreement, brier, verdict_format)
-TERMS: dict[str, Term] = {
+TERMS: dict[str, Term | str] = {
     **{rule.__name__: Term(rule.__name__, "attempt", rule, True) for rule in _ATTEMPT},
     **{rule.__name__: Term(rule.__name__, "verdict", rule, True) for rule in _VERDICT},
 }
+"""Terms by name; a ``module:attribute`` is imported when a reward names it."""
 
 _FORMAT = {"answer_format": 0.5, "verdict_format": 1.0}
 PRESETS: dict[str, dict[str, float]] = {
     # Telescoping correctness, a bounded calibration bonus, a small price for each extra turn:
-    # neither a failed first attempt nor a constant verdict pays (tests/test_rewards.py proves it
-    # on a toy). A missing verdict costs more than the worst one.
+    # neither a failed first attempt nor a constant verdict pays (test_rewards.py proves it on a
+    # toy). A missing verdict costs more than the worst one.
     "default": {"improvement": 1.0, "brier": 0.5, "turn_cost": 0.05, **_FORMAT},
     # Every attempt for itself, every verdict for itself (S2R's process level).
     "per_turn": {"correctness": 1.0, "agreement": 1.0, **_FORMAT},
@@ -198,6 +199,8 @@ def make_reward(spec: RewardSpec = "default") -> Reward:
 def _term(name: str) -> Term:
     # A user's own term is named "module:attribute" and imported where the environment is made.
     term = lookup_or_import("reward term", name, TERMS)
+    if isinstance(term, str):
+        term = lookup_or_import("reward term", term, {})
     if not isinstance(term, Term):
         raise ValueError(f"reward term {name!r} is a {type(term).__name__}, not a srenv Term")
     return term

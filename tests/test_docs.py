@@ -80,7 +80,7 @@ def test_examples_run_as_they_stand(example, tmp_path):
 
 def test_readme_options_exist():
     from agents.evaluate import EvaluateConfig
-    from agents.recipes.self_rewarding import SelfRewardingConfig
+    from agents.recipes.self_rewarding.recipe import SelfRewardingConfig
 
     def names(config, prefix=""):
         import dataclasses

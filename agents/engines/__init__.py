@@ -11,7 +11,7 @@ from agents.engines.base import (
     TrainableEngine,
     reply,
 )
-from agents.engines.huggingface import TransformersEngine
+from agents.engines.transformers import TransformersEngine
 
 __all__ = [
     "ContinuousEngine",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from agents.chat import ChatFormat
+from agents.models.chat import ChatFormat
 from srenv.episode import Message
 from srenv.problems.seeding import hashed_seed
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import httpx
 
-from agents.chat import ChatFormat
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
+from agents.models.chat import ChatFormat
 from srenv.episode import Message
 
 API_KEY = "OPENAI_API_KEY"

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.chat import ChatFormat
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
-from agents.tiny import model_path
+from agents.models.chat import ChatFormat
+from agents.models.paths import model_path
 
 if TYPE_CHECKING:
     import torch

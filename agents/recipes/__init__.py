@@ -12,19 +12,24 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from srenv.lookup import lookup_or_import
+from srenv.registry import lookup_or_import
+from srenv.rewards import TERMS
 
 RECIPES: dict[str, str | Callable[[Any], Any]] = {
-    **{
-        name: f"agents.recipes.{name}:train"
-        for name in ("self_rewarding", "score", "rise", "process", "external_verifier")
-    },
-    **{
-        name: f"agents.recipes.baselines:{name}"
-        for name in ("prompting", "star", "pair_sft", "plain_rl")
-    },
+    "self_rewarding": "agents.recipes.self_rewarding.recipe:train",
+    "score": "agents.recipes.score:train",
+    "rise": "agents.recipes.rise:train",
+    "process": "agents.recipes.process.recipe:train",
+    "external_verifier": "agents.recipes.external_verifier:train",
+    "prompting": "agents.recipes.baselines.prompting:train",
+    "star": "agents.recipes.baselines.star:train",
+    "pair_sft": "agents.recipes.baselines.pair_sft:train",
+    "plain_rl": "agents.recipes.baselines.plain_rl:train",
 }
 """Recipes by name; those of srenv are imported when they are asked for."""
+
+
+TERMS["judged_steps"] = "agents.recipes.process.reward:JUDGED_STEPS"
 
 
 def register_recipe(name: str, train: Callable[[Any], Any]) -> None:

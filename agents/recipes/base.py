@@ -12,34 +12,34 @@ from typing import Any
 from transformers import TrainerCallback
 
 import srenv
-from agents.averaging import average
-from agents.callbacks import TrackTraining, TrainingBar
 from agents.engines import Engine, Sampling
-from agents.engines.choose import EngineName, choose, stage_engine
-from agents.environments import Tool, environment_factory
+from agents.engines.metered import MeteredEngine
+from agents.engines.registry import EngineName, choose, stage_engine
 from agents.evaluate import equal_votes, play, vote
-from agents.meter import MeteredEngine, TokenCount
-from agents.preference import Preference, PreferenceConfig, prefer
-from agents.progress import console, progress_bar
+from agents.models.averaging import average
+from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
-from agents.recipes.results import write_results
-from agents.recipes.run import Run
-from agents.rollout import EnvFactory
-from agents.sft import (
+from agents.rollouts.environments import Tool, environment_factory
+from agents.rollouts.rollout import EnvFactory
+from agents.runs.progress import console, progress_bar
+from agents.runs.results import write_results
+from agents.runs.run import Run
+from agents.runs.tracking import ReportTo, Tracker
+from agents.training.callbacks import TokenCount, TrackTraining, TrainingBar
+from agents.training.dpo import Preference, PreferenceConfig, prefer
+from agents.training.policy_gradient import PolicyGradientConfig, train_policy
+from agents.training.settings import supervised_steps
+from agents.training.sft import (
     Demonstration,
     SftConfig,
     fine_tune,
     read_demonstrations,
     write_demonstrations,
 )
-from agents.tiny import TINY, model_path
-from agents.tracking import ReportTo, Tracker
-from agents.trainer import PolicyGradientConfig, train_policy
-from agents.trl_settings import supervised_steps
 from srenv.episode import Episode, Problem, write_episodes
 from srenv.metrics import Metrics, Outcomes
+from srenv.metrics.readings import Reading
 from srenv.rewards import make_reward
-from srenv.rows import Row
 
 BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 """Rows that every table has, measured on the model before training."""
@@ -89,7 +89,7 @@ class Recipe:
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
         self.base = model_path(config.model)
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, Reading] = {}
         self.second_models: dict[str, dict[str, float]] = {}
         self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
@@ -177,7 +177,7 @@ class Recipe:
         result = self.run.stage(f"evaluate_{name}", work)
         if "second_model" in result:
             self.second_models[title] = result["second_model"]
-        self.rows[title] = Row(path, reading)
+        self.rows[title] = Reading(path, reading)
         return self.rows[title].outcomes()
 
     def collect(

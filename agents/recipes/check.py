@@ -6,11 +6,11 @@ import importlib.util
 from dataclasses import fields
 from typing import Any
 
-from agents.credit import make_estimator
-from agents.lora import lora_config
-from agents.sft import SftConfig
-from agents.tiny import model_path
-from agents.trainer import PolicyGradientConfig
+from agents.models.lora import lora_config
+from agents.models.paths import model_path
+from agents.training.credit import make_estimator
+from agents.training.policy_gradient import PolicyGradientConfig
+from agents.training.sft import SftConfig
 from srenv.rewards import make_reward
 
 

@@ -15,19 +15,24 @@ from pathlib import Path
 from typing import Any
 
 from agents.engines import Engine, Sampling, TransformersEngine, reply
-from agents.meter import MeteredEngine
-from agents.player import verdict_probability
-from agents.progress import progress_bar
+from agents.engines.metered import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rejection import SAMPLING_STEPS, RejectionConfig, glue, sample_demonstrations
-from agents.sft import Demonstration, SftConfig, read_demonstrations, whole_turns
-from agents.unroll import propose
+from agents.recipes.self_rewarding.rejection import (
+    SAMPLING_STEPS,
+    RejectionConfig,
+    glue,
+    sample_demonstrations,
+)
+from agents.rollouts.player import verdict_probability
+from agents.rollouts.unroll import propose
+from agents.runs.progress import progress_bar
+from agents.training.sft import Demonstration, SftConfig, read_demonstrations, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
 from srenv.rewards import make_reward
-from srenv.verifier.judgement import Judgement
+from srenv.verifier.grade import Grade
 
 GENERATING = PROTOCOLS["rise"]
 """What the generator is asked: attempts without a verdict, each but the last called wrong."""
@@ -164,7 +169,7 @@ def verified(
         words = reply(verifier, shown, sampling)
         for (conversation, record), turn, said in zip(live, turns, words, strict=True):
             evaluation = verifier.chat.turn_text(said.ids)
-            truth = Judgement(turn.correct, turn.reason)
+            truth = Grade(turn.correct, turn.reason)
             conversation.settle(turn.text, conversation.read(turn.text), truth)
             if show_check:
                 _quote(conversation, evaluation)

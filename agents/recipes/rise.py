@@ -19,20 +19,20 @@ from typing import Literal
 
 import torch
 
-from agents.credit import regression_weight
 from agents.engines import Engine, Sampling
-from agents.engines.choose import make_engine
-from agents.progress import progress_bar
+from agents.engines.registry import make_engine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.sft import Demonstration, SftConfig, whole_turns
-from agents.trainer import PolicyGradientConfig
-from agents.unroll import in_view, propose, unroll
+from agents.rollouts.unroll import in_view, propose, unroll
+from agents.runs.progress import progress_bar
+from agents.training.credit import regression_weight
+from agents.training.policy_gradient import PolicyGradientConfig
+from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
+from srenv.metrics.readings import Reading
 from srenv.protocol import PROTOCOLS
 from srenv.rewards import make_reward
-from srenv.rows import Row
 
 Keep = Literal["all", "better", "best", "success"]
 
@@ -164,8 +164,8 @@ class Rise(Recipe):
 
         self.row(vote, model, f"{name}_turns", play, "turn_votes")
         path = self.rows[vote].episodes
-        self.rows[f"{title}, last of {config.turns}"] = Row(path)
-        self.rows[f"{title}, p1@t{config.turns} (oracle)"] = Row(path, "any_turn")
+        self.rows[f"{title}, last of {config.turns}"] = Reading(path)
+        self.rows[f"{title}, p1@t{config.turns} (oracle)"] = Reading(path, "any_turn")
         return vote
 
 

@@ -19,12 +19,12 @@ from typing import Any
 import gymnasium as gym
 
 from agents.engines import Sampling
+from agents.engines.metered import MeteredEngine
 from agents.evaluate import play
-from agents.files import write_json
-from agents.meter import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollout import EnvFactory
-from agents.trainer import PolicyGradientConfig
+from agents.rollouts.rollout import EnvFactory
+from agents.runs.json_files import write_json
+from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import Problem
 from srenv.metrics import Metrics
 

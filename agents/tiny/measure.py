@@ -16,9 +16,9 @@ import tyro
 
 import srenv
 from agents.engines import TransformersEngine
-from agents.rejection import PieceSampler, RejectionConfig
-from agents.stepwise import judge
-from agents.tiny import TINY
+from agents.models.paths import TINY
+from agents.recipes.process.search import judge
+from agents.recipes.self_rewarding.rejection import PieceSampler, RejectionConfig
 from agents.tiny.skills import preference
 from srenv.metrics import wilson
 

@@ -20,8 +20,8 @@ import torch
 import tyro
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from agents.chat import IGNORE
-from agents.progress import progress_bar
+from agents.models.chat import IGNORE
+from agents.runs.progress import progress_bar
 from agents.tiny.skills import Said, at_sight, facts, judge, prefer, revise
 from agents.tiny.tokenizer import ASSISTANT, USER, make_tokenizer
 

@@ -17,8 +17,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from agents.stepwise import Question
-from agents.teachers import TEACHERS, linear_result
+from agents.recipes.process.search import Question
+from agents.recipes.process.solvers import TEACHERS, linear_result
 from agents.tiny.tokenizer import CUE
 from srenv.episode import Problem
 from srenv.problems import load_problems

@@ -10,7 +10,7 @@ from __future__ import annotations
 from tokenizers import AddedToken, pre_tokenizers
 from transformers import Qwen2Tokenizer
 
-from agents.stepwise import JUDGING
+from agents.recipes.process.search import JUDGING
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 PAD, USER, ASSISTANT, END = "<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"

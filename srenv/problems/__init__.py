@@ -16,14 +16,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from srenv.lookup import lookup_or_import
-from srenv.problems.checkers import Checker, check, check_batch, register_checker
+from srenv.problems.grading import Checker, grade, grade_batch, register_checker
 from srenv.problems.hub import hub_source
 from srenv.problems.jsonl import jsonl_source
-from srenv.problems.reasoning import reasoning_gym_source
+from srenv.problems.reasoning_gym import reasoning_gym_source
 from srenv.problems.seeding import Split
 from srenv.problems.source import ListSource, ProblemSource, SourceSpec
 from srenv.problems.synthetic import FAMILIES, synthetic_source
+from srenv.registry import lookup_or_import
 
 __all__ = [
     "FAMILIES",
@@ -33,8 +33,8 @@ __all__ = [
     "SourceFactory",
     "SourceSpec",
     "Split",
-    "check",
-    "check_batch",
+    "grade",
+    "grade_batch",
     "load_problems",
     "register_checker",
     "register_source",

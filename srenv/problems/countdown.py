@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from srenv.episode import Problem
-from srenv.verifier.judgement import Judgement
+from srenv.verifier.grade import Grade
 
 MAX_LENGTH = 200
 MAX_DEPTH = 20
@@ -108,7 +108,7 @@ class _Parser:
         return self.numbers[-1]
 
 
-def check_countdown(problem: Problem, answer: str) -> Judgement:
+def check_countdown(problem: Problem, answer: str) -> Grade:
     """Judge an expression: the target reached, each given number used at most once.
 
     A trailing `= target`, as in `3*7+2=23`, is read as part of the working.
@@ -118,7 +118,7 @@ def check_countdown(problem: Problem, answer: str) -> Judgement:
     try:
         value, numbers = evaluate(expression)
     except NotAnExpression:
-        return Judgement(False, "countdown_syntax")
+        return Grade(False, "countdown_syntax")
     if Counter(numbers) - Counter(problem.data["numbers"]):
-        return Judgement(False, "countdown_numbers")
-    return Judgement(value == target, "countdown_value")
+        return Grade(False, "countdown_numbers")
+    return Grade(value == target, "countdown_value")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from srenv.episode import Problem
-from srenv.lookup import unknown
 from srenv.problems.source import SourceSpec
+from srenv.registry import unknown
 
 COLUMN_OPTIONS = ("problem", "answer", "id", "source", "extract")
 
@@ -102,7 +102,7 @@ def _final_answer(solution: str, extract: str, where: str) -> str:
         _, mark, answer = solution.rpartition("####")
         answer, wanted = (answer if mark else ""), "'#### ANSWER'"
     elif extract == "boxed" or (extract == "auto" and "\\boxed" in solution):
-        from srenv.verifier.extract import extract_box_span
+        from srenv.verifier.reading.extract import extract_box_span
 
         span = extract_box_span(solution)
         answer, wanted = (span[2] if span else ""), "closed \\boxed{ANSWER}"

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from srenv.episode import Problem
-from srenv.lookup import unknown
 from srenv.problems.seeding import Split, hashed_rng, hashed_seed, split_of
+from srenv.registry import unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from srenv.episode import Problem
-from srenv.lookup import unknown
 from srenv.problems.countdown import build
 from srenv.problems.seeding import Split, hashed_rng
 from srenv.problems.source import Drawn, EndlessSource, ProblemSource, SourceSpec
+from srenv.registry import unknown
 
 Draw = tuple[str, str, dict[str, Any]]
 """What a family draws: the prompt, the gold answer, and data about the problem."""

@@ -12,9 +12,9 @@ returns what a policy could exploit. In a test suite::
         assert lint_reward({"my_package.rewards:TERM": 1.0}) == []
 """
 
+from srenv.testing.checks import check_protocol, check_reward, check_source
 from srenv.testing.conformance import check_environment, check_vector_parity
 from srenv.testing.lint import Finding, lint_reward
-from srenv.testing.parts import check_protocol, check_reward, check_source
 
 __all__ = [
     "Finding",

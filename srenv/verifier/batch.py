@@ -1,6 +1,6 @@
 r"""Verify one answer, or many at once.
 
-Most traffic is integers, so they are compared before anything else happens; all other judgements
+Most traffic is integers, so they are compared before anything else happens; all other grades
 are kept in a bounded cache.
 """
 
@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import lru_cache
 
-from srenv.verifier import symbolic
-from srenv.verifier.judgement import Decision, Judgement
-from srenv.verifier.pool import POOL_SIZE
+from srenv.verifier.grade import Decision, Grade
+from srenv.verifier.symbolic import symbolic
+from srenv.verifier.symbolic.pool import POOL_SIZE
 
 CACHE_SIZE = 32_768
-"""Pairs whose judgement is remembered."""
+"""Pairs whose grade is remembered."""
 
 CACHED_LENGTH = 2_000
 """Longer pairs are not remembered: they would make the cache's memory unbounded."""
@@ -26,7 +26,7 @@ CACHED_LENGTH = 2_000
 _is_integer = re.compile(r"-?[1-9][0-9]{0,17}|0", re.ASCII).fullmatch
 
 
-def verify(gold: str, answer: str) -> Judgement:
+def verify(gold: str, answer: str) -> Grade:
     r"""Judge an answer against the gold answer.
 
     Args:
@@ -34,16 +34,16 @@ def verify(gold: str, answer: str) -> Judgement:
         answer: A bare answer, or a whole turn to `extract` one from.
 
     Returns:
-        The judgement. `Judgement.correct` is None where no rule could decide: the comparison took
+        The grade. `Grade.correct` is None where no rule could decide: the comparison took
         too long or would be too large, units are not known, or the gold answer cannot be read.
-        `Judgement.reason` names the rule, as listed in ``docs/verifier.md``.
+        `Grade.reason` names the rule, as listed in ``docs/verifier.md``.
     """
     began = time.perf_counter()
     correct, reason = _decide(gold, answer)
-    return Judgement(correct, reason, time.perf_counter() - began)
+    return Grade(correct, reason, time.perf_counter() - began)
 
 
-def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Judgement]:
+def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Grade]:
     """Judge many answers, each distinct pair once.
 
     What needs SymPy is spread over the worker processes; all else is done here.
@@ -52,10 +52,10 @@ def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Judgement]:
         pairs: Gold answers, each with an answer.
 
     Returns:
-        The judgements of `verify`, in the order of the pairs; equal pairs share one.
+        The grades of `verify`, in the order of the pairs; equal pairs share one.
     """
     ordered = list(pairs)
-    judged: dict[tuple[str, str], Judgement] = {}
+    judged: dict[tuple[str, str], Grade] = {}
     postponed: list[tuple[str, str]] = []
     token = _postpone.set(True)
     for pair in dict.fromkeys(ordered):
@@ -77,12 +77,12 @@ def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Judgement]:
     return [judged[pair] for pair in ordered]
 
 
-_SAME_INTEGER = Judgement(True, "integer")
-_OTHER_INTEGER = Judgement(False, "integer")
+_SAME_INTEGER = Grade(True, "integer")
+_OTHER_INTEGER = Grade(False, "integer")
 
 
 def clear_cache() -> None:
-    """Forget all judgements."""
+    """Forget all grades."""
     _kept.cache_clear()
 
 

@@ -11,16 +11,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from srenv.verifier.compare import compare
-from srenv.verifier.exact import start_clock
-from srenv.verifier.extract import extract, looks_like_turn, only_formula
-from srenv.verifier.judgement import Decision
-from srenv.verifier.normalise import normalise
-from srenv.verifier.numerals import Number, parse_number, same_number
-from srenv.verifier.structure import Answer, is_spaced, read
-from srenv.verifier.tokens import TooLargeError, UnreadableError
-from srenv.verifier.units import unit_name
-from srenv.verifier.words import compare_words, is_words
+from srenv.verifier.grade import Decision
+from srenv.verifier.reading.extract import extract, looks_like_turn, only_formula
+from srenv.verifier.reading.normalise import normalise
+from srenv.verifier.reading.structure import Answer, is_spaced, read
+from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
+from srenv.verifier.rules.compare import compare
+from srenv.verifier.rules.numerals import Number, parse_number, same_number
+from srenv.verifier.rules.units import unit_name
+from srenv.verifier.rules.words import compare_words, is_words
+from srenv.verifier.values.exact import start_clock
 
 Comparer = Callable[[str, str], Decision]
 

@@ -7,9 +7,9 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
+from srenv.envs.spaces import Chat, Messages
 from srenv.episode import Episode
 from srenv.protocol import MAX_TURN_CHARS
-from srenv.spaces import Chat, Messages
 from srenv.wrappers.common import core
 
 

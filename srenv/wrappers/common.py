@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from srenv.env import SelfCorrectEnv
+from srenv.envs.env import SelfCorrectEnv
 
 
 def core(env: Any) -> SelfCorrectEnv:

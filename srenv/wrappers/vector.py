@@ -1,8 +1,8 @@
 """The wrappers for vector environments, under the same names.
 
-They wrap the native `srenv.vector.SelfCorrectMathVectorEnv`, which keeps the episodes that end.
+They wrap the native `SelfCorrectMathVectorEnv`, which keeps the episodes that end.
 Around a `SyncVectorEnv` or `AsyncVectorEnv`, wrap the environments inside instead. `step_subset`
-belongs to the native environment itself: what is played through it passes wrappers by.
+belongs to the native environment itself: turns played through it bypass the wrappers.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 
+from srenv.envs.spaces import Chat, Messages
+from srenv.envs.vector import SelfCorrectMathVectorEnv
 from srenv.episode import Episode
 from srenv.metrics import outcomes, summarise
-from srenv.spaces import Chat, Messages
-from srenv.vector import SelfCorrectMathVectorEnv
 from srenv.wrappers.calibration import calibration
 from srenv.wrappers.chat import chat_of, chat_space
 from srenv.wrappers.curriculum import BudgetLadder

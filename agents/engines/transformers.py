@@ -1,0 +1,206 @@
+"""Generation with transformers: any causal language model, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils.memory import clear_device_cache
+from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+
+from agents.engines.base import Generation, Sampling
+from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
+from agents.models.chat import ChatFormat
+from agents.models.paths import model_path
+
+CACHE_BYTES = 2**30
+"""What an engine keeps at most of the conversations it has read, by default."""
+
+
+class TransformersEngine:
+    """Runs a transformers model.
+
+    Equal prompts of a batch are read once, and of a conversation's next turn only what is new.
+
+    Args:
+        model: A causal language model.
+        tokenizer: Its tokenizer.
+        batch_size: Greatest number of turns generated at once.
+        cache_bytes: Greatest size of the keys and values that are kept from one call to the next;
+            0 reads every prompt anew.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        batch_size: int = 256,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.model = model
+        self.batch_size = batch_size
+        self.prefixes = PrefixCache(cache_bytes)
+        # Whether keys and values can be used again shows in the first cache the model makes.
+        self._reuses = cache_bytes > 0
+        self._version = self._weights_version()
+        stop = model.generation_config.eos_token_id
+        stop_ids = stop if isinstance(stop, list) else [] if stop is None else [stop]
+        self.chat = ChatFormat(tokenizer, stop_ids)
+
+    @classmethod
+    def load(cls, path: str | Path, batch_size: int = 256) -> TransformersEngine:
+        """Loads a model by folder, hub id or ``"tiny"``, in bfloat16 onto a GPU if there is one."""
+        path = model_path(path)
+        cuda = torch.cuda.is_available()
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.bfloat16 if cuda else torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        return cls(model.to("cuda" if cuda else "cpu"), tokenizer, batch_size)
+
+    @torch.no_grad()
+    def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
+        """Continues every prompt; neighbours in length share a batch, so little is padded."""
+        order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+        results: dict[int, Generation] = {}
+        self._forget_if_stale()
+        training = self.model.training
+        self.model.eval()
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            generations = self._batch([tuple(prompts[row]) for row in rows], sampling)
+            results.update(zip(rows, generations, strict=True))
+        self.model.train(training)
+        return [results[index] for index in range(len(prompts))]
+
+    @torch.no_grad()
+    def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Copies weights into the model, by name, and forgets what was read with the old ones.
+
+        Raises:
+            KeyError: The model has no parameter of a name.
+        """
+        self.prefixes.clear()
+        own = dict(self.model.named_parameters())
+        for name, tensor in weights:
+            own[name].copy_(tensor)
+
+    def close(self) -> None:
+        """Lets go of the model."""
+        self.model = None
+        self.prefixes.clear()
+        clear_device_cache(garbage_collection=True)
+
+    def _batch(self, prompts: list[Ids], sampling: Sampling) -> list[Generation]:
+        ids, mask, cache = self._read(prompts)
+        recorder = _LogProbRecorder(sampling.temperature or 1.0)
+        output = self._generate(ids, mask, cache, sampling, recorder)
+        width, logprobs = ids.shape[1], recorder.finish(output.sequences)
+        new = output.sequences[:, width:].tolist()
+        stop = frozenset(sampling.ends(self.chat))
+        found = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
+        if self._can_reuse(output.past_key_values):
+            rows = [
+                (width - len(prompt), (*prompt, *generation.ids))
+                for prompt, generation in zip(prompts, found, strict=True)
+            ]
+            self.prefixes.keep(rows, output.past_key_values)
+        return found
+
+    def _read(self, prompts: list[Ids]) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """Ids and mask of `prompts`, padded on the left, and a cache of their first columns.
+
+        The cache is None where nothing is known before; otherwise it lacks at least the last one.
+        """
+        pad, width = self.chat.tokenizer.pad_token_id, max(map(len, prompts))
+        rows = list(dict.fromkeys(prompts)) if self._reuses else prompts
+        ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in rows])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in rows])
+        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+        cache: Any = self.prefixes.recall(rows) if self._reuses else None
+        if len(rows) == len(prompts):
+            return ids, mask, cache
+        if width > 1 and (cache is None or cache.get_seq_length() < width - 1):
+            # One greedy token is the shortest way to have `generate` read all columns but the last.
+            read = self._generate(ids[:, :-1], mask[:, :-1], cache, Sampling(0.0, 1.0, 1))
+            cache = read.past_key_values
+        place = {row: index for index, row in enumerate(rows)}
+        index = torch.tensor([place[prompt] for prompt in prompts], device=ids.device)
+        if cache is not None and self._can_reuse(cache):
+            cache.reorder_cache(index)
+        else:
+            cache = None
+        return ids[index], mask[index], cache
+
+    def _generate(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        cache: Any,
+        sampling: Sampling,
+        *processors: LogitsProcessor,
+    ) -> Any:
+        return self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            max_new_tokens=sampling.max_new_tokens,
+            do_sample=sampling.temperature > 0,
+            temperature=sampling.temperature or None,
+            top_p=sampling.top_p if sampling.temperature > 0 else None,
+            top_k=0 if sampling.temperature > 0 else None,
+            repetition_penalty=1.0,  # some models ship another default; it would skew log-probs
+            logits_processor=LogitsProcessorList(processors),
+            pad_token_id=self.chat.tokenizer.pad_token_id,
+            eos_token_id=sampling.ends(self.chat),
+            return_dict_in_generate=True,
+        )
+
+    def _can_reuse(self, cache: Any) -> bool:
+        """Whether `cache` can be used again; for models with another kind it is not tried twice."""
+        self._reuses = self._reuses and is_plain(cache)
+        return self._reuses
+
+    def _forget_if_stale(self) -> None:
+        """Drops what was read with other weights, changed in place since (by an optimizer, say)."""
+        version, self._version = self._version, self._weights_version()
+        if version != self._version:
+            self.prefixes.clear()
+
+    def _weights_version(self) -> int:
+        return sum(parameter._version for parameter in self.model.parameters())
+
+
+def _trim(ids: list[int], logprobs: list[float], stop: frozenset[int]) -> Generation:
+    end = next((i + 1 for i, token in enumerate(ids) if token in stop), len(ids))
+    return Generation(ids[:end], logprobs[:end])
+
+
+class _LogProbRecorder(LogitsProcessor):
+    """Notes the log-probability of every sampled id, holding one step's logits at a time.
+
+    `generate` can return all logits, which at real vocabularies is gigabytes. At each step this
+    processor sees which id the previous step chose, and keeps that one number. It runs before
+    the temperature is applied, so it applies it itself.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
+        self.previous: torch.Tensor | None = None
+        self.columns: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._record(input_ids)
+        self.previous = torch.log_softmax(scores.float() / self.temperature, dim=-1)
+        return scores
+
+    def finish(self, output: torch.Tensor) -> torch.Tensor:
+        """Returns (batch, new tokens) log-probabilities."""
+        self._record(output)
+        return torch.stack(self.columns, dim=1)
+
+    def _record(self, ids: torch.Tensor) -> None:
+        if self.previous is not None:
+            self.columns.append(self.previous.gather(1, ids[:, -1:]).squeeze(1))

@@ -1,0 +1,1 @@
+"""Models: names and folders, chat formats, LoRA, averages, threads."""

@@ -1,0 +1,122 @@
+"""Teaching a judge of steps, and measuring it, by questions of which the first step is right.
+
+Zhang et al. 2025 (arXiv 2503.03746), section 3.2; their questions come from a reward model and
+their judgements from a larger one, these from an exact teacher.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.engines import Engine
+from agents.models.chat import ChatFormat
+from agents.recipes.process.search import (
+    JUDGING,
+    Question,
+    StepSearch,
+    context_ids,
+    judge,
+    step_ids,
+)
+from agents.recipes.process.solvers import Teacher
+from agents.runs.json_files import write_json
+from agents.training.dpo import Preference
+from agents.training.sft import Demonstration, whole_turns
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Problem
+from srenv.rewards import make_reward
+
+
+def questions_from(
+    teacher: Teacher,
+    problems: Sequence[Problem],
+    contexts: Sequence[Sequence[str]],
+    proposed: Sequence[Sequence[str]],
+) -> list[Question]:
+    """One question for every problem of which a wrong next step was proposed."""
+    found = []
+    for problem, context, steps in zip(problems, contexts, proposed, strict=True):
+        right = teacher.next_step(problem, context)
+        wrong = next((step for step in steps if step != right), None)
+        if right and wrong:
+            found.append(Question(problem, tuple(context), right, wrong))
+    return found
+
+
+def judgements(teacher: Teacher, question: Question) -> list[Demonstration]:
+    """What a judge should say of a right and a wrong step, in both orders."""
+    right, wrong = question.first, question.second
+    rules = Rules(JUDGING, make_reward("correctness=1"), 1)
+    found = []
+    for first, second, letter in ((right, wrong, "A"), (wrong, right, "B")):
+        shown = Question(question.problem, question.steps, first, second)
+        asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
+        conversation = Conversation.under(rules, asked)
+        conversation.step(teacher.judgement(question.problem, question.steps, first, right))
+        found.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
+    return found
+
+
+def write_questions(path: Path, questions: Sequence[Question]) -> None:
+    """Writes questions to a file."""
+    write_json(path, [[q.problem.id, q.steps, q.first, q.second] for q in questions])
+
+
+def read_questions(path: Path, find: Callable[[str], Problem]) -> list[Question]:
+    """Reads questions, with the problems that `find` knows by id."""
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        Question(find(problem), tuple(steps), right, wrong)
+        for problem, steps, right, wrong in stored
+    ]
+
+
+def measure_judge(
+    engine: Engine, questions: Sequence[Question], max_new_tokens: int
+) -> dict[str, Any]:
+    """Asks every question in both orders.
+
+    Returns:
+        How many pairs there were, the share of right judgements, the share of pairs that were
+        judged alike in both orders, and the number of right judgements of each pair (0 to 2).
+    """
+    swapped = [Question(q.problem, q.steps, q.second, q.first) for q in questions]
+    shown = judge(engine, questions, max_new_tokens)
+    turned = judge(engine, swapped, max_new_tokens)
+    right = [(a is True) + (b is False) for a, b in zip(shown, turned, strict=True)]
+    alike = [None not in both and both[0] != both[1] for both in zip(shown, turned, strict=True)]
+    return {
+        "pairs": len(questions),
+        "accuracy": sum(right) / (2 * len(questions)),
+        "consistent": sum(alike) / len(questions),
+        "right": right,
+    }
+
+
+def write_preferences(
+    path: Path, problems: Sequence[Problem], searches: Sequence[StepSearch]
+) -> int:
+    """Writes the preferences of one search per problem; returns how many there are."""
+    pairs = [
+        [problem.id, pair.context, pair.best, pair.worst]
+        for problem, search in zip(problems, searches, strict=True)
+        for pair in search.pairs
+        if pair is not None
+    ]
+    write_json(path, pairs)
+    return len(pairs)
+
+
+def read_preferences(
+    path: Path, chat: ChatFormat, find: Callable[[str], Problem]
+) -> list[Preference]:
+    """Reads preferences in a model's tokens, with the problems that `find` knows by id."""
+    return [
+        Preference(
+            context_ids(chat, find(problem), context), step_ids(chat, best), step_ids(chat, worst)
+        )
+        for problem, context, best, worst in json.loads(path.read_text(encoding="utf-8"))
+    ]

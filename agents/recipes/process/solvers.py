@@ -1,0 +1,109 @@
+"""Exact teachers of solutions step by step, one per synthetic family.
+
+They stand in for the outside teachers of process-based self-rewarding (Zhang et al. 2025,
+arXiv 2503.03746, section 3.2): they know the right next step, and judge which of two is better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from srenv.episode import Problem
+from srenv.verifier.reading.extract import extract
+
+NextStep = Callable[[Problem, Sequence[str]], str | None]
+"""(problem, steps so far) -> the right next step; None where nothing right can follow."""
+
+
+class Check(NamedTuple):
+    """A check of one step: what was computed for it, what that gives, and what it should give."""
+
+    line: str
+    found: int
+    due: int
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Knows the right steps of one family of problems.
+
+    Attributes:
+        next_step: Says the right next step.
+        check: Checks a next step; None where it does not have the form of one.
+    """
+
+    next_step: NextStep
+    check: Callable[[Problem, Sequence[str], str], Check | None]
+
+    def solution(self, problem: Problem) -> list[str]:
+        """The whole right solution."""
+        steps: list[str] = []
+        while not finished(steps) and (step := self.next_step(problem, steps)) is not None:
+            steps.append(step)
+        return steps
+
+    def judgement(self, problem: Problem, steps: Sequence[str], first: str, right: str) -> str:
+        """What a judge should write of a right next step and a wrong one, of which `first` is A.
+
+        A check of A, how far it is off, and the letter of the better step. To check is easier than
+        to find: a judge that had to write the right step first would be no surer than a solver.
+        """
+        letter = f"[[{'A' if first == right else 'B'}]]"
+        check = self.check(problem, steps, first)
+        if check is None or (check.found == check.due) != (first == right):
+            return f"{right}\n{letter}"
+        return f"[A] {check.line}\n{check.found}-{check.due}={check.found - check.due}\n{letter}"
+
+
+def finished(steps: Sequence[str]) -> bool:
+    """Whether the last step gives the answer."""
+    return bool(steps) and extract(steps[-1]) is not None
+
+
+def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
+    """The next step of ``ax+b=c``: what ax is, which x makes it so, the answer.
+
+    What the steps before say is taken as it stands, right or wrong.
+    """
+    a, b, c = (problem.data[name] for name in "abc")
+    if not steps:
+        return f"{c}{-b:+d}={c - b}"
+    if len(steps) == 1:
+        product = linear_result(steps[0])
+        return None if product is None or product % a else f"{a}*{product // a}={product}"
+    x = linear_result(steps[1]) if len(steps) == 2 else None
+    return None if x is None else f"\\boxed{{{x}}}"
+
+
+_FOUND = re.compile(
+    r"\\boxed\{(-?\d{1,9})\}|-?\d{1,9}(?:\*(-?\d{1,9})=-?\d{1,9}|[+-]\d{1,9}=(-?\d{1,9}))"
+)
+
+
+def linear_result(step: str) -> int | None:
+    """What a step of `linear_step` finds: a sum, the factor x, or the answer."""
+    found = _FOUND.fullmatch(step)
+    return int(next(filter(None, found.groups()))) if found else None
+
+
+def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
+    """Checks a step: the sum anew, the product of the factor, or the answer beside the factor."""
+    a, b, c = (problem.data[name] for name in "abc")
+    found = linear_result(step)
+    if found is None or len(steps) > 2:
+        return None
+    if not steps:
+        return Check(f"{c}{-b:+d}={c - b}", found, c - b)
+    due = linear_result(steps[-1])
+    if due is None:
+        return None
+    if len(steps) == 1:
+        return Check(f"{a}*{found}={a * found}", a * found, due)
+    return Check(f"\\boxed{{{due}}}", found, due)
+
+
+TEACHERS = {"synthetic:linear": Teacher(linear_step, linear_check)}
+"""Teachers by source of the problems."""

@@ -1,0 +1,1 @@
+"""Self-rewarding correction (Xiong et al. 2025, arXiv 2502.19613)."""

@@ -1,0 +1,238 @@
+"""Preferences between conversations that begin with the same first attempt.
+
+The data of multi-turn DPO (Xiong et al. 2025, sections 3.2 and 5.6). A first attempt is sampled and
+held fixed; several conversations go on from it, each with the model's own verdict, what the
+environment says to that, and a revision. They share the problem and the attempt, so two of them
+differ in nothing but what self-correction has to decide, and the one whose final answer is right is
+preferred. What is compared are the model's own tokens after the attempt: neither the attempt nor
+the environment's messages have a part in it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from agents.engines import Engine, Sampling
+from agents.models.chat import ATTEMPT
+from agents.rollouts.player import Rollout
+from agents.training.dpo import Preference
+from srenv.conversation import Conversation, Rules
+from srenv.episode import Episode, Problem, Verdict
+
+PairSet = Literal["D1", "D2", "D3"]
+
+
+class Course(NamedTuple):
+    """What a conversation came to.
+
+    Attributes:
+        first: Whether the first attempt is right.
+        verdict: What the model says of it.
+        final: Whether the final answer is right.
+    """
+
+    first: bool
+    verdict: Verdict
+    final: bool
+
+
+SETS: dict[PairSet, tuple[tuple[Course, Course], ...]] = {
+    # Told of its error, the model mends it; better than not.
+    "D1": ((Course(False, "wrong", True), Course(False, "wrong", False)),),
+    # Doubting a right answer, the model stays with it; better than spoiling it.
+    "D2": ((Course(True, "wrong", True), Course(True, "wrong", False)),),
+    # The verdict itself: the right one is better, where the final answer is right for it.
+    "D3": (
+        (Course(False, "wrong", True), Course(False, "correct", False)),
+        (Course(True, "correct", True), Course(True, "wrong", False)),
+    ),
+}
+"""Better and worse course by set.
+
+Together these are all pairs of a right and a wrong final answer. A wrong attempt that is doubted in
+vain is not compared with one that is accepted: both end wrong, and which is better is unclear.
+"""
+
+
+@dataclass(frozen=True)
+class TrajectoryConfig:
+    """How conversations are sampled and paired; the paper's values in brackets."""
+
+    problems: int = 1000
+    """Fresh training problems per iteration, one first attempt each [20,000]."""
+    responses: int = 8
+    """Conversations that go on from each first attempt [8]."""
+    sets: tuple[PairSet, ...] = ("D1", "D2", "D3")
+    """Pairs to learn from. D1: a wrong attempt, doubted, is mended or not. D2: a right one,
+    doubted, is kept or spoiled. D3: the right verdict, where it ends well, or the wrong one
+    [all for MATH; D1 D2 do as well for GSM8K]."""
+    temperature: float = 1.0
+    """Sampling temperature [1.0]."""
+    max_new_tokens: int = 64
+    """Greatest length of one turn [4096]."""
+
+
+@dataclass(frozen=True)
+class FirstAttempt:
+    """A first attempt without its verdict.
+
+    Attributes:
+        problem: What was asked.
+        ids: Its token ids, exactly as sampled.
+    """
+
+    problem: Problem
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two conversations from one first attempt, as ids.
+
+    Attributes:
+        kind: The set that it belongs to.
+        problem: Id of the problem.
+        preference: What is learned.
+    """
+
+    kind: PairSet
+    problem: str
+    preference: Preference
+
+
+def first_attempts(
+    engine: Engine, problems: Sequence[Problem], rules: Rules, sampling: Sampling
+) -> list[FirstAttempt]:
+    """Samples one first attempt at each problem and cuts it where the verdict's segment begins.
+
+    Attempts without an answer are left out.
+    """
+    chat = engine.chat
+    prompts = [chat.opening(rules.protocol.opening(problem.prompt)) for problem in problems]
+    found = []
+    for problem, generation in zip(problems, engine.generate(prompts, sampling), strict=True):
+        parsed = rules.protocol.parse(chat.turn_text(generation.ids))
+        if parsed.answer is not None:
+            end = chat.token_at(generation.ids, parsed.split)
+            found.append(FirstAttempt(problem, generation.ids[:end]))
+    return found
+
+
+def play_on(
+    engine: Engine,
+    attempts: Sequence[FirstAttempt],
+    rules: Rules,
+    count: int,
+    sampling: Sampling,
+    on_turn: Callable[[], object] | None = None,
+) -> list[list[Rollout]]:
+    """Plays `count` conversations on from each first attempt.
+
+    Args:
+        engine: Generates the rest of the first turn, and the turns after it.
+        attempts: How the conversations begin.
+        rules: Protocol, reward and number of attempts.
+        count: Conversations per attempt.
+        sampling: How turns are drawn.
+        on_turn: Called after every round of turns, for progress bars.
+
+    Returns:
+        The conversations of each attempt, whose ids begin with the attempt's.
+    """
+    chat = engine.chat
+    played: list[tuple[Conversation, Rollout]] = []
+    for attempt in attempts:
+        for _ in range(count):
+            conversation = Conversation.under(rules, attempt.problem)
+            record = Rollout(conversation.episode, chat.opening(conversation.episode.messages))
+            known = len(attempt.ids)
+            record.append(attempt.ids, [0.0] * known, 1, [ATTEMPT] * known)
+            played.append((conversation, record))
+    for number in range(1, rules.max_attempts + 1):
+        live = [(conversation, record) for conversation, record in played if not conversation.ended]
+        generations = engine.generate([record.context for _, record in live], sampling)
+        for (conversation, record), generation in zip(live, generations, strict=True):
+            begun = record.ids if number == 1 else []
+            ids = [*begun, *generation.ids]
+            turn = conversation.step(chat.turn_text(ids))
+            turn.tokens = len(ids)
+            roles = chat.roles(ids, turn.split)[len(begun) :]
+            record.append(generation.ids, generation.logprobs, number, roles)
+            if not conversation.ended:
+                closed = bool(generation.ids) and generation.ids[-1] in chat.stop_ids
+                reply = conversation.episode.messages[-1]
+                record.append_environment(chat.follow_up(reply, closed))
+        if on_turn:
+            on_turn()
+    return [
+        [record for _, record in played[i * count : (i + 1) * count]] for i in range(len(attempts))
+    ]
+
+
+def course(episode: Episode) -> Course | None:
+    """What a conversation came to; None where that is not decided."""
+    first = episode.turns[0]
+    if not episode.graded or first.verdict is None:
+        return None
+    return Course(first.correct is True, first.verdict, episode.final.correct is True)
+
+
+def make_pairs(
+    attempt: FirstAttempt, records: Sequence[Rollout], sets: Iterable[PairSet], rng: random.Random
+) -> list[Pair]:
+    """Pairs conversations that go on from one attempt; at most one pair of each kind.
+
+    Conversations that amend the attempt before their first verdict are left out, and so are
+    malformed ones as the better of two.
+    """
+    by_course: dict[Course, list[Rollout]] = {}
+    for record in records:
+        came_to = course(record.episode)
+        first_turn = record.roles[: record.turns.count(1)]
+        amended = ATTEMPT in first_turn[len(attempt.ids) :]
+        if came_to is not None and not amended:
+            by_course.setdefault(came_to, []).append(record)
+    pairs = []
+    for kind in sets:
+        for better, worse in SETS[kind]:
+            chosen = [
+                record
+                for record in by_course.get(better, [])
+                if not any(turn.malformed for turn in record.episode.turns)
+            ]
+            rejected = by_course.get(worse, [])
+            if chosen and rejected:
+                preference = compare(attempt, rng.choice(chosen), rng.choice(rejected))
+                pairs.append(Pair(kind, attempt.problem.id, preference))
+    return pairs
+
+
+def compare(attempt: FirstAttempt, better: Rollout, worse: Rollout) -> Preference:
+    """The preference for one conversation over another; both begin with `attempt`."""
+    known = len(attempt.ids)
+    own = [[int(turn > 0) for turn in record.turns[known:]] for record in (better, worse)]
+    return Preference(
+        better.prompt_ids + attempt.ids, better.ids[known:], worse.ids[known:], own[0], own[1]
+    )
+
+
+def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
+    """Writes pairs as JSON Lines; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        for pair in pairs:
+            file.write(json.dumps(asdict(pair)) + "\n")
+    partial.replace(path)
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Reads what `write_pairs` wrote."""
+    with path.open(encoding="utf-8") as file:
+        records = [json.loads(line) for line in file]
+    return [Pair(r["kind"], r["problem"], Preference(**r["preference"])) for r in records]

@@ -1,0 +1,1 @@
+"""Rollouts: conversations between engines and environments."""

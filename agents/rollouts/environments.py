@@ -1,0 +1,48 @@
+"""The environments that models are measured and trained in, with or without a tool."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import gymnasium as gym
+
+from agents.rollouts.player import EnvFactory
+from srenv.envs.env import ProtocolSpec, make_protocol
+from srenv.protocol import Protocol
+from srenv.wrappers import CalculatorTool
+from srenv.wrappers.tool import INSTRUCTION
+
+Tool = Literal["none", "calculator"]
+
+
+def environment_factory(
+    max_attempts: int, protocol: ProtocolSpec = "default", tool: Tool = "none", **kwargs: Any
+) -> EnvFactory:
+    """Returns a maker of `SelfCorrectMath-v0`.
+
+    Args:
+        max_attempts: Attempts per episode.
+        protocol: How the model is asked.
+        tool: ``"calculator"`` lets the model call one inside a turn; its results are the
+            environment's words, and never trained on.
+        **kwargs: Other arguments of the environment.
+    """
+
+    def make() -> gym.Env[str, str]:
+        asked: ProtocolSpec = protocol
+        if tool == "calculator":
+            asked = dataclasses.asdict(with_tool(make_protocol(protocol), tool))
+        env = gym.make(
+            "srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=asked, **kwargs
+        )
+        return CalculatorTool(env) if tool == "calculator" else env
+
+    return make
+
+
+def with_tool(protocol: Protocol, tool: Tool) -> Protocol:
+    """The protocol with a sentence about the tool in its instruction."""
+    if tool == "none":
+        return protocol
+    return dataclasses.replace(protocol, instruction=f"{protocol.instruction} {INSTRUCTION}")

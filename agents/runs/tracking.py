@@ -1,0 +1,152 @@
+"""One tracked run per training run, for W&B, trackio or TensorBoard.
+
+All stages and every resumption of a run report under one run id, kept in the run's folder. The
+backends are accelerate's trackers. W&B works offline unless a key is configured.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from accelerate import PartialState
+from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
+
+from agents.runs.processes import is_main
+
+ReportTo = Literal["wandb", "trackio", "tensorboard", "none"]
+
+
+class Tracker:
+    """Where a run's figures go.
+
+    Args:
+        kind: The backend.
+        directory: The run's folder; the run id and offline files are kept there.
+        name: What to call the run.
+        config: The resolved configuration.
+        project: Project that the run belongs to.
+        artifacts: Whether to upload checkpoints.
+    """
+
+    def __init__(
+        self,
+        kind: ReportTo,
+        directory: Path,
+        name: str,
+        config: Mapping[str, Any],
+        project: str = "srenv",
+        artifacts: bool = False,
+    ) -> None:
+        self.kind = kind = kind if is_main() else "none"
+        self.artifacts = artifacts
+        directory.mkdir(parents=True, exist_ok=True)
+        self._stages: set[str] = set()
+        PartialState()  # accelerate's trackers ask it which process is the main one
+        self._backend = _make_backend(kind, directory, name, project)
+        if self._backend is not None:
+            self._backend.start()
+            self._backend.store_init_configuration(_flat({**config, "git_revision": revision()}))
+
+    def log(self, stage: str, values: Mapping[str, float], step: int | None = None) -> None:
+        """Logs numbers as ``stage/name`` against the stage's own step."""
+        if self._backend is None:
+            return
+        named = {f"{stage}/{key}": value for key, value in values.items()}
+        if self.kind == "tensorboard":
+            self._backend.log(named, step=step)
+            return
+        if self.kind == "wandb" and step is not None and stage not in self._stages:
+            self._stages.add(stage)
+            self._backend.tracker.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
+        self._backend.log(named if step is None else {**named, f"{stage}/step": step})
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Logs a table (W&B)."""
+        if isinstance(self._backend, WandBTracker):
+            self._backend.log_table(name, columns=list(columns), data=[list(row) for row in rows])
+
+    def figure(self, name: str, path: Path) -> None:
+        """Logs a picture file."""
+        if isinstance(self._backend, WandBTracker):
+            self._backend.log_images({name: [str(path)]})
+        elif isinstance(self._backend, TensorBoardTracker):
+            from matplotlib.image import imread
+
+            self._backend.log_images({name: imread(path)[None, ..., :3]}, dataformats="NHWC")
+
+    def checkpoint(self, name: str, directory: Path) -> None:
+        """Uploads a model folder as an artifact, if artifacts were asked for (W&B)."""
+        if self.artifacts and isinstance(self._backend, WandBTracker):
+            self._backend.tracker.log_artifact(str(directory), name=name, type="model")
+
+    def finish(self) -> None:
+        """Closes the run."""
+        if self._backend is not None:
+            self._backend.finish()
+
+
+def revision() -> str:
+    """The git revision of the working directory, or ``"unknown"``."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def _make_backend(
+    kind: ReportTo, directory: Path, name: str, project: str
+) -> GeneralTracker | None:
+    if kind == "none":
+        return None
+    if kind == "tensorboard":
+        return TensorBoardTracker(project, logging_dir=directory / "tensorboard")
+    if kind == "trackio":
+        return TrackioTracker(project, name=name, resume="allow")
+    return WandBTracker(
+        project,
+        id=_run_id(directory),
+        name=name,
+        dir=str(directory),
+        resume="allow",
+        mode=_wandb_mode(),
+    )
+
+
+def _run_id(directory: Path) -> str:
+    path = directory / "run_id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:12])
+    return path.read_text().strip()
+
+
+def _wandb_mode() -> Literal["online", "offline", "disabled", "shared"] | None:
+    """None leaves the choice to WANDB_MODE; without a key, a run is offline and never asks."""
+    import wandb
+
+    os.environ.setdefault("WANDB_SILENT", "true")
+    if "WANDB_MODE" in os.environ or wandb.login(prompt=False, verify=False):
+        return None
+    return "offline"
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            scalar = value is None or isinstance(value, bool | int | float | str)
+            flat[f"{prefix}{key}"] = value if scalar else str(value)
+    return flat

@@ -1,0 +1,1 @@
+"""Training: policy gradient with credit per segment, SFT, and DPO."""

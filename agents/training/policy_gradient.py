@@ -1,0 +1,337 @@
+"""Policy gradient: TRL's `GRPOTrainer` with our rollouts and our credit.
+
+From TRL come the losses, accelerate, checkpoints and resuming. Two things are ours: where episodes
+come from (`agents.rollouts`) and what the advantages are (`agents.training.credit`). TRL's loss
+accepts advantages per token, shape (B, T), from subclasses; the gradient that results is checked
+by hand in ``tests/agents/training/test_policy_gradient.py``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+
+# The rollout hook is marked experimental; we know, and a test guards it.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+from accelerate.utils import gather_object
+from datasets import Dataset
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    TrainerCallback,
+)
+from trl import GRPOConfig, GRPOTrainer
+
+from agents.engines import Sampling
+from agents.engines.canary import warn_if_stale
+from agents.engines.registry import EngineName
+from agents.models.lora import lora_config, save_whole
+from agents.rollouts.rollout import EnvFactory, Rollout, rollout
+from agents.runs.processes import process_count
+from agents.training.credit import (
+    balanced_weight,
+    make_estimator,
+    reward_array,
+    scale_by_role,
+    token_advantages,
+)
+from agents.training.engine import prepare_sync, release, trainer_engine, trl_settings
+from agents.training.judged_rewards import pay_judged
+from agents.training.settings import common_settings, run_trainer
+from srenv.episode import Episode, Problem
+from srenv.metrics import outcomes, summarise
+from srenv.problems.seeding import hashed_seed
+from srenv.rewards import Reward
+
+OnEpisodes = Callable[[Sequence[Episode], int], None]
+"""(episodes of one step, step) -> None, for logs and tables."""
+
+
+@dataclass(frozen=True)
+class PolicyGradientConfig:
+    """How the policy is trained on its own episodes."""
+
+    steps: int = 110
+    """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
+    problems_per_step: int = 16
+    """Different problems per step."""
+    group_size: int = 8
+    """Episodes per problem, the group of the baseline."""
+    estimator: str = "rloo"
+    """reinforce, rloo, grpo, s2r, or module:function from episodes to advantages."""
+    turn_discount: float = 0.0
+    """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
+    scale_roles: bool = True
+    """Divide attempts' and verdicts' advantages by their own spread (PAG)."""
+    learning_rate: float = 4e-4
+    """Adam's at the start, falling linearly; a 7B model wants about 1e-6."""
+    kl: float = 0.0
+    """Weight of the KL to the reference, the starting policy by default (TRL's beta)."""
+    first_kl: float = 0.0
+    """Weight of a further KL on the tokens of the first attempt alone (SCoRe's beta2)."""
+    adaptive_first_kl: bool = False
+    """Raise first_kl, up to tenfold, until it is as strong as the later attempts' advantages."""
+    clip: float = 0.2
+    """PPO's clipping range; it acts when inner_epochs is above 1."""
+    inner_epochs: int = 1
+    """Optimiser steps on the same episodes."""
+    temperature: float = 1.0
+    """Sampling temperature of the rollouts."""
+    max_new_tokens: int = 64
+    """Greatest length of one turn."""
+    micro_batch: int = 32
+    """Episodes per forward and backward pass of one process."""
+    save_every: int = 20
+    """Steps between checkpoints, from which a killed run resumes."""
+    engine: Annotated[EngineName, tyro.conf.Suppress] = "auto"
+    """What generates the episodes; in a recipe by default what generates everywhere else."""
+    base_url: Annotated[str | None, tyro.conf.Suppress] = None
+    """Address of a vLLM server that takes weights, such as http://localhost:8000/v1."""
+    lora_rank: int = 0
+    """Rank of LoRA matrices; 0 trains every weight."""
+    vllm_memory: float = 0.3
+    """Share of a GPU's memory that a vLLM beside the trainer may take."""
+
+
+class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
+    """`GRPOTrainer` whose episodes come from an environment and whose credit is per segment.
+
+    Args:
+        model: Folder or hub id of the starting policy.
+        problems: Training problems, visited in a shuffled order.
+        make_env: Makes the environment that is trained in.
+        reward: The environment's reward, to split pay by segment.
+        config: How to train.
+        args: TRL's settings, as `grpo_config` makes them.
+        on_episodes: Called with every step's episodes.
+        callbacks: Transformers callbacks.
+        reference: Folder or hub id of the policy that the KL holds to; by default `model`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        problems: Sequence[Problem],
+        make_env: EnvFactory,
+        reward: Reward,
+        config: PolicyGradientConfig,
+        args: GRPOConfig,
+        on_episodes: OnEpisodes | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+        reference: str | None = None,
+    ) -> None:
+        if config.first_kl and not config.kl:
+            raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
+        policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+        # TRL loads the reference from where it believes that the policy came from.
+        policy.config._name_or_path = reference or model
+        self.by_id = {problem.id: problem for problem in problems}
+        self.make_env = make_env
+        self.reward = reward
+        self.pg = config
+        self.estimator = make_estimator(config.estimator, config.turn_discount)
+        self.on_episodes = on_episodes
+        self.judged_tokens = 0
+        super().__init__(
+            model=policy,
+            reward_funcs=_episode_reward,
+            args=args,
+            train_dataset=Dataset.from_list([{"prompt": problem.id} for problem in problems]),
+            processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
+            rollout_func=type(self)._rollout,
+            callbacks=callbacks,
+            peft_config=lora_config(config.lora_rank),
+        )
+        prepare_sync(self)
+
+    @staticmethod
+    def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
+        """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
+        problems = [trainer.by_id[prompt] for prompt in prompts]
+        step, rank = trainer.state.global_step, trainer.accelerator.process_index
+        seed = hashed_seed("trainer", trainer.args.seed, step, rank)
+        engine = trainer_engine(trainer)
+        sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
+        played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
+        whole = [record.episode for record in played if not record.error]
+        trainer.judged_tokens = pay_judged(trainer.reward, engine, whole, sampling.max_new_tokens)
+        for record in played:
+            if not record.ids:  # failed in its first turn; TRL wants at least one token per row
+                record.append_environment([trainer.processing_class.eos_token_id])
+        return {
+            "prompt_ids": [record.prompt_ids for record in played],
+            "completion_ids": [record.ids for record in played],
+            "logprobs": [record.logprobs for record in played],
+            "env_mask": [learnable(record) for record in played],
+            "rollout": played,
+        }
+
+    def _generate_and_score_completions(
+        self, inputs: list[dict[str, Any]]
+    ) -> dict[str, torch.Tensor | Any]:
+        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
+        mine: list[Rollout] = [row["rollout"] for row in inputs]
+        # A group can straddle processes: every process estimates for all and keeps its own rows.
+        every: list[Episode] = gather_object([record.episode for record in mine])
+        advantages = self._advantages(every)
+        start = self.accelerator.process_index * len(mine)
+        rows = [
+            torch.tensor(token_advantages(advantages[start + i], record.turns, record.roles))
+            for i, record in enumerate(mine)
+        ]
+        # TRL shuffles and splits every tensor of the batch along its first dimension.
+        padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        batch["advantages"] = padded.to(batch["completion_ids"].device)
+        if self.pg.first_kl:
+            batch["advantages"] -= self._first_attempt_penalty(mine, batch)
+        self._report(every)
+        warn_if_stale(self._metrics["train" if self.model.training else "eval"])
+        return batch
+
+    def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
+        rewards = reward_array(episodes, self.reward)
+        ids = [episode.problem.id for episode in episodes]
+        groups = np.unique(ids, return_inverse=True)[1]
+        advantages = self.estimator(episodes, rewards, groups)
+        if advantages.shape != rewards.shape:
+            raise ValueError(
+                f"estimator {self.pg.estimator!r} returned shape {advantages.shape}; one advantage "
+                f"per episode, turn and segment is {rewards.shape}"
+            )
+        if self.pg.scale_roles:
+            lengths = np.array([len(episode.turns) for episode in episodes])
+            played = np.arange(rewards.shape[1]) < lengths[:, None]
+            advantages = scale_by_role(advantages, played)
+        return advantages
+
+    def _first_attempt_penalty(
+        self, records: Sequence[Rollout], batch: Mapping[str, Any]
+    ) -> torch.Tensor:
+        """``first_kl * log(pi / pi_ref)`` on first attempts, to be taken off their advantages.
+
+        The log-ratio at sampled tokens, as a cost, has the gradient of the KL of the policy to the
+        reference; the estimator that TRL's beta puts into the loss has that of the reversed KL.
+        """
+        device = batch["advantages"].device
+        turns = [torch.tensor(record.turns) for record in records]
+        turn = torch.nn.utils.rnn.pad_sequence(turns, batch_first=True).to(device)
+        log_ratio = batch["sampling_per_token_logps"] - batch["ref_per_token_logps"]
+        weight = self.pg.first_kl
+        pull = np.array(gather_object(log_ratio[turn == 1].tolist()))
+        if self.pg.adaptive_first_kl:
+            push = np.array(gather_object(batch["advantages"][turn > 1].tolist()))
+            weight = balanced_weight(push, pull, weight)
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["first_attempt/kl"].append(float(pull.mean()) if pull.size else 0.0)
+        metrics["first_attempt/kl_weight"].append(weight)
+        penalty: torch.Tensor = weight * log_ratio * (turn == 1)
+        return penalty
+
+    def _report(self, episodes: Sequence[Episode]) -> None:
+        """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        written = sum(float(turn.tokens or 0) for e in episodes for turn in e.turns)
+        metrics["generated_tokens"].append(written + sum(gather_object([self.judged_tokens])))
+        metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
+        episodes = [episode for episode in episodes if episode.ending != "running"]
+        for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
+            metrics[name].append(value)
+        for segment, value in segment_means(episodes, self.reward).items():
+            metrics[f"reward_segment/{segment}"].append(value)
+        if self.on_episodes and self.accelerator.is_main_process:
+            self.on_episodes(episodes, self.state.global_step)
+
+
+def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
+    """For TRL's own logs; the advantages are formed from the parts."""
+    return [record.episode.reward for record in rollout]
+
+
+def learnable(record: Rollout) -> list[int]:
+    """1 for the model's own tokens, 0 for the environment's, undecided attempts, failures."""
+    if record.error:
+        return [0] * len(record.ids)
+    decided = [turn.correct is not None for turn in record.episode.turns]
+    return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
+
+
+def reward_means(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Mean reward per episode, by term."""
+    totals: dict[str, float] = {}
+    for episode in episodes:
+        for turn in episode.turns:
+            for term, value in turn.rewards.items():
+                totals[term] = totals.get(term, 0.0) + value
+    return {f"reward_term/{term}": total / len(episodes) for term, total in totals.items()}
+
+
+def segment_means(episodes: Sequence[Episode], reward: Reward) -> Mapping[str, float]:
+    """Mean reward per episode, by segment."""
+    total = reward_array(episodes, reward).sum(axis=(0, 1)) / len(episodes)
+    return {"attempt": float(total[0]), "verdict": float(total[1])}
+
+
+def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
+    """TRL's settings for `config`."""
+    episodes, processes = config.problems_per_step * config.group_size, process_count()
+    micro_batch = min(config.micro_batch, max(1, episodes // processes))
+    if episodes % (micro_batch * processes):
+        raise ValueError(
+            f"problems_per_step * group_size = {episodes} is not a multiple of micro_batch = "
+            f"{micro_batch}" + (f" times {processes} processes" if processes > 1 else "")
+        )
+    return GRPOConfig(
+        **common_settings(output, config.save_every, seed),
+        max_steps=config.steps,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=episodes // (micro_batch * processes),
+        num_generations=config.group_size,
+        num_iterations=config.inner_epochs,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=min(5, config.steps // 10),
+        beta=config.kl,
+        epsilon=config.clip,
+        temperature=config.temperature,
+        max_completion_length=config.max_new_tokens,
+        loss_type="dapo",  # a token mean over the whole step: long episodes are not diluted
+        logging_steps=1,
+        **trl_settings(config.engine, config.base_url, config.vllm_memory),
+    )
+
+
+def train_policy(
+    model: str | Path,
+    output: Path,
+    problems: Sequence[Problem],
+    make_env: EnvFactory,
+    reward: Reward,
+    config: PolicyGradientConfig,
+    seed: int = 0,
+    on_episodes: OnEpisodes | None = None,
+    callbacks: list[TrainerCallback] | None = None,
+    reference: str | Path | None = None,
+) -> Path:
+    """Trains and returns the folder of the final model; goes on from a checkpoint in `output`."""
+    trainer = SelfCorrectTrainer(
+        str(model),
+        problems,
+        make_env,
+        reward,
+        config,
+        grpo_config(config, output, seed),
+        on_episodes,
+        callbacks,
+        str(reference) if reference else None,
+    )
+    run_trainer(trainer, output)
+    release(trainer)
+    return save_whole(trainer, output / "final")

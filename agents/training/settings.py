@@ -1,0 +1,67 @@
+"""What TRL's trainers have in common here: settings, steps, and going on after a kill."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from transformers import PrinterCallback
+
+from agents.runs.json_files import last_checkpoint
+from agents.runs.processes import per_process
+
+
+class Passes(Protocol):
+    """Training that goes over its data: a configuration of SFT, or of preferences."""
+
+    @property
+    def epochs(self) -> float: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def learning_rate(self) -> float: ...  # noqa: D102
+    @property
+    def save_every(self) -> int: ...  # noqa: D102
+
+
+def common_settings(output: Path, save_every: int, seed: int) -> dict[str, Any]:
+    """Settings of every trainer."""
+    cuda = torch.cuda.is_available()
+    return {
+        "output_dir": str(output),
+        "save_steps": save_every,
+        "save_total_limit": 2,
+        "seed": seed,
+        "bf16": cuda,
+        "gradient_checkpointing": cuda,
+        "use_cpu": not cuda,
+        "report_to": "none",  # `agents.runs.tracking` reports, with one run for all stages
+        "disable_tqdm": True,  # `agents.runs.progress` shows the bar
+    }
+
+
+def supervised_settings(config: Passes, what: str, output: Path, seed: int) -> dict[str, Any]:
+    """Settings of a trainer that goes over its data; `what` names it in errors."""
+    return {
+        **common_settings(output, config.save_every, seed),
+        "num_train_epochs": config.epochs,
+        "per_device_train_batch_size": per_process(config.batch_size, what),
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": "cosine",
+        "logging_steps": 5,
+        "max_length": None,
+        "include_num_input_tokens_seen": "non_padding",
+    }
+
+
+def supervised_steps(config: Passes, rows: int) -> int:
+    """Number of optimiser steps over so many rows, for progress bars."""
+    return max(1, math.ceil(-(-rows // config.batch_size) * config.epochs))
+
+
+def run_trainer(trainer: Any, output: Path) -> None:
+    """Trains to the end, from the newest checkpoint in `output` where there is one."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=last_checkpoint(output))

@@ -1,0 +1,106 @@
+"""`srenv play`: a person takes the model's place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import gymnasium as gym
+from rich.console import Console
+
+from srenv.envs.rendering import printable
+from srenv.protocol import Protocol
+from srenv.wrappers.common import core
+
+HELP = (
+    "Write your solution; an empty line ends it. A line with a bare answer is enough: it is put "
+    "into \\boxed{} for you. Then say whether you are right: c (correct) or w (wrong), with a "
+    "confidence if you like: c 0.8. Ctrl-D leaves."
+)
+
+_VERDICT = re.compile(r"(c|w|correct|wrong)(?:\s+\(?(0?\.\d{1,6}|0|1(?:\.0*)?)\)?)?", re.IGNORECASE)
+
+
+@dataclass
+class PlayConfig:
+    """Play the environment yourself, as the model would."""
+
+    problems: str = "synthetic:linear"
+    """Where problems come from (see `srenv.load_problems`)."""
+    split: Literal["train", "eval"] = "train"
+    """Split of the source."""
+    max_attempts: int = 4
+    """Attempts per problem."""
+    reward: str = "default"
+    """Reward preset, or "term=weight,..."."""
+    protocol: str = "default"
+    """Turn format by name, or "module:attribute"."""
+    episodes: int = 3
+    """Problems to play."""
+    seed: int | None = None
+    """Seed of the problems; none draws new ones."""
+
+
+def play(config: PlayConfig, ask: Callable[[str], str] = input) -> None:
+    """Plays episodes in the terminal until they are done or the person leaves.
+
+    Args:
+        config: What to play.
+        ask: Reads one line after a prompt; raises EOFError or KeyboardInterrupt to leave.
+    """
+    console = Console(highlight=False)
+    env = gym.make(
+        "srenv:SelfCorrectMath-v0",
+        problems=config.problems,
+        split=config.split,
+        max_attempts=config.max_attempts,
+        reward=config.reward,
+        protocol=config.protocol,
+        render_mode="human",
+    )
+    console.print(HELP, style="dim")
+    total, finished, right = 0.0, 0, 0
+    try:
+        for number in range(config.episodes):
+            env.reset(seed=config.seed if number == 0 else None)
+            ended = False
+            while not ended:
+                _, reward, terminated, truncated, _ = env.step(_turn(core(env).protocol, ask))
+                total += float(reward)
+                ended = terminated or truncated
+            episode = core(env).episode
+            finished += 1
+            right += episode.final.correct is True
+            console.print(f"gold answer: {printable(episode.problem.answer)}\n")
+    except (EOFError, KeyboardInterrupt):
+        console.print()
+    finally:
+        env.close()
+    console.print(f"{right} of {finished} right, {total:+.2f} in all", style="bold")
+
+
+def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
+    """Asks for one turn and writes it in the form that the protocol wants."""
+    lines: list[str] = []
+    while not lines or lines[-1].strip():
+        line = ask("> " if not lines else "… ")
+        if not lines and not line.strip():
+            continue
+        lines.append(line)
+    text = "\n".join(lines).strip()
+    if protocol.parse(text).answer is None:
+        text = f"{text}\n\\boxed{{{lines[-2].strip()}}}" if len(lines) > 2 else _boxed(text)
+    if protocol.verdict == "none" or protocol.parse(text).verdict is not None:
+        return text
+    while True:
+        match = _VERDICT.fullmatch(ask("right? c/w [confidence]: ").strip())
+        if match:
+            word = "correct" if match[1].lower().startswith("c") else "wrong"
+            stated = f" ({match[2]})" if match[2] else ""
+            return protocol.phrase(f"{text}\n[VERIFY] {word}{stated}")
+
+
+def _boxed(text: str) -> str:
+    return f"\\boxed{{{text}}}"

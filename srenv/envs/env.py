@@ -1,0 +1,251 @@
+"""The Gymnasium environment: a conversation that scores itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import gymnasium as gym
+from gymnasium.error import InvalidAction, ResetNeeded
+
+from srenv.conversation import Conversation, Rules
+from srenv.envs.spaces import UnicodeText
+from srenv.episode import Episode, Problem
+from srenv.problems import ProblemSource, grade, load_problems
+from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
+from srenv.registry import lookup_or_import
+from srenv.rewards import RewardSpec, make_reward
+
+MAX_OBSERVATION_CHARS = 1 << 18
+_ANY_INDEX = 1 << 40
+"""Infinite sources are entered at an index below this; any 40 bits do."""
+
+ProtocolSpec = str | Mapping[str, Any]
+
+INFO = (
+    "problem_id",
+    "answer",
+    "turn",
+    "correct",
+    "graded",
+    "verdict",
+    "declared",
+    "malformed",
+    "reward_attempt",
+    "reward_verdict",
+)
+"""The keys of `info`, at reset and at every step, each always of one type."""
+
+
+class SelfCorrectEnv(gym.Env[str, str]):
+    """Self-correction as an environment: one step is one attempt and the model's verdict on it.
+
+    The general class; `SelfCorrectMathEnv` documents the contract and is what is registered.
+    """
+
+    metadata = {"render_modes": ["ansi", "human"], "render_fps": 1}
+
+    def __init__(
+        self,
+        problems: str = "synthetic:linear",
+        split: Literal["train", "eval"] = "train",
+        max_attempts: int = 4,
+        reward: RewardSpec = "default",
+        protocol: ProtocolSpec = "default",
+        render_mode: str | None = None,
+    ) -> None:
+        if max_attempts < 1:
+            raise ValueError(f"max_attempts must be at least 1, got {max_attempts}")
+        self.source: ProblemSource = load_problems(problems, split)
+        self.max_attempts = max_attempts
+        self.reward = make_reward(reward)
+        self.protocol = make_protocol(protocol)
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText(MAX_OBSERVATION_CHARS)
+        self.action_space = UnicodeText(MAX_TURN_CHARS)
+        self._rules = Rules(self.protocol, self.reward, max_attempts)
+        self._conversation: Conversation | None = None
+
+    @property
+    def episode(self) -> Episode:
+        """The record of the current episode; complete once it has ended."""
+        return self.running().episode
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Starts an episode on the next problem, or on the one that `options` names."""
+        super().reset(seed=seed)
+        # Drawn either way, so that naming a problem leaves the later ones as they would be.
+        index = self.draw()
+        conversation = self.begin(self.chosen(options or {}) or self.source.problem(index))
+        report = (conversation.problem.id, "", *conversation.outcome.report)
+        return self.observation(), dict(zip(INFO, report, strict=True))
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Plays one turn."""
+        conversation = self.running()
+        if conversation.ended:
+            raise ResetNeeded("the episode is over: call reset() before step()")
+        if not isinstance(action, str):
+            raise InvalidAction(f"an action is one turn as str, got {type(action).__name__}")
+        parsed = conversation.read(action)
+        outcome = conversation.settle(action, parsed, grade(conversation.problem, parsed.answer))
+        self.show()
+        truncated = outcome.ending == "exhausted"
+        terminated = outcome.ending != "running" and not truncated
+        report = (conversation.problem.id, parsed.answer or "", *outcome.report)
+        info = dict(zip(INFO, report, strict=True))
+        return self.observation(), outcome.reward, terminated, truncated, info
+
+    def render(self) -> str | None:
+        """Returns the episode as text (``ansi``); ``human`` prints each step as it happens."""
+        if self.render_mode != "ansi":
+            return None
+        from srenv.envs.rendering import ansi  # imports rich
+
+        return ansi(self.episode)
+
+    # The parts of `reset` and `step`, which `srenv.envs.vector` combines.
+
+    def draw(self) -> int:
+        """Draws the index of the next problem."""
+        return int(self.np_random.random() * (self.source.size or _ANY_INDEX))
+
+    def begin(self, problem: Problem) -> Conversation:
+        """Starts an episode under the rules as they are now."""
+        rules = self._rules
+        if (
+            rules.max_attempts != self.max_attempts
+            or rules.reward is not self.reward
+            or rules.protocol is not self.protocol
+        ):
+            rules = self._rules = Rules(self.protocol, self.reward, self.max_attempts)
+        self._conversation = Conversation.under(rules, problem)
+        if self.render_mode is not None:
+            self.show()
+        return self._conversation
+
+    def running(self) -> Conversation:
+        """The current conversation; an error before the first reset."""
+        if self._conversation is None:
+            raise ResetNeeded("call reset() before using the environment")
+        return self._conversation
+
+    def chosen(self, options: Mapping[str, Any]) -> Problem | None:
+        """The problem that reset options name, if they name one."""
+        if not options:
+            return None
+        unknown = set(options) - {"problem", "problem_id"}
+        if unknown:
+            raise ValueError(
+                f"unknown reset options {sorted(unknown)}; known: 'problem' (a Problem or its "
+                "fields), 'problem_id' (an id of the source)"
+            )
+        if "problem" in options:
+            problem = options["problem"]
+            return problem if isinstance(problem, Problem) else Problem(**problem)
+        return self.source.find(options["problem_id"])
+
+    def observation(self) -> str:
+        """The conversation as plain text."""
+        # It can outgrow the space only by its reasoning; its newest part counts most.
+        return self.running().transcript[-MAX_OBSERVATION_CHARS:]
+
+    def show(self) -> None:
+        """Prints what is new, in render mode `human`."""
+        if self.render_mode != "human":
+            return
+        from srenv.envs.rendering import show_step
+
+        show_step(self.episode)
+
+
+class SelfCorrectMathEnv(SelfCorrectEnv):
+    r"""Solve a maths problem, judge the solution, and try again until it is right.
+
+    ## Description
+    A language model reads a problem. Each step it writes one turn: an attempt that ends in
+    ``\boxed{...}``, an optional check, and a verdict on itself as the last line. Rules compare the
+    attempt with the gold answer and the verdict with that comparison, and pay both. The setting
+    is the multi-turn decision process of self-rewarding correction (Xiong et al. 2025,
+    section 2), with the model's own verdict as its stopping decision.
+
+    ## Action Space
+    One turn as text, at most 32,768 characters (`srenv.envs.spaces.UnicodeText`). The last
+    non-empty line is the verdict: ``[VERIFY] correct`` or ``[VERIFY] wrong``, optionally with a
+    confidence in that verdict, ``[VERIFY] correct (0.85)``. Anything else is a malformed turn.
+    Under the protocol ``"yes_no"`` the last line is a question that the model asks itself and its
+    answer: ``Is my most recent final answer correct (Yes or No)? No.``
+
+    ## Observation Space
+    The whole conversation as plain text: the problem with the instruction at first, later also
+    the model's turns and the requests to try again. A request never says whether the attempt was
+    right (under ``"yes_no"`` it repeats what the model has said of it), and the gold answer never
+    stands in an observation.
+
+    ## Rewards
+    A weighted sum of named terms, each paid to the attempt or to the verdict in the step that
+    earned it (`srenv.rewards`). Default: ``improvement`` (1.0; the change in correctness, so that
+    an episode pays its final correctness), ``brier`` (0.5; minus the squared distance of the
+    stated confidence from the truth), ``turn_cost`` (0.05 per extra turn), ``answer_format`` (0.5)
+    and ``verdict_format`` (1.0) for malformed turns. An attempt that the verifier cannot decide
+    pays nothing.
+
+    ## Starting State
+    A problem drawn from the source by the environment's seeded generator.
+
+    ## Episode End
+    1. Termination: the model declares itself correct, rightly or wrongly.
+    2. Termination: its only attempt is made (``max_attempts=1``).
+    3. Truncation: the attempts have run out without a declaration.
+
+    ## Arguments
+    | Parameter | Type | Default | Description |
+    |---|---|---|---|
+    | `problems` | str | `"synthetic:linear"` | where problems come from; see `srenv.problems` |
+    | `split` | str | `"train"` | `"train"` or `"eval"` of a synthetic source |
+    | `max_attempts` | int | `4` | attempts before truncation |
+    | `reward` | str or dict | `"default"` | preset, `"term=weight,..."`, or mapping |
+    | `protocol` | str or dict | `"default"` | name, fields to change, or `"module:attribute"` |
+    | `render_mode` | str | `None` | `"ansi"` or `"human"` |
+
+    A user may also pass ``max_episode_steps``, as for any environment: a cap on turns from
+    outside, which truncates.
+
+    Reset options: `problem_id` chooses a problem of the source, `problem` gives one (a
+    `srenv.Problem` or its fields).
+
+    >>> import gymnasium as gym, srenv
+    >>> env = gym.make("SelfCorrectMath-v0")
+    >>> observation, info = env.reset(seed=0)
+    >>> _, reward, terminated, truncated, info = env.step("\\boxed{1}\n[VERIFY] wrong")
+    >>> reward, terminated, truncated, info["correct"]
+    (0.0, False, False, False)
+
+    ## Info
+    `problem_id`, `turn` (number of turns played), `answer`, `correct`, `graded` (False when the
+    verifier could not decide), `verdict`, `declared`, `malformed` (reason, or empty),
+    `reward_attempt`, `reward_verdict`. Same keys and types at reset and at every step.
+
+    ## Version History
+    * v0: Initial version.
+    """
+
+
+def make_protocol(spec: ProtocolSpec = "default") -> Protocol:
+    """Builds a protocol from its name, ``module:attribute``, or a mapping of fields to change.
+
+    Raises:
+        ValueError: An unknown name, field or choice.
+    """
+    if isinstance(spec, Mapping):
+        known = {f.name for f in dataclasses.fields(Protocol)}
+        if unknown := set(spec) - known:
+            raise ValueError(f"unknown protocol fields {sorted(unknown)}; known: {sorted(known)}")
+        return Protocol(**spec)
+    protocol = lookup_or_import("protocol", spec, PROTOCOLS)
+    if not isinstance(protocol, Protocol):
+        raise ValueError(f"{spec!r} is a {type(protocol).__name__}, not a srenv.Protocol")
+    return protocol

@@ -1,0 +1,166 @@
+"""Episodes -> the numbers of the papers, each with a confidence interval.
+
+Names and denominators follow the self-correction literature: accuracies and transitions are
+shares of all problems (Kumar et al. 2024, section 3), verdict rates are conditional on the truth
+(Xiong et al. 2025, table 4). ``p_ci`` and ``p_ic``: of the right and of the wrong first attempts
+with a verdict of wrong, the share whose final answer is wrong and right (table 8). Calibration is
+that of RLCR (Damani et al. 2025). Problems with an attempt that the verifier could not decide are
+left out and counted in ``undecided``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from srenv.metrics.outcomes import Array, Outcomes
+
+ECE_BINS = 10
+PROPORTIONS = ("accuracy_t1", "accuracy_final", "delta_ic", "delta_ci")
+"""Shares of independent problems: Wilson intervals, which stay honest at 0 and 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % confidence interval; nan where it is not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+Metrics = dict[str, Estimate]
+
+
+def measure(data: Outcomes, resamples: int = 1000, seed: int = 0) -> Metrics:
+    """Computes every metric with a 95 % interval.
+
+    Shares of problems get Wilson intervals; everything else the percentiles of a bootstrap over
+    problems (turns of one episode are not independent of each other).
+    """
+    n = len(data.final)
+    if n == 0:
+        return {
+            "n": Estimate(0, 0, 0),
+            "undecided": Estimate(data.undecided, data.undecided, data.undecided),
+        }
+    value = _weighted(data, np.ones((1, n)))
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    spread = _weighted(data, draws)
+    metrics = {"n": Estimate(n, n, n)}
+    metrics["undecided"] = Estimate(data.undecided, data.undecided, data.undecided)
+    for name, (point,) in value.items():
+        finite = spread[name][np.isfinite(spread[name])]
+        if name in PROPORTIONS:
+            low, high = wilson(float(point), n)
+        elif len(finite):
+            low, high = (float(q) for q in np.percentile(finite, [2.5, 97.5]))
+        else:
+            low = high = math.nan
+        metrics[name] = Estimate(float(point), low, high)
+    return metrics
+
+
+def difference(after: Outcomes, before: Outcomes, resamples: int = 1000, seed: int = 0) -> Metrics:
+    """Every metric of `after` minus that of `before`, with paired-bootstrap intervals.
+
+    Both must hold the same problems in the same order; resampling problems keeps the pairs.
+
+    Raises:
+        ValueError: The two hold different numbers of problems.
+    """
+    n = len(after.final)
+    if n != len(before.final) or n == 0:
+        raise ValueError(f"cannot pair {n} problems with {len(before.final)}")
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
+    weights = np.concatenate([np.ones((1, n)), draws])
+    ours, theirs = _weighted(after, weights), _weighted(before, weights)
+    metrics = {}
+    for name in ours.keys() & theirs.keys():
+        gap = ours[name] - theirs[name]
+        spread = gap[1:][np.isfinite(gap[1:])]
+        low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) else (math.nan, math.nan)
+        metrics[name] = Estimate(float(gap[0]), float(low), float(high))
+    return metrics
+
+
+def summarise(data: Outcomes) -> dict[str, float]:
+    """Computes every metric that is defined for `data`, without intervals."""
+    if len(data.final) == 0:
+        return {}
+    values = _weighted(data, np.ones((1, len(data.final))))
+    return {name: float(v[0]) for name, v in values.items() if np.isfinite(v[0])}
+
+
+def _weighted(data: Outcomes, weights: Array) -> dict[str, Array]:
+    """All metrics at once under (R, N) weights on the problems: R values each."""
+    first, final = data.by_turn[:, 0], data.final
+    total = weights.sum(axis=1)
+    verdict_weights = weights[:, data.owner]
+
+    def per_problem(values: Array) -> Array:
+        return np.asarray((weights @ values) / total)
+
+    def where(condition: Array, values: Array) -> Array:
+        return _ratio(verdict_weights @ (condition * values), verdict_weights @ condition)
+
+    once, end = (data.turn == 1).astype(np.float64), final[data.owner]
+    into, out_of = per_problem((1 - first) * final), per_problem(first * (1 - final))
+    metrics = {
+        "accuracy_t1": per_problem(first),
+        "accuracy_final": per_problem(final),
+        "delta": per_problem(final - first),
+        "delta_ic": into,
+        "delta_ci": out_of,
+        "fix_rate": _ratio(into, 1 - per_problem(first)),
+        "break_rate": _ratio(out_of, per_problem(first)),
+        "p_ci": where(once * data.truth * (1 - data.says), 1 - end),
+        "p_ic": where(once * (1 - data.truth) * (1 - data.says), end),
+        "verdict_tpr": where(data.truth, data.says),
+        "verdict_tnr": where(1 - data.truth, 1 - data.says),
+        "malformed_rate": _ratio(weights @ data.malformed, weights @ data.turns),
+        "turns": per_problem(data.turns),
+        "tokens": per_problem(data.tokens),
+    }
+    for kind, confidence in (("token", data.token), ("stated", data.stated)):
+        known = np.isfinite(confidence)
+        args = confidence[known], data.truth[known], verdict_weights[:, known]
+        metrics[f"brier_{kind}"] = brier_score(*args)
+        metrics[f"ece_{kind}"] = calibration_error(*args)
+    for turn in range(data.by_turn.shape[1]):
+        here = (data.turn == turn + 1).astype(np.float64)
+        metrics[f"accuracy_by_turn/{turn + 1}"] = per_problem(data.by_turn[:, turn])
+        metrics[f"verdict_tpr_by_turn/{turn + 1}"] = where(here * data.truth, data.says)
+        metrics[f"verdict_tnr_by_turn/{turn + 1}"] = where(here * (1 - data.truth), 1 - data.says)
+    return metrics
+
+
+def brier_score(confidence: Array, truth: Array, weights: Array) -> Array:
+    """Mean of ``(q - c)^2`` under each row of `weights`."""
+    return _ratio(weights @ (confidence - truth) ** 2, weights.sum(axis=1))
+
+
+def calibration_error(confidence: Array, truth: Array, weights: Array) -> Array:
+    """ECE: 10 equal bins on [0, 1], bin share times |mean confidence - accuracy|, summed."""
+    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+    gap = np.zeros(len(weights))
+    for index in range(ECE_BINS):
+        inside = bins == index
+        gap += np.abs(weights[:, inside] @ (confidence[inside] - truth[inside]))
+    return _ratio(gap, weights.sum(axis=1))
+
+
+def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % Wilson score interval of a share of `n` independent trials."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    undefined = np.full(len(numerator), math.nan)
+    return np.asarray(np.divide(numerator, denominator, out=undefined, where=denominator > 0))

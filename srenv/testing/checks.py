@@ -1,0 +1,155 @@
+"""Does a problem source, a reward or a protocol do what the environment expects of it?"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+import math
+import time
+from typing import Any
+
+from srenv.conversation import Conversation
+from srenv.envs.env import ProtocolSpec, make_protocol
+from srenv.episode import Problem, Turn, Verdict
+from srenv.problems import Split, grade, load_problems
+from srenv.problems.seeding import split_of
+from srenv.protocol import MAX_TURN_CHARS
+from srenv.rewards import RewardSpec, make_reward
+from srenv.testing.conformance import HOSTILE
+
+PARSE_SECONDS = 0.5
+"""What parsing one turn of the greatest length may take."""
+
+_PROBLEM = Problem("testing/1", "What is 2+2?", "4", "testing")
+_VERDICTS: tuple[Verdict | None, ...] = ("correct", "wrong", None)
+_TELLING = ("incorrect", "wrong", "right", "mistaken")
+
+
+def check_source(source: str, split: Split = "train", n: int = 50) -> None:
+    """Checks a source of problems.
+
+    A problem must be the same whenever it is asked for, be found by its id, have a prompt and
+    plain JSON as data; its own gold answer must be judged right and an empty one not; an endless
+    source must keep its splits apart.
+
+    Args:
+        source: The source string, such as ``"my_module:my_source"``.
+        split: The split to check.
+        n: How many problems to look at.
+
+    Raises:
+        AssertionError: A rule is broken; the message names the problem.
+    """
+    problems = load_problems(source, split)
+    indices = range(min(n, problems.size or n))
+    ids = set()
+    for index in indices:
+        problem = problems.problem(index)
+        where = f"{source}, problem {index} ({problem.id!r})"
+        assert problem == problems.problem(index), f"{where}: differs when asked for again"
+        assert problem == problems.find(problem.id), f"{where}: find() finds another"
+        assert problem.id not in ids, f"{where}: its id is not unique"
+        ids.add(problem.id)
+        assert problem.prompt.strip(), f"{where}: empty prompt"
+        data = dict(problem.data)
+        assert json.loads(json.dumps(data)) == data, f"{where}: data must be plain JSON values"
+        graded = grade(problem, problem.answer)
+        assert graded.correct is True, (
+            f"{where}: its own answer {problem.answer!r} is graded {graded.correct} "
+            f"({graded.reason})"
+        )
+        assert grade(problem, "").correct is not True, f"{where}: an empty answer is judged right"
+        if problems.size is None:
+            assert split_of(problem.prompt) == split, (
+                f"{where}: its prompt belongs to the other split; see srenv.problems.seeding"
+            )
+    for beyond in (-1, problems.size):
+        if beyond is not None:
+            try:
+                problems.problem(beyond)
+            except IndexError:
+                continue
+            raise AssertionError(f"{source}: problem({beyond}) must raise IndexError")
+
+
+def check_reward(reward: RewardSpec) -> None:
+    """Checks a reward: every term a finite float, repeatable, and leaving the turns alone.
+
+    Whether a policy can exploit it is another question: see `lint_reward`.
+
+    Raises:
+        AssertionError: A rule is broken; the message names the term.
+    """
+    made = make_reward(reward)
+    for length in (1, 2):
+        for outcomes in itertools.product(_some_turns(), repeat=length):
+            turns = copy.deepcopy(list(outcomes))
+            paid = made.pay(turns)
+            for name, value in paid.items():
+                finite = isinstance(value, (int, float)) and math.isfinite(value)
+                assert finite, f"term {name!r} pays {value!r}"
+            assert turns == list(outcomes), "terms must not change the turns"
+            assert made.pay(turns) == paid, "the same turns must be paid the same again"
+            for term, _ in made.terms:
+                assert term.segment in ("attempt", "verdict"), f"{term.name!r}: {term.segment!r}"
+                _check_outcome_only(term, turns)
+
+
+def _check_outcome_only(term: Any, turns: list[Turn]) -> None:
+    if not term.by_outcome:
+        return
+    blurred = [copy.copy(turn) for turn in turns]
+    for turn in blurred:
+        turn.text, turn.answer, turn.split, turn.reason = "", None, 0, ""
+    assert term.rule(turns) == term.rule(blurred), (
+        f"term {term.name!r} is marked by_outcome but looks at more than the outcome"
+    )
+
+
+def check_protocol(protocol: ProtocolSpec) -> None:
+    """Checks a protocol: the prompt is asked, requests are silent, parsing is total and fast.
+
+    Raises:
+        AssertionError: A rule is broken.
+    """
+    made = make_protocol(protocol)
+    opening = made.opening(_PROBLEM.prompt)
+    assert any(_PROBLEM.prompt in message["content"] for message in opening), (
+        "the opening must hold the problem"
+    )
+    if made.feedback == "neutral":
+        assert made.follow_up(True) == made.follow_up(False), "a neutral request must be one"
+        said = made.follow_up(False)["content"].lower().split()
+        told = [word for word in _TELLING if word in [w.strip(".,:;!?") for w in said]]
+        assert not told, f"the neutral request says {told[0]!r}, which tells the model"
+    if made.feedback != "oracle":
+        for verdict in _VERDICTS:
+            assert made.follow_up(True, verdict) == made.follow_up(False, verdict), (
+                "only an oracle's request may depend on the truth"
+            )
+    long = "\\boxed{" + "{" * MAX_TURN_CHARS
+    twice = "[VERIFY] correct\n[VERIFY] wrong"
+    asked = f"{made.question} " * (MAX_TURN_CHARS // len(made.question))
+    for text in (*HOSTILE, long, "\n" * MAX_TURN_CHARS, twice, asked, made.phrase(twice)):
+        began = time.perf_counter()
+        parsed = made.parse(text)
+        assert time.perf_counter() - began < PARSE_SECONDS, f"parsing {text[:20]!r} is slow"
+        assert 0 <= parsed.split <= min(len(text), MAX_TURN_CHARS), "split lies outside the text"
+        assert parsed == made.parse(text), "the same text must be parsed the same again"
+    conversation = Conversation(_PROBLEM, made, make_reward(), max_attempts=2)
+    conversation.step("I do not know.")
+    assert "\\boxed{4}" not in conversation.transcript, "the gold answer must not be given away"
+
+
+def _some_turns() -> list[Turn]:
+    said: list[tuple[Verdict | None, float | None, str]] = [
+        ("correct", None, ""),
+        ("wrong", 0.8, ""),
+        (None, None, "no_verdict"),
+    ]
+    return [
+        Turn("so \\boxed{4}", "4", verdict, confidence, 12, malformed, correct, "testing")
+        for correct in (True, False, None)
+        for verdict, confidence, malformed in said
+    ]

@@ -1,0 +1,54 @@
+"""Names that answers are given: `x = 5`, `f(x) = x^2`, `(x, y) = (1, 2)`."""
+
+from __future__ import annotations
+
+from srenv.verifier.reading.nodes import Node
+from srenv.verifier.reading.structure import Answer, Items, Relation, Value, is_bare
+
+
+def name_of(answer: Answer) -> str | None:
+    """Return the name that an answer gives to a value, as in ``x = 5`` and ``f(x) = x^2``."""
+    if not isinstance(answer, Relation) or answer.signs[0] not in ("=", "in"):
+        return None
+    if set(answer.signs) - {answer.signs[0]}:
+        return None
+    subject = answer.items[0]
+    if isinstance(subject, Items) and subject.brackets == "()":
+        names = [_label(i.node) if isinstance(i, Value) else None for i in subject.items]
+        return "(" + ",".join(map(str, names)) + ")" if all(names) else None
+    return _label(subject.node) if isinstance(subject, Value) else None
+
+
+def _label(node: Node) -> str | None:
+    """Return the name of a lone variable, an unknown function or a segment `AB`."""
+    if node.op == "name" and node.value not in ("pi", "e", "i", "infinity"):
+        return node.value
+    if node.op == "apply":
+        return node.value + "()"
+    if node.op == "multiply":
+        parts = [_label(arg) for arg in node.args]
+        if all(part is not None and part.isupper() for part in parts):
+            return "".join(map(str, parts))
+        # `P(x) = ...`: a letter before brackets that hold a variable or a number
+        if node.args[0].op == "name" and node.args[1].op in ("name", "number"):
+            return f"{node.args[0].value}()" if node.args[0].value.isupper() else None
+    return None
+
+
+def value_of(answer: Answer) -> Answer:
+    """Return what a named answer says; a chain that computes (`x = 2 + 3 = 5`) ends in it."""
+    return answer.items[-1] if isinstance(answer, Relation) else answer
+
+
+def without_repeated_names(answer: Answer) -> Answer:
+    """Drop the names that a list repeats: `x = 1, x = 2` and `x = 1, 2` are 1 and 2."""
+    if not isinstance(answer, Items) or answer.brackets:
+        return answer
+    named = [name_of(item) for item in answer.items]
+    if named[0] and all(name in (None, named[0]) for name in named):
+        values = [
+            value_of(item) if name else item for item, name in zip(answer.items, named, strict=True)
+        ]
+        flat = [v for value in values for v in (value.items if is_bare(value) else (value,))]
+        return Items("", tuple(flat))
+    return answer

@@ -1,0 +1,297 @@
+r"""Read a normalised answer as what it is: a value, a tuple, a set, a relation, a matrix.
+
+`read` cuts the tokens at separators outside all brackets and leaves the pieces to `grammar`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TypeGuard, Union
+
+from srenv.verifier.reading.grammar import expression
+from srenv.verifier.reading.nodes import Node
+from srenv.verifier.reading.tokens import (
+    CLOSING,
+    OPENING,
+    Token,
+    TooLargeError,
+    UnreadableError,
+    tokenize,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One mathematical object that has a value."""
+
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Several answers in order.
+
+    Attributes:
+        brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list, and
+            ``:`` for a ratio.
+        items: The answers.
+    """
+
+    brackets: str
+    items: tuple[Answer, ...]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the order matters: it does not in sets and bare lists."""
+        return self.brackets not in ("", "{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A chain of values and the relations between them, such as ``-1 < x <= 3``."""
+
+    items: tuple[Answer, ...]
+    signs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """Parts joined by ``and``, ``or``, ``cup``, ``cap`` or ``setminus``."""
+
+    joint: str
+    parts: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rows of values."""
+
+    rows: tuple[tuple[Answer, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    r"""A named set: ``R``, ``Z``, ``N``, ``Q``, ``C`` or ``empty``."""
+
+    name: str
+
+
+Answer = Union[Value, Items, Relation, Combined, Matrix, Domain]  # noqa: UP007 (an alias in 3.10)
+
+RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in", "~="])
+_ENVIRONMENT = re.compile(
+    r"\[?\\begin\{(?P<name>[pbBvV]?matrix|smallmatrix|array)\}(?:\{[lcr|]*\})?(?P<body>.*)"
+    r"\\end\{(?P=name)\}\]?",
+    re.DOTALL,
+)
+_DOMAINS = {
+    r"\emptyset": "empty",
+    r"\{\}": "empty",
+    "all real numbers": "R",
+    "all reals": "R",
+    "real numbers": "R",
+    "reals": "R",
+    "no solution": "empty",
+    "no solutions": "empty",
+}
+_DOMAIN = re.compile(r"\\(?:mathbb|mathbf|Bbb)\s*\{?([RZNQC])\}?|\\([RZNQ])(?![A-Za-z])")
+_LIST = re.compile(r"[0-9],(?:\s|\\[,;: q])")
+
+
+def is_spaced(written: str) -> bool:
+    """Whether the commas of an answer separate: `1, 200` is a list, `1,200` a number."""
+    return _LIST.search(written) is not None
+
+
+def read(text: str, commas: bool = False) -> Answer:
+    """Read a normalised answer.
+
+    Args:
+        text: A result of `srenv.verifier.reading.normalise.normalise`.
+        commas: Whether a comma always separates, even in `1,200`.
+
+    Raises:
+        UnreadableError: If it is none of the known kinds.
+        TooLargeError: If it is beyond the limits.
+    """
+    domain = _DOMAINS.get(text.lower().removeprefix("the "))
+    if domain is not None:
+        return Domain(domain)
+    match = _ENVIRONMENT.fullmatch(text.removeprefix("(").removesuffix(")"))
+    if match is not None:
+        return _matrix(match["name"], match["body"])
+    if commas:
+        text = text.replace(",", ", ")
+    return _answer(tokenize(_DOMAIN.sub(lambda m: rf"\Domain{m[1] or m[2]} ", text)))
+
+
+def _matrix(name: str, body: str) -> Answer:
+    if name in ("vmatrix", "Vmatrix") or "\\begin" in body:
+        raise UnreadableError  # determinants and norms
+    rows = re.sub(r"\\hline", "", body).split("\\\\")
+    if rows and not rows[-1].strip():
+        rows.pop()
+    rows = [re.sub(r"^\s*\[[0-9.]+(?:pt|em|ex|mm)\]", "", row) for row in rows]
+    if sum(row.count("&") + 1 for row in rows) > 400:
+        raise TooLargeError
+    cells = tuple(tuple(read(cell.strip()) for cell in row.split("&")) for row in rows)
+    if not cells or len({len(row) for row in cells}) > 1:
+        raise UnreadableError
+    return Matrix(cells)
+
+
+# --- from tokens -------------------------------------------------------------------------------
+
+
+def _answer(tokens: Sequence[Token]) -> Answer:
+    if not tokens:
+        raise UnreadableError
+    for joint in ("or", "and"):
+        parts = _split(tokens, joint)
+        if len(parts) > 1:
+            return _joined(joint, parts)
+    parts = _split(tokens, ";")
+    if len(parts) == 1:
+        parts = _split(tokens, ",")
+    if len(parts) > 1:
+        return _joined("", parts)
+    parts = _split(tokens, ":")
+    if len(parts) > 1 and not _relation_at(tokens):
+        return Items(":", tuple(Value(expression(part)) for part in parts))
+    for joint in ("cup", "cap", "setminus"):
+        parts = _split(tokens, joint)
+        if len(parts) > 1 and not _relation_at(tokens):
+            return Combined(joint, tuple(map(_answer, parts)))
+    if _relation_at(tokens):
+        return _relation(tokens)
+    enclosed = _enclosed(tokens)
+    if enclosed is not None:
+        return enclosed
+    return _value(tokens)
+
+
+def _joined(joint: str, parts: list[Sequence[Token]]) -> Answer:
+    parts = [part for part in parts if part]
+    if not parts:
+        raise UnreadableError
+    answers = tuple(map(_answer, parts))
+    if any(isinstance(a, Relation) and set(a.signs) - {"="} for a in answers):
+        return answers[0] if len(answers) == 1 else Combined(joint or "and", answers)
+    flat = [item for a in answers for item in (a.items if is_bare(a) else (a,))]
+    return flat[0] if len(flat) == 1 else Items("", tuple(flat))
+
+
+def is_bare(answer: Answer) -> TypeGuard[Items]:
+    """Whether an answer is a list without brackets."""
+    return isinstance(answer, Items) and not answer.brackets
+
+
+def _split(tokens: Sequence[Token], kind: str) -> list[Sequence[Token]]:
+    """Cut at a separator outside all brackets."""
+    if not any(token.kind == kind for token in tokens):
+        return [tokens]
+    parts, start = [], 0
+    for at in _outside(tokens):
+        if tokens[at].kind == kind:
+            parts.append(tokens[start:at])
+            start = at + 1
+    parts.append(tokens[start:])
+    return parts
+
+
+def _outside(tokens: Sequence[Token]) -> Iterator[int]:
+    """Yield the positions outside all brackets."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        if token.kind in OPENING:
+            depth += 1
+        elif token.kind in CLOSING:
+            depth -= 1
+        elif depth == 0:
+            yield at
+
+
+def _relation_at(tokens: Sequence[Token]) -> bool:
+    return any(tokens[at].kind in RELATIONS for at in _outside(tokens))
+
+
+def _relation(tokens: Sequence[Token]) -> Answer:
+    cuts = [at for at in _outside(tokens) if tokens[at].kind in RELATIONS]
+    signs = [tokens[at].kind for at in cuts]
+    edges = [-1, *cuts, len(tokens)]
+    parts = [tokens[a + 1 : b] for a, b in pairwise(edges)]
+    if "~=" in signs[1:]:  # an approximation behind an exact value is a remark
+        keep = signs.index("~=", 1)
+        signs, parts = signs[:keep], parts[: keep + 1]
+    signs = ["=" if sign == "~=" else sign for sign in signs]
+    if not parts[0]:  # `= 5`, `\approx 5`
+        if signs != ["="]:
+            raise UnreadableError
+        return _answer(parts[1])
+    items = tuple(_answer(part) if part else _missing() for part in parts)
+    return Relation(items, tuple(signs))
+
+
+def _missing() -> Answer:
+    raise UnreadableError
+
+
+def _enclosed(tokens: Sequence[Token]) -> Answer | None:
+    """Read what one pair of brackets encloses, where it is more than a group."""
+    first, last = tokens[0].kind, tokens[-1].kind
+    if tokens[0].text.startswith("Domain") and len(tokens) == 1:
+        return Domain(tokens[0].text[-1])
+    if len(tokens) < 2 or first not in OPENING or last not in CLOSING:
+        return None
+    depth = 0
+    for at, token in enumerate(tokens):
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        if depth == 0 and at < len(tokens) - 1:
+            return None
+    inside = tokens[1:-1]
+    if first == "{{" and last == "}}":
+        return _set(inside)
+    if first == "{" and last == "}":
+        return _answer(inside)
+    parts = _split(inside, ",") if len(_split(inside, ";")) == 1 else _split(inside, ";")
+    if len(parts) > 1:
+        brackets = ("<" if first == "<<" else first) + (">" if last == ">>" else last)
+        return Items(brackets, tuple(map(_answer, parts)))
+    if (first, last) in (("(", ")"), ("[", "]")):
+        return _answer(inside)
+    return None
+
+
+def _set(inside: Sequence[Token]) -> Answer:
+    if not inside:
+        return Domain("empty")
+    for bar in ("|", ":"):
+        at = next((i for i in _outside(inside) if inside[i].kind == bar), None)
+        if at is not None and at > 0:
+            return _described(inside[:at], inside[at + 1 :])
+    content = _answer(inside)
+    if isinstance(content, Combined | Relation):
+        raise UnreadableError
+    return Items("{}", content.items if is_bare(content) else (content,))
+
+
+def _described(subject: Sequence[Token], condition: Sequence[Token]) -> Answer:
+    r"""Read `\{x : x > 3\}`, and `\{x \in R : x > 3\}`."""
+    lone = [t.kind for t in subject] == ["name"]
+    over = len(subject) == 3 and subject[1].kind == "in" and subject[2].text == "DomainR"
+    content = _answer(condition)
+    if not (lone or over) or not isinstance(content, Relation | Combined):
+        raise UnreadableError
+    return content
+
+
+def _value(tokens: Sequence[Token]) -> Answer:
+    if len(tokens) == 1 and tokens[0].kind == "command" and tokens[0].text == "emptyset":
+        return Domain("empty")
+    if any(token.kind in ("+-", "-+") for token in tokens):
+        first, second = expression(tokens, 1), expression(tokens, -1)
+        return Items("", (Value(first), Value(second)))
+    return Value(expression(tokens))

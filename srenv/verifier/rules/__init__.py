@@ -1,0 +1,1 @@
+"""Rules: when two answers are equal, by kind of answer."""

@@ -1,0 +1,184 @@
+r"""Read everyday numbers without a parser: integers, decimals, fractions, percentages, with a unit.
+
+Nothing is rounded: values are `fractions.Fraction`, and lengths are bounded before a number is
+built.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from srenv.verifier.grade import Decision
+from srenv.verifier.rules.units import same_quantity, unit_name
+
+DIGIT_LIMIT = 4_000
+"""Longest run of digits that is read as a number (Python itself stops at 4300)."""
+
+EXPONENT_LIMIT = 1_000
+"""Largest power of ten that scientific notation may ask for."""
+
+FULL_DECIMAL = 12
+"""A decimal with this many significant digits may stand for a number that never ends."""
+
+_INTEGER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+"
+_DECIMAL = re.compile(rf"({_INTEGER})?(?:\.([0-9]*))?")
+_TEN_POWER = re.compile(
+    r"(?:(?<=[0-9.])[eE]|(?:\\times|\\cdot|\*|(?<=[0-9] )x)\s*10\^)\{?([+-]?[0-9]{1,9})\}?$"
+)
+_FRACTION = re.compile(
+    r"(?P<whole>[0-9]+)?\s*\\frac\s*(?:\{(?P<n>[^{}]+)\}|(?P<n1>[0-9]))\s*"
+    r"(?:\{(?P<d>[^{}]+)\}|(?P<d1>[0-9]))"
+)
+_SLASHED = re.compile(r"(?:(?P<whole>[0-9]+) )?(?P<n>[^/ ]+)/(?P<d>[^/ ]+)")
+_UNIT = re.compile(
+    r"(?<=[0-9}.])(?:\s*(?P<sign>\\%|%|\^\{\\circ\}(?: ?[CF])?|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)|"
+    r"\s+(?P<word>[A-Za-z][A-Za-z ./]*(?:\^\{?[23]\}?)?))$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A rational number as it was written.
+
+    Attributes:
+        value: The exact value; a percentage is a hundredth of its figure.
+        unit: Name of the unit, ``"%"`` for a percentage, empty where none was written.
+        decimals: Digits behind the point; None for integers and fractions.
+        digits: Significant digits, where `decimals` says that it is a decimal.
+    """
+
+    value: Fraction
+    unit: str = ""
+    decimals: int | None = None
+    digits: int = 0
+
+
+def parse_number(text: str) -> Number | None:
+    r"""Read a normalised answer as one rational number with at most one unit.
+
+    Args:
+        text: A result of `normalise`, such as ``-1,080``, ``2\frac{1}{3}``, ``1.5e-7``,
+            ``\$3.50``, ``28\%`` or ``12 apples``.
+
+    Returns:
+        The number; None where the text is anything else, or too long to be worth reading.
+    """
+    sign, body = _split_sign(text)
+    unit = ""
+    for mark, name in _CURRENCIES:
+        if body.startswith(mark):
+            unit, body = name, body[len(mark) :].lstrip()
+            if sign == 1:
+                sign, body = _split_sign(body)
+    found = _UNIT.search(body[-80:])
+    if found is not None:
+        named = unit_name(found["sign"] or found["word"])
+        if named is None or (unit and named != unit):
+            return None
+        unit, body = named, body[: len(body) - len(found.group())]
+    number = _parse_value(body)
+    if number is None:
+        return None
+    value = sign * number.value / (100 if unit == "%" else 1)
+    return Number(value, unit, number.decimals, number.digits)
+
+
+_CURRENCIES = (
+    (r"\$", "dollar"),
+    ("£", "pound sterling"),
+    (r"\pounds", "pound sterling"),
+    ("€", "euro"),
+    (r"\euro", "euro"),
+    ("₹", "rupee"),
+    ("Rs.", "rupee"),
+    ("Rs ", "rupee"),
+)
+
+
+def _split_sign(text: str) -> tuple[int, str]:
+    if text[:1] in ("+", "-"):
+        return (-1 if text[0] == "-" else 1), text[1:].lstrip()
+    return 1, text
+
+
+def _parse_value(text: str) -> Number | None:
+    """Read an unsigned number without a unit."""
+    match = None
+    if "/" in text or "\\frac" in text:
+        match = _FRACTION.fullmatch(text) or _SLASHED.fullmatch(text)
+    if match is None:
+        return _parse_decimal(text)
+    parts = match.groupdict()
+    top, bottom = parts["n"] or parts["n1"], parts["d"] or parts["d1"]
+    top_sign, top = _split_sign(top.removeprefix("{").removesuffix("}"))
+    bottom_sign, bottom = _split_sign(bottom.removeprefix("{").removesuffix("}"))
+    numerator, denominator = _parse_decimal(top), _parse_decimal(bottom)
+    if numerator is None or denominator is None or not denominator.value:
+        return None
+    value = top_sign * bottom_sign * numerator.value / denominator.value
+    if parts["whole"] is None:
+        return Number(value)
+    if not 0 < value < 1 or len(parts["whole"]) > DIGIT_LIMIT:
+        return None  # `2\frac{7}{3}` is a product or a slip, not a mixed number
+    return Number(int(parts["whole"]) + value)
+
+
+def _parse_decimal(text: str) -> Number | None:
+    """Read an integer, a finite decimal, or one of them times a power of ten."""
+    if len(text) > DIGIT_LIMIT:
+        return None
+    if text.isdigit() and text.isascii():
+        return Number(Fraction(int(text)))
+    power = 0
+    scientific = _TEN_POWER.search(text)
+    if scientific is not None:
+        power, text = int(scientific[1]), text[: scientific.start()].rstrip()
+    match = _DECIMAL.fullmatch(text)
+    if match is None or abs(power) > EXPONENT_LIMIT:
+        return None
+    whole, fraction = re.sub("[, ]", "", match[1] or ""), match[2] or ""
+    if not whole + fraction:
+        return None
+    value = Fraction(int(whole + fraction)) * Fraction(10) ** (power - len(fraction))
+    decimals = len(fraction) - power if fraction else None
+    return Number(value, "", decimals, len((whole + fraction).lstrip("0")))
+
+
+def same_number(gold: Number, answer: Number) -> Decision:
+    """Compare two numbers exactly."""
+    if (
+        gold.unit != answer.unit
+        and gold.unit
+        and answer.unit
+        and "%" not in (gold.unit, answer.unit)
+    ):
+        same = same_quantity(gold.value, gold.unit, answer.value, answer.unit)
+        return same, "unit"
+    equal = gold.value == answer.value or _rounds_to(gold, answer) or _rounds_to(answer, gold)
+    if "%" in (gold.unit, answer.unit):
+        if gold.unit and answer.unit and gold.unit != answer.unit:
+            return None, "unit"
+        signed, bare = (gold, answer) if gold.unit else (answer, gold)
+        # A dropped sign is a slip of notation (`28` for `28\%`), a shifted point is not.
+        dropped = not bare.unit and abs(bare.value) > 1 and bare.value == 100 * signed.value
+        return equal or dropped, "percent"
+    if gold.decimals is not None or answer.decimals is not None:
+        return equal, "decimal"
+    integers = gold.value.denominator == 1 == answer.value.denominator
+    return equal, "integer" if integers else "rational"
+
+
+def _rounds_to(decimal: Number, fraction: Number) -> bool:
+    """Whether a full-length decimal is the rounding of a fraction."""
+    if decimal.decimals is None or fraction.decimals is not None:
+        return False
+    ulp = Fraction(10) ** -decimal.decimals / (100 if decimal.unit == "%" else 1)
+    return decimal.digits >= FULL_DECIMAL and rounds(decimal.value, fraction.value, ulp)
+
+
+def rounds(decimal: Fraction, value: Fraction, ulp: Fraction) -> bool:
+    """Whether a decimal is `value` rounded to units of `ulp`, to nearest or towards zero."""
+    cut = (abs(value) // ulp) * ulp == abs(decimal) and decimal * value > 0
+    return cut or abs(decimal - value) * 2 <= ulp

@@ -1,0 +1,63 @@
+"""Compare two values, and decimals with what they round."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from srenv.verifier.grade import Decision
+from srenv.verifier.reading.nodes import Node, literal, names
+from srenv.verifier.reading.tokens import TooLargeError
+from srenv.verifier.rules.numerals import FULL_DECIMAL, rounds
+from srenv.verifier.values import equality
+from srenv.verifier.values.exact import UndefinedError
+
+
+def compare_values(gold: Node, answer: Node) -> Decision:
+    """Compare two expressions."""
+    ends = _infinite(gold), _infinite(answer)
+    if ends[0] or ends[1]:
+        return ends[0] == ends[1], "infinity"
+    outcome = equality.equal(gold, answer)
+    if outcome == "equal":
+        return True, "value"
+    if outcome == "unequal":
+        return _rounded(gold, answer) or _rounded(answer, gold), "value"
+    if outcome == "undefined":
+        return _undefined(gold), "undefined"
+    return None, outcome
+
+
+def _undefined(gold: Node) -> bool | None:
+    """An answer without a value is wrong, unless the gold answer has none either."""
+    return False if equality.equal(gold, gold) == "equal" else None
+
+
+def _infinite(node: Node) -> int:
+    if node.op == "negate":
+        return -_infinite(node.args[0])
+    return int(node.op == "name" and node.value == "infinity")
+
+
+def _rounded(decimal: Node, value: Node) -> bool:
+    """Whether a decimal of full length is the rounding of a constant that never ends."""
+    sign, inner = (-1, decimal.args[0]) if decimal.op == "negate" else (1, decimal)
+    if inner.op != "number" or "." not in inner.value or names(value):
+        return False
+    written = inner.value.partition("(")[0]
+    if _is_decimal(value) or len(written.replace(".", "").lstrip("0")) < FULL_DECIMAL - 2:
+        return False
+    try:
+        exact = equality.magnitude(value)
+    except (UndefinedError, TooLargeError):
+        return False
+    if not exact:
+        return False
+    # A decimal may have lost the zeros at its end: judge it at no less than twelve digits.
+    places = FULL_DECIMAL - 1 - equality.decimal_exponent(exact)
+    ulp = Fraction(10) ** -max(places, len(written.partition(".")[2]))
+    return rounds(sign * literal(inner), equality.as_fraction(exact), ulp)
+
+
+def _is_decimal(node: Node) -> bool:
+    inner = node.args[0] if node.op == "negate" else node
+    return inner.op == "number" and "." in inner.value

@@ -1,0 +1,171 @@
+"""Answers that are words and not mathematics: names, choices, dates, times, numerals of a base."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from srenv.verifier.grade import Decision
+from srenv.verifier.reading.normalise import WRAPPER
+
+_LONG_WORD = re.compile(r"[A-Za-z]{3}|^no$")
+_WORDS = re.compile(r"\(?[A-Za-z][A-Za-z ,.'’-]*\)?")
+_FORMULA_WORDS = re.compile(r"^(?:sqrt|sin|cos|tan|log|exp|infinity|inf|pi)(?![A-Za-z]{2})")
+_CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
+_TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))? ?(?:([ap])\.?m\.?)?", re.IGNORECASE)
+_HOUR = re.compile(r"([0-9]{1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
+_RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?: to |:)([0-9]+(?:\.[0-9]+)?))+")
+_REMAINDER = re.compile(r"([0-9]+) ?(?:R|r|remainder) ?([0-9]+)")
+_NUMERAL = re.compile(r"\(?([0-9A-Z]+)\)? ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
+_BASES = {
+    name: str(base)
+    for base, name in enumerate(
+        [
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ],
+        start=2,
+    )
+} | {"sixteen": "16"}
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+_DATE = re.compile(
+    r"(?:(?P<d1>[0-9]{1,2})(?:st|nd|rd|th)? (?:of )?)?(?P<month>[A-Za-z]{3,9})\.?"
+    r"(?: ?(?P<d2>[0-9]{1,2})(?:st|nd|rd|th)?)?(?:,? ?(?P<year>[0-9]{4}))?"
+)
+_EMPTY = frozenset(["emptyset", "theemptyset", "nosolution", "nosolutions", "nullset", "empty"])
+
+
+def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision | None:
+    """Compare two answers as words.
+
+    Args:
+        written: The gold answer and the answer, as written.
+        normal: The same, normalised.
+
+    Returns:
+        The decision; None where the gold answer is no word.
+    """
+    gold, answer = normal
+    if _is_clock(gold) or _is_clock(answer):
+        return _time(gold) == _time(answer), "time"
+    for name, reader in _READERS:
+        first, second = reader(gold), reader(answer)
+        if first is not None and second is not None:
+            return (_proportional(first, second) if name == "ratio" else first == second), name
+        if first is not None and name != "ratio":
+            return False, name
+    letters = _CHOICE.fullmatch(gold), _CHOICE.fullmatch(answer)
+    if letters[0] and letters[1] and not (len(gold) == len(answer) == 1):
+        return letters[0][1].casefold() == letters[1][1].casefold(), "text"
+    words = is_words(written[0], gold)
+    if words or is_words(written[1], answer):
+        first_key, second_key = as_words(gold), as_words(answer)
+        if first_key == second_key:
+            return True, "text"
+        if first_key in _EMPTY and second_key in _EMPTY:
+            return True, "text"
+        if words and first_key not in _SETS:
+            return False, "text"
+    return None
+
+
+_SETS = _EMPTY | {"allrealnumbers", "allreals", "realnumbers", "infinity"}
+
+
+def _proportional(first: tuple[str, ...], second: tuple[str, ...]) -> bool | None:
+    if len(first) != len(second):
+        return False
+    if max(map(len, first + second)) > 12:
+        return True if first == second else None
+    a, b = [Fraction(p) for p in first], [Fraction(p) for p in second]
+    scaled = (
+        a[0] != 0 and b[0] != 0 and all(x * b[0] == y * a[0] for x, y in zip(a, b, strict=True))
+    )
+    if scaled and first != second and any(len(parts[1]) == 2 for parts in (first, second)):
+        return None  # `6:30` and `1:5`: the same ratio, but not the same time
+    return scaled or first == second
+
+
+def is_words(written: str, normal: str) -> bool:
+    r"""Whether an answer is words and not mathematics: `\text{A}`, `no solution`, but not `xy`."""
+    if _WORDS.fullmatch(normal) is None or _FORMULA_WORDS.match(normal):
+        return False
+    return WRAPPER.search(written) is not None or _LONG_WORD.search(normal) is not None
+
+
+def as_words(text: str) -> str:
+    """Return plain text without case, spacing, articles, or the brackets of a choice letter."""
+    text = re.sub(r"^(?:the|an|a) (?=[a-z]{2})", "", text.casefold())
+    return re.sub(r"[\s{}.\\]|^\(|\)$", "", text)
+
+
+def _is_clock(text: str) -> bool:
+    """Whether a text can only be a time of day: `10:20` may as well be a ratio, `9:00` may not."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return _HOUR.fullmatch(text) is not None
+    hour, minute, second, half = match.groups()
+    return bool(half or second or hour[0] == "0" or minute[0] == "0")
+
+
+def _time(text: str) -> tuple[str, ...] | None:
+    match = _TIME.fullmatch(text)
+    if match is not None:
+        hour, minute, second, half = match.groups()
+        return hour.lstrip("0"), minute, second or "", (half or "").lower()
+    match = _HOUR.fullmatch(text)
+    return (match[1].lstrip("0"), "00", "", match[2].lower()) if match else None
+
+
+def _ratio(text: str) -> tuple[str, ...] | None:
+    if _RATIO.fullmatch(text) is None:
+        return None
+    return tuple(re.split(" to |:", text))
+
+
+def _numeral(text: str) -> tuple[str, ...] | None:
+    match = _NUMERAL.fullmatch(text)
+    if match is None:
+        return None
+    base = match[2] or match[3]
+    base = _BASES.get(base, base)
+    if not base.isdigit() or len(base) > 2 or not 2 <= int(base) <= 36:
+        return None
+    digits = match[1]
+    if any(int(d, 36) >= int(base) for d in digits):
+        return None  # `x_1` in capitals, or a slip
+    return digits.lstrip("0"), base
+
+
+def _date(text: str) -> tuple[str, ...] | None:
+    match = _DATE.fullmatch(text)
+    if (
+        match is None
+        or match["month"][:3].lower() not in _MONTHS
+        or not (match["d1"] or match["d2"])
+    ):
+        return None
+    day = (match["d1"] or match["d2"]).lstrip("0")
+    return match["month"][:3].lower(), day, match["year"] or ""
+
+
+def _remainder(text: str) -> tuple[str, ...] | None:
+    match = _REMAINDER.fullmatch(text)
+    return (match[1].lstrip("0"), match[2].lstrip("0")) if match else None
+
+
+_READERS = (
+    ("base", _numeral),
+    ("ratio", _ratio),
+    ("date", _date),
+    ("remainder", _remainder),
+)

@@ -1,0 +1,1 @@
+"""Symbolic comparison with math-verify, in processes that can be killed."""

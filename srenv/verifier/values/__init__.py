@@ -1,0 +1,1 @@
+"""Values: exact and numeric evaluation of expressions, with bounded work."""

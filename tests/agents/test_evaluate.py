@@ -1,0 +1,109 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+import srenv
+from agents.evaluate import EvaluateConfig, equal_votes, evaluate
+from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
+from srenv.metrics import measure, outcomes
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "srenv.commands.main", *arguments], capture_output=True, text=True
+    )
+
+
+def test_evaluation_writes_metrics_and_episodes(tmp_path, untrained):
+    config = EvaluateConfig(
+        model=untrained, n=5, output=tmp_path, max_new_tokens=8, max_attempts=2, votes=3
+    )
+    rows = evaluate(config)
+    record = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(record["rows"]) == set(rows)
+    assert "maj@3" in rows
+    episodes = list(srenv.read_episodes(tmp_path / "episodes.jsonl"))
+    assert len(episodes) == 5
+    stored = metrics_from_json(record["rows"][next(iter(rows))])
+    assert stored["accuracy_t1"] == measure(outcomes(episodes))["accuracy_t1"]
+    with pytest.raises(FileExistsError, match="--output"):
+        evaluate(config)
+
+
+def test_a_finite_source_gives_what_it_has(tmp_path, untrained):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"problem": "1+1?", "answer": "2"}\n')
+    config = EvaluateConfig(
+        model=untrained, problems=f"jsonl:{path}", n=9, output=tmp_path / "o", max_new_tokens=4
+    )
+    assert next(iter(evaluate(config).values()))["n"].value == 1
+
+
+@pytest.mark.parametrize("name", ["gsm8k_test.jsonl", "math500.jsonl"])
+def test_real_problems_run_and_their_own_solutions_are_accepted(name, data_file):
+    import gymnasium as gym
+
+    path = data_file(name)
+    env = gym.make("SelfCorrectMath-v0", problems=f"jsonl:{path}")
+    source = srenv.load_problems(f"jsonl:{path}")
+    for index in range(source.size):
+        problem = source.problem(index)
+        observation, _ = env.reset(options={"problem_id": problem.id})
+        assert problem.prompt in observation
+        _, reward, terminated, _, info = env.step(
+            f"It follows that \\boxed{{{problem.answer}}}.\n[VERIFY] correct"
+        )
+        assert (info["correct"], terminated, reward) == (True, True, 1.0), problem
+
+
+def test_evaluating_real_problems_with_the_bundled_model(tmp_path, data_file):
+    for name in ("gsm8k_test.jsonl", "math500.jsonl"):
+        result = command(
+            "evaluate",
+            f"--problems=jsonl:{data_file(name)}",
+            "--n=4",
+            "--max-new-tokens=32",
+            f"--output={tmp_path / name}",
+        )
+        assert result.returncode == 0, result.stderr
+        assert (tmp_path / name / "metrics.json").exists()
+
+
+def test_equal_votes_never_cost_less():
+    assert equal_votes(60.0, 5.0) == 12
+    assert equal_votes(61.0, 5.0) == 13
+    assert equal_votes(1.0, 5.0) == 1
+
+
+def test_tables_show_intervals_and_dashes():
+    metrics = measure(outcomes([]))
+    assert cell("accuracy_t1", metrics.get("accuracy_t1")) == "–"
+    record = metrics_to_json(metrics)
+    assert metrics_from_json(record) == metrics
+    assert "| n | 0 |" in markdown_table({"row": metrics})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("evaluate", "--problems=synthetic:liner"), "linear"),
+        (("evaluate", "--problems=jsonl:/nowhere.jsonl"), "/nowhere.jsonl"),
+        (("train", "self_reward"), "self_rewarding"),
+        (("fly",), "unknown command"),
+        (("evaluate", "--model=/no/such/model"), "/no/such/model"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(arguments, message, tmp_path):
+    result = command(*arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_an_unknown_protocol_is_refused_before_a_model_is_loaded(tmp_path):
+    config = EvaluateConfig("nobody/no-such-model", output=tmp_path, protocol="zork", n=1)
+    with pytest.raises(ValueError, match="protocol 'zork'"):
+        evaluate(config)
+    assert not any(tmp_path.iterdir())
