@@ -100,7 +100,7 @@ def _stubbed() -> Iterator[None]:
         return [wrong] * len(answers)
 
     with (
-        mock.patch("srenv.envs.env.grade", grade),
+        mock.patch("srenv.conversation.grade", grade),
         mock.patch("srenv.envs.vector.grade_batch", grade_batch),
     ):
         yield

@@ -9,7 +9,7 @@ needs neither torch nor SymPy::
     env = gym.make("SelfCorrectMath-v0", problems="synthetic:linear")
 """
 
-from srenv.conversation import Conversation, transcript
+from srenv.conversation import Conversation, Rules, transcript
 from srenv.envs import register_environments
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure, outcomes
@@ -30,6 +30,7 @@ __all__ = [
     "ProblemSource",
     "Protocol",
     "Reward",
+    "Rules",
     "Turn",
     "extract",
     "load_problems",

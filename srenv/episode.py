@@ -73,6 +73,11 @@ class Turn:
     tokens: int | None = None
 
     @property
+    def reward(self) -> float:
+        """Sum of what the turn earned."""
+        return float(sum(self.rewards.values()))
+
+    @property
     def declared(self) -> bool:
         """Whether the model declares itself correct; a malformed turn declares nothing."""
         return not self.malformed and self.verdict == "correct"
@@ -117,7 +122,7 @@ class Episode:
     @property
     def reward(self) -> float:
         """Sum of all rewards."""
-        return sum(sum(turn.rewards.values()) for turn in self.turns)
+        return sum(turn.reward for turn in self.turns)
 
     @property
     def graded(self) -> bool:

@@ -31,7 +31,6 @@ from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
-from srenv.rewards import make_reward
 from srenv.verifier.grade import Grade
 
 GENERATING = PROTOCOLS["rise"]
@@ -153,12 +152,9 @@ def verified(
     Returns:
         Episodes whose verdicts are the verifier's and whose tokens are those of both models.
     """
-    asked = Rules(GENERATING, make_reward("correctness=1"), max_attempts)
-    kept = Rules(RECORDED, make_reward("correctness=1"), max_attempts)
-    played = [
-        (Conversation.under(asked, problem), Conversation.under(kept, problem))
-        for problem in problems
-    ]
+    asked = Rules(GENERATING, max_attempts)
+    kept = Rules(RECORDED, max_attempts)
+    played = [(Conversation(problem, asked), Conversation(problem, kept)) for problem in problems]
     for _ in range(max_attempts):
         live = [pair for pair in played if not pair[1].ended]
         turns = [turn for (turn,) in propose(generator, [c for c, _ in live], sampling, 1)]
@@ -200,9 +196,9 @@ def evaluations(demonstration: Demonstration) -> list[Demonstration]:
 def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Demonstration]:
     """The generator's share: every attempt that was to be learned, after those before it."""
     found = []
-    rules = Rules(GENERATING, make_reward("correctness=1"), len(demonstration.episode.turns))
+    rules = Rules(GENERATING, len(demonstration.episode.turns))
     for last in sorted(t for t, segment in demonstration.targets if segment == "attempt"):
-        conversation = Conversation.under(rules, demonstration.episode.problem)
+        conversation = Conversation(demonstration.episode.problem, rules)
         for turn in range(last + 1):
             attempt, evaluation = _parts(demonstration.episode, turn)
             conversation.step(attempt)
@@ -217,7 +213,7 @@ def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Dem
 
 def _shown(problem: Problem, attempt: str) -> Conversation:
     """What the verifier reads."""
-    conversation = Conversation.under(Rules(VERIFYING, make_reward("correctness=1"), 2), problem)
+    conversation = Conversation(problem, Rules(VERIFYING, 2))
     conversation.step(attempt)
     return conversation
 

@@ -32,7 +32,6 @@ from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.metrics.readings import Reading
 from srenv.protocol import PROTOCOLS
-from srenv.rewards import make_reward
 
 Keep = Literal["all", "better", "best", "success"]
 
@@ -171,8 +170,8 @@ class Rise(Recipe):
 
 def start(problems: Sequence[Problem], protocol: str, attempts: int) -> list[Conversation]:
     """Conversations about `problems`, all under the same rules."""
-    rules = Rules(PROTOCOLS[protocol], make_reward("correctness=1"), attempts)
-    return [Conversation.under(rules, problem) for problem in problems]
+    rules = Rules(PROTOCOLS[protocol], attempts)
+    return [Conversation(problem, rules) for problem in problems]
 
 
 def level(turn: Turn) -> float:

@@ -10,9 +10,10 @@ import gymnasium as gym
 from gymnasium.error import InvalidAction, ResetNeeded
 
 from srenv.conversation import Conversation, Rules
+from srenv.envs.info import info_of
 from srenv.envs.spaces import UnicodeText
 from srenv.episode import Episode, Problem
-from srenv.problems import ProblemSource, grade, load_problems
+from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
 from srenv.registry import lookup_or_import
 from srenv.rewards import RewardSpec, make_reward
@@ -22,20 +23,6 @@ _ANY_INDEX = 1 << 40
 """Infinite sources are entered at an index below this; any 40 bits do."""
 
 ProtocolSpec = str | Mapping[str, Any]
-
-INFO = (
-    "problem_id",
-    "answer",
-    "turn",
-    "correct",
-    "graded",
-    "verdict",
-    "declared",
-    "malformed",
-    "reward_attempt",
-    "reward_verdict",
-)
-"""The keys of `info`, at reset and at every step, each always of one type."""
 
 
 class SelfCorrectEnv(gym.Env[str, str]):
@@ -64,40 +51,45 @@ class SelfCorrectEnv(gym.Env[str, str]):
         self.render_mode = render_mode
         self.observation_space = UnicodeText(MAX_OBSERVATION_CHARS)
         self.action_space = UnicodeText(MAX_TURN_CHARS)
-        self._rules = Rules(self.protocol, self.reward, max_attempts)
         self._conversation: Conversation | None = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """The current conversation.
+
+        Raises:
+            ResetNeeded: There is none before the first reset.
+        """
+        if self._conversation is None:
+            raise ResetNeeded("call reset() before using the environment")
+        return self._conversation
 
     @property
     def episode(self) -> Episode:
         """The record of the current episode; complete once it has ended."""
-        return self.running().episode
+        return self.conversation.episode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Starts an episode on the next problem, or on the one that `options` names."""
         super().reset(seed=seed)
-        # Drawn either way, so that naming a problem leaves the later ones as they would be.
-        index = self.draw()
-        conversation = self.begin(self.chosen(options or {}) or self.source.problem(index))
-        report = (conversation.problem.id, "", *conversation.outcome.report)
-        return self.observation(), dict(zip(INFO, report, strict=True))
+        conversation = self.start(self.named_problem(options or {}))
+        return observe(conversation), dict(info_of(conversation))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Plays one turn."""
-        conversation = self.running()
+        conversation = self.conversation
         if conversation.ended:
             raise ResetNeeded("the episode is over: call reset() before step()")
         if not isinstance(action, str):
             raise InvalidAction(f"an action is one turn as str, got {type(action).__name__}")
-        parsed = conversation.read(action)
-        outcome = conversation.settle(action, parsed, grade(conversation.problem, parsed.answer))
+        turn = conversation.step(action)
         self.show()
-        truncated = outcome.ending == "exhausted"
-        terminated = outcome.ending != "running" and not truncated
-        report = (conversation.problem.id, parsed.answer or "", *outcome.report)
-        info = dict(zip(INFO, report, strict=True))
-        return self.observation(), outcome.reward, terminated, truncated, info
+        ending = conversation.episode.ending
+        terminated, truncated = ending not in ("running", "exhausted"), ending == "exhausted"
+        info = dict(info_of(conversation))
+        return observe(conversation), turn.reward, terminated, truncated, info
 
     def render(self) -> str | None:
         """Returns the episode as text (``ansi``); ``human`` prints each step as it happens."""
@@ -107,34 +99,15 @@ class SelfCorrectEnv(gym.Env[str, str]):
 
         return ansi(self.episode)
 
-    # The parts of `reset` and `step`, which `srenv.envs.vector` combines.
+    # What the vector environment needs of each of its environments.
 
-    def draw(self) -> int:
-        """Draws the index of the next problem."""
-        return int(self.np_random.random() * (self.source.size or _ANY_INDEX))
+    def named_problem(self, options: Mapping[str, Any]) -> Problem | None:
+        """Returns the problem that reset options name, or None.
 
-    def begin(self, problem: Problem) -> Conversation:
-        """Starts an episode under the rules as they are now."""
-        rules = self._rules
-        if (
-            rules.max_attempts != self.max_attempts
-            or rules.reward is not self.reward
-            or rules.protocol is not self.protocol
-        ):
-            rules = self._rules = Rules(self.protocol, self.reward, self.max_attempts)
-        self._conversation = Conversation.under(rules, problem)
-        if self.render_mode is not None:
-            self.show()
-        return self._conversation
-
-    def running(self) -> Conversation:
-        """The current conversation; an error before the first reset."""
-        if self._conversation is None:
-            raise ResetNeeded("call reset() before using the environment")
-        return self._conversation
-
-    def chosen(self, options: Mapping[str, Any]) -> Problem | None:
-        """The problem that reset options name, if they name one."""
+        Raises:
+            ValueError: An option is unknown.
+            KeyError: The source has no problem of that id.
+        """
         if not options:
             return None
         unknown = set(options) - {"problem", "problem_id"}
@@ -148,18 +121,28 @@ class SelfCorrectEnv(gym.Env[str, str]):
             return problem if isinstance(problem, Problem) else Problem(**problem)
         return self.source.find(options["problem_id"])
 
-    def observation(self) -> str:
-        """The conversation as plain text."""
-        # It can outgrow the space only by its reasoning; its newest part counts most.
-        return self.running().transcript[-MAX_OBSERVATION_CHARS:]
+    def start(self, problem: Problem | None = None) -> Conversation:
+        """Starts an episode on `problem`, or on the next one that the generator draws."""
+        # Drawn either way, so that naming a problem leaves the later ones as they would be.
+        index = int(self.np_random.random() * (self.source.size or _ANY_INDEX))
+        problem = problem or self.source.problem(index)
+        rules = Rules(self.protocol, self.max_attempts, self.reward)
+        self._conversation = Conversation(problem, rules)
+        self.show()
+        return self._conversation
 
     def show(self) -> None:
-        """Prints what is new, in render mode `human`."""
+        """Prints what is new in the episode, in render mode ``human``."""
         if self.render_mode != "human":
             return
         from srenv.envs.rendering import show_step
 
         show_step(self.episode)
+
+
+def observe(conversation: Conversation) -> str:
+    """Returns the conversation as plain text, its newest part if it outgrows the space."""
+    return conversation.transcript[-MAX_OBSERVATION_CHARS:]
 
 
 class SelfCorrectMathEnv(SelfCorrectEnv):
@@ -225,8 +208,9 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     (0.0, False, False, False)
 
     ## Info
-    `problem_id`, `turn` (number of turns played), `answer`, `correct`, `graded` (False when the
-    verifier could not decide), `verdict`, `declared`, `malformed` (reason, or empty),
+    The fields of `srenv.envs.info.Info`: `problem_id`, `turn` (number of turns played), `answer`,
+    `correct`, `graded` (False if the verifier could not decide), `verdict`, `declared`,
+    `malformed` (reason, or empty), `verdict_start` (character where the verdict segment begins),
     `reward_attempt`, `reward_verdict`. Same keys and types at reset and at every step.
 
     ## Version History

@@ -15,9 +15,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from srenv.conversation import Conversation
-from srenv.envs.env import MAX_OBSERVATION_CHARS, SelfCorrectEnv, SelfCorrectMathEnv
-from srenv.envs.vector_infos import Rows
-from srenv.envs.vector_options import read_group_size, read_mask, read_problems, read_seeds
+from srenv.envs.env import SelfCorrectEnv, SelfCorrectMathEnv, observe
+from srenv.envs.info import Info, info_of, stack_infos
 from srenv.episode import Episode, Problem
 from srenv.problems import grade_batch
 
@@ -123,23 +122,20 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             KeyError: The source has no problem of a given id.
         """
         options, count = dict(options or {}), self.num_envs
-        chosen = read_mask(options.pop("reset_mask", None), count)
-        seeds = read_seeds(seed, count)
-        size = read_group_size(options.pop("group_size", 1), count)
-        given = read_problems(options, self.envs, size)
-        drawn: dict[int, Problem] = {}
-        rows = Rows(self.num_envs)
-        for place in chosen:
-            env = self.envs[place]
+        places = _read_mask(options.pop("reset_mask", None), count)
+        seeds = _read_seeds(seed, count)
+        size = _read_group_size(options.pop("group_size", 1), count)
+        named = _read_problems(options, self.envs, size)
+        infos: list[Info | None] = [None] * count
+        shared: dict[int, Problem] = {}
+        for place in places:
             if seeds[place] is not None:
-                gym.Env.reset(env, seed=seeds[place])
-            index, group = env.draw(), place // size
-            problem = given[place] or drawn.get(group)
-            if problem is None:
-                problem = drawn[group] = env.source.problem(index)
-            self._begin(place, problem, rows, place)
+                gym.Env.reset(self.envs[place], seed=seeds[place])
+            problem = named[place] or shared.get(place // size)
+            infos[place] = self._start(place, problem)
+            shared.setdefault(place // size, self.envs[place].conversation.problem)
         self._ended = {}
-        return tuple(self._observations), rows.infos()
+        return tuple(self._observations), stack_infos(infos)
 
     def step(self, actions: Sequence[str]) -> Step:
         """Plays one turn in every environment.
@@ -181,90 +177,76 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     def _play(self, places: Sequence[int], actions: Iterable[str]) -> Step:
         texts = _texts(actions, len(places))
-        playing, conversations = self._ready(places)
-        # Nothing has changed up to here, and nothing does before all answers are judged.
-        parsed = [c.read(texts[slot]) for c, slot in zip(conversations, playing, strict=True)]
+        slots = self._playing(places)
+        conversations = [self.envs[places[slot]].conversation for slot in slots]
+        # Nothing has changed up to here, and nothing does before all answers are graded.
+        parsed = [c.read(texts[slot]) for c, slot in zip(conversations, slots, strict=True)]
         problems = [conversation.problem for conversation in conversations]
         grades = grade_batch(problems, [turn.answer for turn in parsed])
         count = len(places)
-        rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
-        rows = Rows(count)
-        observations, limit = self._observations, self._limit
+        rewards = np.zeros(count)
+        terminated, truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        infos: list[Info | None] = [None] * count
         self._ended = {}
         for slot, conversation, turn, grade in zip(
-            playing, conversations, parsed, grades, strict=True
+            slots, conversations, parsed, grades, strict=True
         ):
             place = places[slot]
-            outcome = conversation.settle(texts[slot], turn, grade)
-            ending, capped = outcome.ending, outcome.turn == limit
-            rewards[slot] = outcome.reward
-            rows.ids[slot] = conversation.problem.id
-            rows.answers[slot] = turn.answer or ""
-            rows.reports[slot] = outcome.report
-            observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
+            rewards[slot] = conversation.settle(texts[slot], turn, grade).reward
+            infos[slot] = info_of(conversation)
+            self._observations[place] = observe(conversation)
+            self.envs[place].show()
+            ending = conversation.episode.ending
+            capped = len(conversation.episode.turns) == self._limit
+            terminated[slot] = ending not in ("running", "exhausted")
+            truncated[slot] = ending == "exhausted" or capped
             if ending != "running" or capped:
-                terminated[slot] = ending not in ("running", "exhausted")
-                truncated[slot] = ending == "exhausted" or capped
                 self._over[place] = True
                 self._ended[place] = conversation
-        if self.render_mode == "human":
-            for slot in playing:
-                self.envs[places[slot]].show()
-        infos = self._renewed(places, rows)
-        return (
-            tuple([observations[place] for place in places]),
-            np.array(rewards),
-            np.array(terminated),
-            np.array(truncated),
-            infos,
-        )
+        stacked = self._autoreset(places, infos)
+        observations = tuple([self._observations[place] for place in places])
+        return observations, rewards, terminated, truncated, stacked
 
-    def _ready(self, places: Sequence[int]) -> tuple[list[int], list[Conversation]]:
-        """Which of the places play a turn, and their conversations; the others begin anew."""
-        playing = [slot for slot, place in enumerate(places) if not self._over[place]]
-        if len(playing) < len(places) and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
+    def _playing(self, places: Sequence[int]) -> list[int]:
+        """Returns the slots of `places` that play a turn; the others start an episode instead."""
+        slots = [slot for slot, place in enumerate(places) if not self._over[place]]
+        if len(slots) < len(places) and self.autoreset_mode is not AutoresetMode.NEXT_STEP:
             raise ResetNeeded(
                 f"the episodes of environments {[p for p in places if self._over[p]]} are over: "
                 "call reset(options={'reset_mask': mask}) before the next step"
             )
-        return playing, [self.envs[places[slot]].running() for slot in playing]
+        return slots
 
-    def _renewed(self, places: Sequence[int], rows: Rows) -> dict[str, Any]:
-        """Starts the episodes that the autoreset mode wants started, and lays out the infos."""
+    def _autoreset(self, places: Sequence[int], infos: list[Info | None]) -> dict[str, Any]:
+        """Starts the episodes that the autoreset mode wants started, and stacks the infos."""
         if self.autoreset_mode is not AutoresetMode.SAME_STEP:
-            for slot, report in enumerate(rows.reports):
-                if report is None:  # NEXT_STEP: its episode ended one step ago
-                    self._renew(places[slot], rows, slot)
-            return rows.infos()
+            for slot, place in enumerate(places):
+                if infos[slot] is None:  # NEXT_STEP: its episode ended one step ago
+                    infos[slot] = self._start(place)
+            return stack_infos(infos)
         over = [slot for slot, place in enumerate(places) if place in self._ended]
         if not over:
-            return rows.infos()
+            return stack_infos(infos)
         mask = np.zeros(len(places), np.bool_)
         mask[over] = True
         final_obs = np.full(len(places), None, object)
-        finals = Rows(len(places))
+        final_infos: list[Info | None] = [None] * len(places)
         for slot in over:
             final_obs[slot] = self._observations[places[slot]]
-            finals.copy(rows, slot)
-            self._renew(places[slot], rows, slot)
-        return rows.infos() | {
+            final_infos[slot], infos[slot] = infos[slot], self._start(places[slot])
+        return stack_infos(infos) | {
             "final_obs": final_obs,
             "_final_obs": mask,
-            "final_info": finals.infos(),
+            "final_info": stack_infos(final_infos),
             "_final_info": mask.copy(),
         }
 
-    def _renew(self, place: int, rows: Rows, slot: int) -> None:
-        """Starts the next episode of one environment."""
-        env = self.envs[place]
-        self._begin(place, env.source.problem(env.draw()), rows, slot)
-
-    def _begin(self, place: int, problem: Problem, rows: Rows, slot: int) -> None:
-        conversation = self.envs[place].begin(problem)
-        self._observations[place] = conversation.transcript[-MAX_OBSERVATION_CHARS:]
+    def _start(self, place: int, problem: Problem | None = None) -> Info:
+        """Starts an episode in one environment."""
+        conversation = self.envs[place].start(problem)
+        self._observations[place] = observe(conversation)
         self._over[place] = False
-        rows.ids[slot], rows.answers[slot] = problem.id, ""
-        rows.reports[slot] = conversation.outcome.report
+        return info_of(conversation)
 
     @property
     def ended(self) -> dict[int, Episode]:
@@ -331,3 +313,56 @@ def _texts(actions: Iterable[str], count: int) -> list[str]:
         if not isinstance(text, str):
             raise InvalidAction(f"a turn is a str, got {type(text).__name__} at {place}")
     return texts
+
+
+def _read_mask(mask: Any, count: int) -> list[int]:
+    """Which of `count` environments are reset: those of a bool array, or all."""
+    if mask is None:
+        return list(range(count))
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+        kind = mask.dtype if isinstance(mask, np.ndarray) else type(mask).__name__
+        raise TypeError(f"reset_mask must be a numpy array of bool, got {kind}")
+    if mask.shape != (count,) or not mask.any():
+        raise ValueError(
+            f"reset_mask must have shape ({count},) and at least one True, got {mask.tolist()}"
+        )
+    return [int(place) for place in np.flatnonzero(mask)]
+
+
+def _read_seeds(seed: int | Sequence[int | None] | None, count: int) -> Sequence[int | None]:
+    """One seed per environment, or None where it goes on with the one it has."""
+    if seed is None:
+        return [None] * count
+    if isinstance(seed, int):
+        return [seed + place for place in range(count)]
+    if len(seed) != count:
+        raise ValueError(f"{count} environments need as many seeds, got {len(seed)}")
+    return seed
+
+
+def _read_group_size(size: Any, count: int) -> int:
+    """How many neighbours share a problem."""
+    neighbours = operator.index(size)
+    if neighbours < 1 or count % neighbours:
+        raise ValueError(f"group_size must divide {count} environments, got {neighbours}")
+    return neighbours
+
+
+def _read_problems(
+    options: Mapping[str, Any], envs: Sequence[SelfCorrectEnv], size: int
+) -> list[Problem | None]:
+    """The problem that the options name for each environment; one per group of `size`."""
+    lists = {name: o for name, o in options.items() if isinstance(o, (list, tuple))}
+    groups = len(envs) // size
+    for name, values in lists.items():
+        if len(values) != groups:
+            raise ValueError(
+                f"option {name!r} needs {groups} entries, one per "
+                f"{'group' if size > 1 else 'environment'}, got {len(values)}"
+            )
+    given: list[Problem | None] = []
+    for group in range(groups):
+        own = {name: o[group] if name in lists else o for name, o in options.items()}
+        named = {name: o for name, o in own.items() if o is not None}
+        given += [envs[group * size].named_problem(named)] * size
+    return given

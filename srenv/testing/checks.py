@@ -9,7 +9,7 @@ import math
 import time
 from typing import Any
 
-from srenv.conversation import Conversation
+from srenv.conversation import Conversation, Rules
 from srenv.envs.env import ProtocolSpec, make_protocol
 from srenv.episode import Problem, Turn, Verdict
 from srenv.problems import Split, grade, load_problems
@@ -137,7 +137,7 @@ def check_protocol(protocol: ProtocolSpec) -> None:
         assert time.perf_counter() - began < PARSE_SECONDS, f"parsing {text[:20]!r} is slow"
         assert 0 <= parsed.split <= min(len(text), MAX_TURN_CHARS), "split lies outside the text"
         assert parsed == made.parse(text), "the same text must be parsed the same again"
-    conversation = Conversation(_PROBLEM, made, make_reward(), max_attempts=2)
+    conversation = Conversation(_PROBLEM, Rules(made, max_attempts=2))
     conversation.step("I do not know.")
     assert "\\boxed{4}" not in conversation.transcript, "the gold answer must not be given away"
 

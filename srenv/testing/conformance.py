@@ -16,7 +16,7 @@ from gymnasium.spaces.utils import flatten, flatten_space, unflatten
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
-from srenv.envs.env import INFO
+from srenv.envs.info import KEYS
 from srenv.protocol import MAX_TURN_CHARS
 from srenv.wrappers.common import core
 
@@ -165,7 +165,7 @@ def _check_info(env_id: str, kwargs: dict[str, Any]) -> None:
     env = gym.make(env_id, **kwargs)
     _, at_reset = env.reset(seed=0)
     *_, at_step = env.step(core(env).protocol.phrase("\\boxed{1}\n[VERIFY] wrong (0.5)"))
-    assert tuple(at_reset) == tuple(at_step) == INFO, "info must have the keys of INFO"
+    assert tuple(at_reset) == tuple(at_step) == tuple(KEYS), "info must have the keys of Info"
     for key, value in at_step.items():
         kinds = type(at_reset[key]).__name__, type(value).__name__
         assert kinds[0] == kinds[1], f"info[{key!r}] is {kinds[0]} at reset and {kinds[1]} later"

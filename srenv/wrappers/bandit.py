@@ -120,7 +120,7 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
             ) from error
 
     def _features(self) -> Features:
-        conversation = core(self.env).running()
+        conversation = core(self.env).conversation
         turns = conversation.episode.turns
         used = min(len(turns) / conversation.rules.max_attempts, 1.0)
         doubted = bool(turns) and turns[-1].verdict == "wrong"

@@ -34,6 +34,10 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
     malformed. Every `info` has ``tool_calls``, the number of calls in the current or just finished
     turn, and ``tool_result``, the newest result or "".
 
+    ``info["continuation"]`` is how any wrapper offers a tool to `agents.rollouts`: the text that it
+    has put below the model's message, which stays open, or "" when the turn is complete. These are
+    the environment's words, and never trained on.
+
     Args:
         env: A self-correction environment.
         max_calls: Calls per turn.
@@ -41,8 +45,6 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
 
     Attributes:
         draft: The unfinished turn; empty when the next message starts one.
-        spans: Where results stand in the newest turn or draft, as (start, end) in characters.
-            They are the environment's words: a trainer masks them out of the gradient.
 
     Example:
         >>> import gymnasium as gym, srenv
@@ -68,42 +70,40 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         self.max_calls = max_calls
         self.algebra = algebra
         self.draft = ""
-        self.spans: list[tuple[int, int]] = []
+        self._calls = 0
         self._info: dict[str, Any] = {}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Starts an episode; an unfinished turn is dropped."""
-        self.draft, self.spans = "", []
+        self.draft, self._calls = "", 0
         observation, self._info = self.env.reset(seed=seed, options=options)
-        return observation, self._reported("")
+        return observation, self._report("", "")
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Answers a call, or plays the turn that this message completes."""
         if not self.draft:
-            self.spans = []
+            self._calls = 0
         text = self.draft + action if isinstance(action, str) else action
         call = self._call(text)
         if call is None:
             self.draft = ""
             observation, reward, terminated, truncated, self._info = self.env.step(text)
-            return observation, float(reward), terminated, truncated, self._reported("")
+            return observation, float(reward), terminated, truncated, self._report("", "")
+        self._calls += 1
         result = self._result(*call)
-        text = text.rstrip() + "\n"
-        line = f"[RESULT] {result}\n"
-        self.spans.append((len(text), len(text) + len(line)))
-        self.draft = text + line
-        conversation = core(self.env).running()
-        observation = f"{conversation.transcript}\n\nAssistant: {self.draft}"
+        continuation = f"[RESULT] {result}\n" if text.endswith("\n") else f"\n[RESULT] {result}\n"
+        self.draft = text + continuation
+        observation = f"{core(self.env).conversation.transcript}\n\nAssistant: {self.draft}"
         limit = self.observation_space.max_length  # type: ignore[attr-defined]
-        return observation[-limit:], 0.0, False, False, self._reported(result)
+        return observation[-limit:], 0.0, False, False, self._report(result, continuation)
 
     def _call(self, text: Any) -> tuple[str, str] | None:
         """The call that a message ends with, if it may be made."""
-        if not isinstance(text, str) or core(self.env).running().ended:
+        if not isinstance(text, str) or core(self.env).conversation.ended:
             return None  # the environment refuses both
-        if len(self.spans) >= self.max_calls or len(text) > MAX_TURN_CHARS - 400:
+        if self._calls >= self.max_calls or len(text) > MAX_TURN_CHARS - 400:
             return None
         match = _CALL.fullmatch(text[-1100:].rstrip().rpartition("\n")[2].strip())
         if match is None or (match[1] == "SYMPY" and not self.algebra):
@@ -117,5 +117,6 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         except ExpressionError as error:
             return f"error: {error}"
 
-    def _reported(self, result: str) -> dict[str, Any]:
-        return {**self._info, "tool_calls": len(self.spans), "tool_result": result}
+    def _report(self, result: str, continuation: str) -> dict[str, Any]:
+        tool = {"tool_calls": self._calls, "tool_result": result, "continuation": continuation}
+        return {**self._info, **tool}

@@ -159,5 +159,7 @@ class TurnBudgetCurriculum(_Wrapper):
         return observations, rewards, terminated, truncated, self._with_budget(infos)
 
     def _with_budget(self, infos: dict[str, Any]) -> dict[str, Any]:
-        budgets = np.array([env.running().rules.max_attempts for env in self.core.envs], np.int64)
+        budgets = np.array(
+            [env.conversation.rules.max_attempts for env in self.core.envs], np.int64
+        )
         return {**infos, "turn_budget": budgets, "_turn_budget": np.ones(self.num_envs, np.bool_)}

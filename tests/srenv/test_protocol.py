@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from srenv.conversation import Conversation
+from srenv.conversation import Conversation, Rules
 from srenv.envs.env import make_protocol
 from srenv.episode import Problem
 from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
-from srenv.rewards import make_reward
 
 PARSE = Protocol().parse
 OWN = Protocol(instruction="Answer in \\boxed{}.")
@@ -175,7 +174,7 @@ def test_what_follows_depends_on_the_models_own_verdict_and_on_nothing_else():
 
     def after(answer, word, **changes):
         protocol = replace(YES_NO, **changes)
-        conversation = Conversation(problem, protocol, make_reward(), max_attempts=2)
+        conversation = Conversation(problem, Rules(protocol, max_attempts=2))
         conversation.step(f"\\boxed{{{answer}}}\n{ASK} {word}")
         episode = conversation.episode
         return episode.ending, episode.messages[-1]["content"]
@@ -191,7 +190,7 @@ def test_what_follows_depends_on_the_models_own_verdict_and_on_nothing_else():
 
 def test_a_turn_without_an_answer_has_said_nothing():
     problem = Problem("p", "What?", "6", "test")
-    conversation = Conversation(problem, YES_NO, make_reward(), max_attempts=2)
+    conversation = Conversation(problem, Rules(YES_NO, max_attempts=2))
     conversation.step(f"I do not know.\n{ASK} Yes.")
     assert conversation.episode.ending == "running"
     assert conversation.episode.messages[-1]["content"] == YES_NO.retry

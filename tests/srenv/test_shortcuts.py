@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 import srenv
 import srenv.protocol
-from srenv.conversation import _REMEMBERED, Conversation, Rules
+from srenv.conversation import Conversation, Rules
 from srenv.problems import grade_batch
-from srenv.rewards import PRESETS
 
 ASKING = srenv.protocol.PROTOCOLS["yes_no"]
 PIECES = [
@@ -64,56 +63,18 @@ def test_integers_are_judged_as_the_verifier_judges_them(gold, answer):
     assert (short.correct, short.reason) == (long.correct, long.reason)
 
 
-TURNS = st.sampled_from(
-    ["x", "\\boxed{4}", "\\boxed{4}\n[VERIFY] correct", "\\boxed{4}\n[VERIFY] wrong"]
-    + [f"\\boxed{{5}}\n[VERIFY] {verdict}" for verdict in ("wrong", "wrong (0.3)", "correct (0.7)")]
-)
 PROBLEM = srenv.Problem("p", "2+2?", "4", "test")
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(TURNS, min_size=1, max_size=4), st.sampled_from(sorted(PRESETS)))
-def test_remembered_outcomes_pay_what_the_reward_pays(turns, preset):
-    rules = Rules(srenv.Protocol(), srenv.make_reward(preset), 4)
-    for _ in range(2):  # the second time everything is remembered
-        conversation = Conversation.under(rules, PROBLEM)
-        for text in turns:
-            if not conversation.ended:
-                conversation.step(text)
-        episode = conversation.episode
-        for played in range(1, len(episode.turns) + 1):
-            expected = rules.reward.pay(episode.turns[:played])
-            assert episode.turns[played - 1].rewards == expected
-    late = Conversation.under(rules, PROBLEM)
-    for text in turns:
-        if not late.ended:
-            parsed = late.read(text)
-            late.settle(text, parsed, srenv.problems.grade(PROBLEM, parsed.answer))
-    assert late.episode.to_json() | {"turns": []} == episode.to_json() | {"turns": []}
-    assert [t.rewards for t in late.episode.turns] == [t.rewards for t in episode.turns]
-    assert late.transcript == srenv.transcript(late.episode.messages)
-
-
-def test_episodes_share_nothing_through_what_is_remembered():
-    rules = Rules(srenv.Protocol(), srenv.make_reward(), 4)
-    one, two = (Conversation.under(rules, PROBLEM) for _ in range(2))
+def test_conversations_under_the_same_rules_share_nothing():
+    rules = Rules(srenv.Protocol(), 4, srenv.make_reward())
+    one, two = (Conversation(PROBLEM, rules) for _ in range(2))
     for conversation in (one, two):
         conversation.step("x")
     one.episode.turns[0].rewards["turn_cost"] = 99.0
     one.episode.messages[-1]["content"] = "changed"
     assert two.episode.turns[0].rewards["turn_cost"] == 0.0
     assert two.episode.messages[-1]["content"] == rules.protocol.retry
-
-
-def test_a_flood_of_confidences_is_not_remembered_for_ever():
-    rules = Rules(srenv.Protocol(), srenv.make_reward(), 2)
-    running = Conversation.under(rules, PROBLEM)
-    running.step("\\boxed{5}\n[VERIFY] wrong (0.123)")
-    for k in range(3 * _REMEMBERED // 2):
-        conversation = Conversation.under(rules, PROBLEM)
-        conversation.step(f"\\boxed{{5}}\n[VERIFY] wrong (0.{k:06d})")
-    assert len(rules.start.next) <= _REMEMBERED
-    assert running.step("\\boxed{4}\n[VERIFY] correct").correct
 
 
 def test_rules_that_change_count_from_the_next_reset():

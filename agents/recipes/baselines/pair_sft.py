@@ -16,7 +16,6 @@ from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode
 from srenv.metrics import Metrics
 from srenv.protocol import PROTOCOLS
-from srenv.rewards import make_reward
 
 ASKED = PROTOCOLS["intrinsic"]
 
@@ -77,8 +76,8 @@ def paired(group: Sequence[Episode], rng: random.Random, keep_right: bool) -> li
     for text, correct in attempts.items():
         if not right or correct is None or (correct and not keep_right):
             continue
-        rules = Rules(ASKED, make_reward("correctness=1"), 2)
-        conversation = Conversation.under(rules, first.problem)
+        rules = Rules(ASKED, 2)
+        conversation = Conversation(first.problem, rules)
         conversation.step(text)
         conversation.step(rng.choice(right))
         kind = "right, right" if correct else "wrong, right"

@@ -66,8 +66,8 @@ def self_refine(
     Answer and check are messages of their own, as prompted systems have them; in the record they
     are one turn.
     """
-    rules = Rules(Protocol(), make_reward(), max_attempts)
-    played = [Conversation.under(rules, problem) for problem in problems]
+    rules = Rules(Protocol(), max_attempts, make_reward())
+    played = [Conversation(problem, rules) for problem in problems]
     chats: list[list[Message]] = [
         [_said("user", f"{problem.prompt}\n{ASKED.instruction}")] for problem in problems
     ]

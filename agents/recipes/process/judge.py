@@ -27,7 +27,6 @@ from agents.training.dpo import Preference
 from agents.training.sft import Demonstration, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Problem
-from srenv.rewards import make_reward
 
 
 def questions_from(
@@ -49,12 +48,12 @@ def questions_from(
 def judgements(teacher: Teacher, question: Question) -> list[Demonstration]:
     """What a judge should say of a right and a wrong step, in both orders."""
     right, wrong = question.first, question.second
-    rules = Rules(JUDGING, make_reward("correctness=1"), 1)
+    rules = Rules(JUDGING, 1)
     found = []
     for first, second, letter in ((right, wrong, "A"), (wrong, right, "B")):
         shown = Question(question.problem, question.steps, first, second)
         asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
-        conversation = Conversation.under(rules, asked)
+        conversation = Conversation(asked, rules)
         conversation.step(teacher.judgement(question.problem, question.steps, first, right))
         found.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
     return found

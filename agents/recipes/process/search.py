@@ -24,7 +24,6 @@ from agents.recipes.process.solvers import finished
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.protocol import PROTOCOLS, Protocol
-from srenv.rewards import make_reward
 
 SOLVING = PROTOCOLS["intrinsic"]
 JUDGING = Protocol(
@@ -120,8 +119,8 @@ class StepSearch:
 
 def written(problem: Problem, steps: Sequence[str], tokens: int | None = None) -> Episode:
     """The steps as an episode of one attempt."""
-    rules = Rules(SOLVING, make_reward("correctness=1"), 1)
-    conversation = Conversation.under(rules, problem)
+    rules = Rules(SOLVING, 1)
+    conversation = Conversation(problem, rules)
     conversation.step("\n".join(steps)).tokens = tokens
     return conversation.episode
 

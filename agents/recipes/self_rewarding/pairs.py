@@ -148,7 +148,7 @@ def play_on(
     played: list[tuple[Conversation, Rollout]] = []
     for attempt in attempts:
         for _ in range(count):
-            conversation = Conversation.under(rules, attempt.problem)
+            conversation = Conversation(attempt.problem, rules)
             record = Rollout(conversation.episode, chat.opening(conversation.episode.messages))
             known = len(attempt.ids)
             record.append(attempt.ids, [0.0] * known, 1, [ATTEMPT] * known)

@@ -195,7 +195,7 @@ class SelfRewarding(Recipe):
         def work(folder: Path) -> dict[str, Any]:
             torch.manual_seed(seed)
             problems = self.train_source.take(config.problems, seed)
-            rules = Rules(self.protocol, make_reward(self.config.reward), self.attempts)
+            rules = Rules(self.protocol, self.attempts, make_reward(self.config.reward))
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
             with (
                 self.engine(model) as loaded,

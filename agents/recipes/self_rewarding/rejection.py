@@ -21,7 +21,7 @@ import torch
 from agents.engines import Engine, Sampling, reply
 from agents.runs.progress import Bar
 from agents.training.sft import Demonstration
-from srenv.conversation import Conversation
+from srenv.conversation import Conversation, Rules
 from srenv.episode import Message, Problem
 from srenv.problems import grade
 from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
@@ -263,7 +263,7 @@ def _select(
 def _demonstration(
     sample: Pieces, kind: str, config: RejectionConfig, protocol: Protocol
 ) -> Demonstration:
-    conversation = Conversation(sample.problem, protocol, make_reward(), max_attempts=2)
+    conversation = Conversation(sample.problem, Rules(protocol, 2, make_reward()))
     targets: set[tuple[int, str]] = set()
     if kind == "D3":
         conversation.step(protocol.phrase(glue(sample.attempt, sample.right_evaluation or "")))

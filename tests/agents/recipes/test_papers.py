@@ -7,7 +7,7 @@ import pytest
 
 from agents.recipes.process.search import StepSearch, scores, wins_in_both_orders, wins_once
 from agents.training.credit import make_estimator, regression_weight, reward_array
-from srenv.conversation import Conversation
+from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import any_turn, measure, outcomes, turn_votes, vote_outcomes
 from srenv.problems import grade
@@ -164,7 +164,7 @@ def test_judgements_that_contradict_each_other_cancel():
 def play(spec, *outcome):
     """Two attempts, right or wrong as said, paid by `spec`."""
     protocol = PROTOCOLS["intrinsic"]
-    conversation = Conversation(PROBLEM, protocol, make_reward(spec), max_attempts=len(outcome))
+    conversation = Conversation(PROBLEM, Rules(protocol, len(outcome), make_reward(spec)))
     for right in outcome:
         conversation.step(f"\\boxed{{{1 if right else 2}}}")
     return conversation.episode
@@ -226,7 +226,7 @@ def test_one_marker_anywhere_as_in_the_papers_scripts(text, answer, verdict):
 def test_what_an_unreadable_verdict_leads_to():
     def after(**changes):
         protocol = Protocol(**changes)
-        conversation = Conversation(PROBLEM, protocol, make_reward(), max_attempts=3)
+        conversation = Conversation(PROBLEM, Rules(protocol, max_attempts=3))
         return conversation.step("\\boxed{1}\nwell"), conversation.episode.ending
 
     played, ending = after()

@@ -110,9 +110,7 @@ def test_runs_on_other_problems_cannot_be_paired(tmp_path):
         problems = [srenv.Problem(i, "?", "1", "test") for i in ids]
         episodes = []
         for problem in problems:
-            conversation = srenv.conversation.Conversation(
-                problem, srenv.Protocol(), srenv.make_reward(), 1
-            )
+            conversation = srenv.Conversation(problem, srenv.Rules(srenv.Protocol(), 1))
             conversation.step("\\boxed{1}\n[VERIFY] correct")
             episodes.append(conversation.episode)
         return str(srenv.episode.write_episodes(tmp_path / name, episodes))

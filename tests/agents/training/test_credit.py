@@ -151,7 +151,12 @@ def own_estimator(episodes, rewards, groups):
 
 
 def test_the_estimator_is_a_name_or_the_users_function():
-    assert make_estimator("tests.agents.training.test_credit:own_estimator")([1, 2], REWARDS, ONE_GROUP).max() == 2
+    assert (
+        make_estimator("tests.agents.training.test_credit:own_estimator")(
+            [1, 2], REWARDS, ONE_GROUP
+        ).max()
+        == 2
+    )
     with pytest.raises(ValueError, match=r"unknown estimator 'rlooo'.*rloo"):
         make_estimator("rlooo")
 

@@ -53,7 +53,7 @@ def test_the_command(tmp_path):
 
 def test_ansi_is_plain_text_that_steers_no_terminal():
     problem = srenv.Problem("p", "2+2?", "4", "test")
-    conversation = srenv.Conversation(problem, srenv.Protocol(), srenv.make_reward(), 2)
+    conversation = srenv.Conversation(problem, srenv.Rules(srenv.Protocol(), 2))
     conversation.step("\x1b[2J\u202e[bold]\\boxed{5}\n[VERIFY] wrong")
     conversation.step("\\boxed{4}\n[VERIFY] correct")
     text = ansi(conversation.episode)

@@ -97,7 +97,9 @@ def test_the_vector_environment_is_sync_vector_env_over_thousands_of_episodes(mo
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("reward", ["score", {"tests.srenv.envs.test_conformance:TEXT_LENGTH": 0.5}])
+@pytest.mark.parametrize(
+    "reward", ["score", {"tests.srenv.envs.test_conformance:TEXT_LENGTH": 0.5}]
+)
 def test_parity_with_an_outer_limit_and_other_rewards(mode, reward):
     episodes = check_vector_parity(
         "SelfCorrectMath-v0",
@@ -248,7 +250,7 @@ def vector(num_envs=4, mode=AutoresetMode.DISABLED, **kwargs):
 
 def test_a_bare_string_is_refused_and_nothing_has_happened():
     envs = vector()
-    before = envs.unwrapped.call("running")
+    before = envs.unwrapped.call("conversation")
     for bad, message in [
         ("abcd", "bare str"),
         (["a"], "4 environments"),
@@ -256,7 +258,7 @@ def test_a_bare_string_is_refused_and_nothing_has_happened():
     ]:
         with pytest.raises(InvalidAction, match=message):
             envs.step(bad)
-    assert all(conversation.outcome.turn == 0 for conversation in before)
+    assert all(not conversation.episode.turns for conversation in before)
     turn = RIGHT.format(1, "wrong")
     for good in ([turn] * 4, np.array([turn] * 4), np.array([turn] * 4, object), iter([turn] * 4)):
         envs.step(good)
@@ -298,7 +300,7 @@ def test_stepping_a_subset_leaves_the_others_alone():
     assert rewards.tolist() == [expected[1][3], expected[1][1]]
     assert infos["malformed"].tolist() == ["", "no_answer"]
     assert terminated.shape == (2,)
-    assert [c.outcome.turn for c in envs.call("running")] == [0, 1, 0, 1]
+    assert [len(c.episode.turns) for c in envs.call("conversation")] == [0, 1, 0, 1]
     for bad, error in [([4], IndexError), ([0, 0], ValueError), ([], ValueError)]:
         with pytest.raises(error):
             envs.step_subset(bad, [turn] * len(bad))
@@ -363,7 +365,7 @@ def test_attributes_of_the_environments():
     envs.reset(seed=0)
     over = [envs.step(["x"] * 4)[3] | envs._over for _ in range(1)]
     assert over[0].tolist() == [True, False, False, False]
-    assert len(envs.call("observation")) == 4
+    assert len(envs.call("conversation")) == 4
     assert [episode.turns[0].text for episode in envs.get_attr("episode")] == ["x"] * 4
     assert len({id(rng) for rng in envs.np_random}) == 4
 

@@ -292,13 +292,14 @@ def test_a_call_is_no_turn_and_its_result_is_part_of_the_turn():
     assert observation.endswith("Assistant: I add.\n[CALC] 2+2\n[RESULT] 4\n")
     assert (reward, terminated, truncated) == (0.0, False, False)
     assert (info["turn"], info["tool_calls"], info["tool_result"]) == (0, 1, "4")
+    assert info["continuation"] == "[RESULT] 4\n"
     env.step("[CALC] 1/0")
     *_, info = env.step("So \\boxed{4}\n[VERIFY] correct")
     text = env.unwrapped.episode.turns[0].text
-    assert [text[a:b] for a, b in env.spans] == [
-        "[RESULT] 4\n",
-        "[RESULT] error: division by zero\n",
-    ]
+    assert text == (
+        "I add.\n[CALC] 2+2\n[RESULT] 4\n[CALC] 1/0\n[RESULT] error: division by zero\n"
+        "So \\boxed{4}\n[VERIFY] correct"
+    )
     assert (info["correct"], info["tool_calls"], info["turn"]) == (True, 2, 1)
     start(env)
     for _ in range(3):

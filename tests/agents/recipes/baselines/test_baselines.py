@@ -32,7 +32,7 @@ from tests.support import ScriptedEngine
 
 ROOT = Path(__file__).parents[4]
 COMMON = {"eval_n": 6, "max_new_tokens": 8, "report_to": "none"}
-RULES = Rules(pair_sft.ASKED, srenv.make_reward("correctness=1"), 2)
+RULES = Rules(pair_sft.ASKED, 2)
 
 
 def load(path):
@@ -49,7 +49,7 @@ def problem(answer="1"):
 
 
 def played(*answers, rules=RULES):
-    conversation = Conversation.under(rules, problem())
+    conversation = Conversation(problem(), rules)
     for answer in answers:
         conversation.step(f"\\boxed{{{answer}}}")
     return conversation.episode
@@ -66,7 +66,7 @@ def test_star_learns_right_attempts_of_mended_conversations():
 
 
 def test_pair_sft_pairs_every_wrong_attempt_with_a_right_one():
-    single = Rules(pair_sft.ASKED, srenv.make_reward("correctness=1"), 1)
+    single = Rules(pair_sft.ASKED, 1)
     group = [played(a, rules=single) for a in (2, 1, 2, 3, "01")]
     pairs = pair_sft.paired(group, random.Random(0), keep_right=False)
     assert [d.episode.turns[0].answer for d in pairs] == ["2", "3"]
@@ -224,13 +224,13 @@ def finished_run(folder, title, **firsts):
 
     Every wrong first attempt is mended.
     """
-    single = Rules(srenv.Protocol(), srenv.make_reward("correctness=1"), 2)
+    single = Rules(srenv.Protocol(), 2)
     rows = {}
     for name, right in firsts.items():
         episodes = []
         for index, correct in enumerate(right):
             asked = srenv.Problem(f"p{index}", "What?", "1", "test")
-            conversation = Conversation.under(single, asked)
+            conversation = Conversation(asked, single)
             if not correct:
                 conversation.step("\\boxed{2}\n[VERIFY] wrong")
             conversation.step("\\boxed{1}\n[VERIFY] correct")

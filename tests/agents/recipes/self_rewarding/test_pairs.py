@@ -54,7 +54,7 @@ def chat(untrained):
 
 
 def rules(protocol="default", attempts=2):
-    return Rules(PROTOCOLS[protocol], make_reward(), attempts)
+    return Rules(PROTOCOLS[protocol], attempts, make_reward())
 
 
 def played(chat, attempt, *lines, protocol="default"):
@@ -315,7 +315,7 @@ def demonstrations(recipe, engine):
     """Right answers, accepted."""
     found = []
     for problem in recipe.train_source.take(4, 0):
-        conversation = Conversation.under(Rules(recipe.protocol, make_reward(), 2), problem)
+        conversation = Conversation(problem, Rules(recipe.protocol, 2, make_reward()))
         turn = f"\\boxed{{{problem.answer}}}\n[VERIFY] correct"
         conversation.step(recipe.protocol.phrase(turn))
         found.append(Demonstration(conversation.episode, frozenset({(0, "verdict")}), "D3"))
