@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import torch
 import tyro
 
 import srenv
-from agents.engines import Engine, Sampling
+from agents.engines import Sampling
 from agents.engines.registry import EngineName, make_engine
 from agents.engines.server import ServerEngine
 from agents.models.paths import TINY
 from agents.rollouts.environments import Tool, environment_factory
-from agents.rollouts.episode_log import EpisodeLog
-from agents.rollouts.rollout import Rollout, rollout
+from agents.rollouts.evaluation import play_problems, play_votes, vote_groups
 from agents.runs.json_files import to_json, write_json
-from agents.runs.progress import console, progress_bar
+from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
-from srenv.episode import Episode, Problem, read_episodes, write_episodes
-from srenv.metrics import Metrics, Outcomes, measure, outcomes, vote_outcomes
-from srenv.problems.seeding import hashed_seed
+from srenv.episode import write_episodes
+from srenv.metrics import Metrics, measure, outcomes
 
 
 @dataclass(frozen=True)
@@ -78,89 +72,6 @@ class EvaluateConfig:
     """Chooses the problems and the samples."""
 
 
-def play(
-    engine: Engine,
-    problems: Sequence[Problem],
-    sampling: Sampling,
-    description: str,
-    max_attempts: int = 4,
-    protocol: str = "default",
-    seed: int = 0,
-    log: Path | None = None,
-    tool: Tool = "none",
-) -> list[Episode]:
-    """Plays one episode per problem under a progress bar.
-
-    Args:
-        engine: Generates the turns.
-        problems: One per episode.
-        sampling: How turns are drawn.
-        description: Stands beside the bar.
-        max_attempts: Attempts per episode.
-        protocol: How the model is asked.
-        seed: Seeds the samples.
-        log: Every finished episode is appended to this file, and those that stand in it already
-            are not played again.
-        tool: What the model may call inside a turn.
-
-    Raises:
-        RuntimeError: Episodes could not be played; the finished ones are in the log.
-    """
-    make_env = environment_factory(max_attempts, protocol, tool)
-    with EpisodeLog(log) if log else nullcontext() as file:
-        done = file.done if file else {}
-        left = [key for key in range(len(problems)) if key not in done]
-        # Samples of a continued run must not repeat those of the run before it.
-        torch.manual_seed(hashed_seed(seed, len(done)) % 2**63 if done else seed)
-
-        with progress_bar(description, len(problems)) as bar:
-            bar.advance(len(done))
-
-            def finish(record: Rollout) -> None:
-                if file and not record.error:
-                    file.add(record.key, record.episode)
-                bar.advance()
-
-            played = rollout(
-                make_env,
-                engine,
-                [problems[key] for key in left],
-                dataclasses.replace(sampling, seed=seed),
-                finish,
-                keys=left,
-                seed=seed,
-            )
-    failed = [record for record in played if record.error]
-    if failed:
-        kept = f"; the others are kept in {log}: add --resume to play the rest" if log else ""
-        raise RuntimeError(
-            f"{len(failed)} of {len(problems)} episodes failed, the first with "
-            f"{failed[0].error}{kept}"
-        )
-    episodes = {**done, **{record.key: record.episode for record in played}}
-    return [episodes[key] for key in range(len(problems))]
-
-
-def vote(
-    engine: Engine,
-    problems: Sequence[Problem],
-    votes: int,
-    sampling: Sampling,
-    description: str,
-    protocol: str = "default",
-    seed: int = 0,
-    log: Path | None = None,
-) -> list[Episode]:
-    """Plays `votes` single-attempt episodes of each problem, grouped by problem."""
-    repeated = [problem for problem in problems for _ in range(votes)]
-    return play(engine, repeated, sampling, description, 1, protocol, seed, log)
-
-
-def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
-    """Outcomes of majority voting over the episodes of `vote`."""
-    return vote_outcomes(episodes[i : i + votes] for i in range(0, len(episodes), votes))
-
-
 def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     """Runs an evaluation and writes its files; returns the metrics by row.
 
@@ -192,16 +103,16 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     _open_run(config)
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
-    episodes = play(
+    episodes = play_problems(
         engine,
         problems,
         sampling,
         "evaluate",
-        config.max_attempts,
-        config.protocol,
-        config.seed,
-        logs[0],
-        config.tool,
+        max_attempts=config.max_attempts,
+        protocol=config.protocol,
+        seed=config.seed,
+        log=logs[0],
+        tool=config.tool,
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
     model = engine.model if isinstance(engine, ServerEngine) else config.model
@@ -209,15 +120,15 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
         name = f"maj@{config.votes}"
-        ballots = vote(
+        ballots = play_votes(
             engine,
             problems,
             config.votes,
             sampling,
             name,
-            config.protocol,
-            config.seed,
-            logs[1],
+            protocol=config.protocol,
+            seed=config.seed,
+            log=logs[1],
         )
         write_episodes(config.output / "episodes_votes.jsonl", ballots)
         rows[name] = measure(vote_groups(ballots, config.votes))
@@ -254,14 +165,3 @@ def _write(config: EvaluateConfig, rows: dict[str, Metrics], model: str) -> None
     path = write_json(config.output / "metrics.json", record)
     print_table(console, rows, f"{model} on {config.problems}")
     console.print(f"wrote {path} and {config.output / 'episodes.jsonl'}")
-
-
-def equal_votes(engine_tokens: float, tokens_per_attempt: float) -> int:
-    """How many votes cost at least `engine_tokens` generated tokens per problem."""
-    return max(1, math.ceil(engine_tokens / tokens_per_attempt))
-
-
-def load_outcomes(path: Path, votes: int = 0) -> Outcomes:
-    """Reads an episode file back as outcomes; with `votes`, as groups of that many."""
-    episodes = list(read_episodes(path))
-    return vote_groups(episodes, votes) if votes else outcomes(episodes)

@@ -131,9 +131,9 @@ class Padded(ChatFormat):
         """Ids of the opening."""
         return self.encode(" " * self.first) + super().opening(messages)
 
-    def follow_up(self, message: Any, closed: bool) -> list[int]:
+    def follow_up(self, messages: Any, closed: bool) -> list[int]:
         """Ids between two turns."""
-        return self.encode(" " * self.later) + super().follow_up(message, closed)
+        return self.encode(" " * self.later) + super().follow_up(messages, closed)
 
 
 def for_tools(folder: Path) -> str:
@@ -239,13 +239,13 @@ def time_split(folder: Path) -> Row:
     problems = srenv.load_problems("synthetic:linear", "train").take(16)
     args = grpo_config(config, folder, seed=0)
     trainer = SelfCorrectTrainer(
-        model_path(TINY), problems, make_env, make_reward("default"), config, args
+        model_path(TINY), problems, make_env, config, args
     )
     trainer.remove_callback(PrinterCallback)
     clock = Clock()
     with (
         clock.watch("generate", TransformersEngine, "generate"),
-        clock.watch("verify", srenv.envs.env, "check"),
+        clock.watch("verify", srenv.conversation, "grade"),
         clock.watch("environment", gym.wrappers.OrderEnforcing, "step"),
         clock.watch("in all", trainer, "train"),
     ):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import tyro
 
-from agents.evaluate import vote_groups
+from agents.rollouts.evaluation import vote_groups
 from agents.recipes.self_rewarding.recipe import (
     BASE,
     MAJORITY,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.engines import Engine, Sampling
-from agents.evaluate import play
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.rollouts.evaluation import play_problems
 from agents.training.sft import Demonstration, SftConfig
 from srenv.metrics import Metrics
 
@@ -29,7 +29,7 @@ class Config(RecipeConfig):
 
 
 class RightAttempts(Recipe):
-    """What happens, stage by stage; a killed run goes on after the last finished stage."""
+    """What happens, stage by stage; a killed run resumes after its last finished stage."""
 
     config: Config
 
@@ -44,7 +44,9 @@ class RightAttempts(Recipe):
         """First attempts that the verifier accepts, whole."""
         problems = self.train_source.take(self.config.sampled, self.config.seed)
         sampling = Sampling(max_new_tokens=self.config.max_new_tokens)
-        episodes = play(engine, problems, sampling, "attempts", 1, "intrinsic", self.config.seed)
+        episodes = play_problems(
+            engine, problems, sampling, "attempts", max_attempts=1, protocol="intrinsic"
+        )
         whole = frozenset({(0, "attempt"), (0, "verdict")})
         return [Demonstration(e, whole, "right") for e in episodes if e.final.correct]
 

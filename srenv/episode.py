@@ -13,10 +13,13 @@ Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
 Message = dict[str, str]
 """One chat message, ``{"role": ..., "content": ...}``."""
-Ending = Literal["declared", "exhausted", "single", "oracle", "unreadable", "running"]
+Ending = Literal[
+    "declared", "exhausted", "single", "oracle", "unreadable", "terminated", "truncated", "running"
+]  # fmt: skip
 """How an episode ended: the model declared itself correct, its attempts ran out, the one attempt
 it had was the task, an oracle stopped it (baselines), its verdict could not be read (where the
-protocol stops there), or it has not ended."""
+protocol stops there), a wrapper or another environment ended it or cut it short, or it has not
+ended."""
 
 
 @dataclass(frozen=True, slots=True)

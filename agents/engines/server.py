@@ -247,9 +247,9 @@ class TextChat(ChatFormat):
         """The messages' characters."""
         return self.encode("\n\n".join(message["content"] for message in messages))
 
-    def follow_up(self, message: Message, closed: bool) -> list[int]:
-        """The message's characters."""
-        return self.encode(f"\n\n{message['content']}\n\n")
+    def follow_up(self, messages: Sequence[Message], closed: bool) -> list[int]:
+        """The messages' characters."""
+        return self.encode("".join(f"\n\n{message['content']}\n\n" for message in messages))
 
     def turn_text(self, ids: Sequence[int]) -> str:
         """The text that the ids spell."""

@@ -46,7 +46,7 @@ class ChatFormat:
         if tokenizer.pad_token_id is None:
             tokenizer.pad_token = tokenizer.eos_token
         self.stop_ids = frozenset({tokenizer.eos_token_id, *stop_ids})
-        self._tails: dict[str, list[int]] = {}
+        self._tails: dict[tuple[tuple[str, str], ...], list[int]] = {}
 
     @classmethod
     def load(cls, path: str) -> ChatFormat:
@@ -69,26 +69,26 @@ class ChatFormat:
         )
         return self.encode(text)
 
-    def follow_up(self, message: Message, closed: bool) -> list[int]:
+    def follow_up(self, messages: Sequence[Message], closed: bool) -> list[int]:
         """Ids between the model's turn and its next one.
 
         Args:
-            message: The environment's message.
+            messages: What the environment says in between, usually one message.
             closed: Whether the turn ended with a stop id. A turn that was cut off gets one.
         """
-        content = message["content"]
-        if content not in self._tails:
+        key = tuple((message["role"], message["content"]) for message in messages)
+        if key not in self._tails:
             text = self.tokenizer.apply_chat_template(
                 [
                     {"role": "user", "content": "?"},
                     {"role": "assistant", "content": _SENTINEL},
-                    message,
+                    *messages,
                 ],
                 tokenize=False,
                 add_generation_prompt=True,
             )
-            self._tails[content] = self.encode(text.rpartition(_SENTINEL)[2])
-        tail = self._tails[content]
+            self._tails[key] = self.encode(text.rpartition(_SENTINEL)[2])
+        tail = self._tails[key]
         return tail[1:] if closed and tail[0] in self.stop_ids else tail
 
     def turn_text(self, ids: Sequence[int]) -> str:

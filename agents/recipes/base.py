@@ -15,12 +15,12 @@ import srenv
 from agents.engines import Engine, Sampling
 from agents.engines.metered import MeteredEngine
 from agents.engines.registry import EngineName, choose, stage_engine
-from agents.evaluate import equal_votes, play, vote
 from agents.models.averaging import average
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
 from agents.rollouts.environments import Tool, environment_factory
-from agents.rollouts.rollout import EnvFactory
+from agents.rollouts.evaluation import equal_votes, play_problems, play_votes
+from agents.rollouts.player import EnvFactory
 from agents.runs.progress import console, progress_bar
 from agents.runs.results import write_results
 from agents.runs.run import Run
@@ -39,7 +39,6 @@ from agents.training.sft import (
 from srenv.episode import Episode, Problem, write_episodes
 from srenv.metrics import Metrics, Outcomes
 from srenv.metrics.readings import Reading
-from srenv.rewards import make_reward
 
 BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 """Rows that every table has, measured on the model before training."""
@@ -129,14 +128,14 @@ class Recipe:
         """Plays the evaluation problems greedily; one row of the table."""
 
         def work(engine: Engine) -> list[Episode]:
-            return play(
+            return play_problems(
                 engine,
                 self.eval_problems,
                 self.greedy,
                 f"evaluate: {title}",
-                max_attempts,
-                protocol,
-                self.config.seed,
+                max_attempts=max_attempts,
+                protocol=protocol,
+                seed=self.config.seed,
                 tool=tool,
             )
 
@@ -150,7 +149,9 @@ class Recipe:
         def work(engine: Engine) -> list[Episode]:
             sampling = Sampling(1.0, 1.0, self.config.max_new_tokens)
             title = f"evaluate: base, maj@{votes}"
-            return vote(engine, self.eval_problems, votes, sampling, title, seed=self.config.seed)
+            return play_votes(
+                engine, self.eval_problems, votes, sampling, title, seed=self.config.seed
+            )
 
         self.row(MAJORITY, self.base, "majority", work, "votes", votes=votes)
 
@@ -223,7 +224,6 @@ class Recipe:
         model: str | Path,
         problems: Sequence[Problem],
         make_env: EnvFactory,
-        reward: str,
         config: PolicyGradientConfig,
         reference: str | Path | None = None,
     ) -> Path:
@@ -243,12 +243,11 @@ class Recipe:
                     folder,
                     problems,
                     make_env,
-                    make_reward(reward),
                     config,
-                    self.config.seed,
-                    show,
-                    callbacks,
-                    reference,
+                    seed=self.config.seed,
+                    on_episodes=show,
+                    callbacks=callbacks,
+                    reference=reference,
                 )
 
             return self._train(name, name.replace("_", " "), config.steps, learn)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agents.engines import Engine, Sampling, TransformersEngine, reply
+from agents.engines import Engine, Generation, Sampling, TransformersEngine, reply
 from agents.engines.metered import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.recipes.self_rewarding.rejection import (
@@ -23,11 +23,13 @@ from agents.recipes.self_rewarding.rejection import (
     glue,
     sample_demonstrations,
 )
+from agents.rollouts.dialogue import Dialogue
+from agents.rollouts.play import Spoken, play_episodes
 from agents.rollouts.player import verdict_probability
-from agents.rollouts.unroll import propose
+from agents.rollouts.speakers import Rounds, propose
 from agents.runs.progress import progress_bar
 from agents.training.sft import Demonstration, SftConfig, read_demonstrations, whole_turns
-from srenv.conversation import Conversation, Rules
+from srenv.conversation import Conversation, Rules, make_turn
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
@@ -108,16 +110,15 @@ class ExternalVerifier(Recipe):
             # By transformers whatever --engine says: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier)
             meter = MeteredEngine(second)
-            with progress_bar(f"evaluate: {title}", config.max_attempts) as bar:
-                episodes = verified(
-                    engine,
-                    meter,
-                    self.eval_problems,
-                    self.greedy,
-                    config.max_attempts,
-                    config.show_check,
-                    bar.advance,
-                )
+            episodes = play_with_critic(
+                engine,
+                meter,
+                self.eval_problems,
+                self.greedy,
+                config.max_attempts,
+                title=f"evaluate: {title}",
+                show_check=config.show_check,
+            )
             cost["parameters"] = second.model.num_parameters()
             cost["bytes"] = second.model.get_memory_footprint(return_buffers=False)
             cost["tokens"] = meter.generated / len(episodes)
@@ -126,58 +127,69 @@ class ExternalVerifier(Recipe):
         self.row(title, generator, name, work, second_model=cost)
 
 
-def verified(
+def play_with_critic(
     generator: Engine,
-    verifier: Engine,
+    critic: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
     max_attempts: int,
+    *,
+    title: str,
     show_check: bool = False,
-    on_round: Callable[[], object] | None = None,
 ) -> list[Episode]:
-    """Plays until the verifier accepts an attempt, or attempts run out.
+    """Plays until the critic accepts an attempt, or attempts run out.
 
-    The verifier judges every attempt by itself, without the history of the conversation. A
-    judgement that cannot be read accepts nothing.
+    The critic evaluates every attempt by itself, without the history of the conversation. An
+    evaluation that cannot be read accepts nothing.
 
     Args:
         generator: Attempts and revises.
-        verifier: Judges.
+        critic: Evaluates.
         problems: One episode each.
         sampling: How both write.
         max_attempts: Attempts per episode.
-        show_check: Whether the generator reads the verifier's words.
-        on_round: Called after every round, for progress bars.
+        title: Label of the progress bar.
+        show_check: Whether the generator reads the critic's words.
 
     Returns:
-        Episodes whose verdicts are the verifier's and whose tokens are those of both models.
+        Episodes whose verdicts are the critic's and whose tokens are those of both models.
     """
-    asked = Rules(GENERATING, max_attempts)
-    kept = Rules(RECORDED, max_attempts)
-    played = [(Conversation(problem, asked), Conversation(problem, kept)) for problem in problems]
-    for _ in range(max_attempts):
-        live = [pair for pair in played if not pair[1].ended]
-        turns = [turn for (turn,) in propose(generator, [c for c, _ in live], sampling, 1)]
-        shown = [
-            _shown(conversation.problem, turn.text).episode.messages
-            for (conversation, _), turn in zip(live, turns, strict=True)
+    rules = Rules(GENERATING, max_attempts)
+    generating = [Conversation(problem, rules) for problem in problems]
+    records = [
+        Dialogue(Conversation(problem, Rules(RECORDED, max_attempts)), generator.chat, key)
+        for key, problem in enumerate(problems)
+    ]
+
+    def speak(live: Sequence[Dialogue]) -> list[Spoken]:
+        conversations = [generating[dialogue.key] for dialogue in live]
+        attempts = [turn for (turn,) in propose(generator, conversations, sampling, 1)]
+        readings = [
+            _shown(conversation.problem, attempt.text).episode.messages
+            for conversation, attempt in zip(conversations, attempts, strict=True)
         ]
-        words = reply(verifier, shown, sampling)
-        for (conversation, record), turn, said in zip(live, turns, words, strict=True):
-            evaluation = verifier.chat.turn_text(said.ids)
-            truth = Grade(turn.correct, turn.reason)
-            conversation.settle(turn.text, conversation.read(turn.text), truth)
+        checks = reply(critic, readings, sampling)
+        turns = []
+        for conversation, attempt, check in zip(conversations, attempts, checks, strict=True):
+            conversation.step(attempt.text)
+            turns.append(_with_check(attempt, check, critic))
             if show_check:
-                _quote(conversation, evaluation)
-            record.settle(glue(turn.text, evaluation), _judged(turn, evaluation), truth)
-            whole = record.episode.turns[-1]
-            whole.tokens = (turn.tokens or 0) + said.count
-            indent = len(evaluation) - len(evaluation.lstrip())
-            start = whole.split + 1 - indent
-            whole.verdict_probability = verdict_probability(whole, said, verifier.chat, start)
-        if on_round:
-            on_round()
-    return [record.episode for _, record in played]
+                _quote(conversation, critic.chat.turn_text(check.ids))
+        return turns
+
+    return play_episodes(records, Rounds(speak), title)
+
+
+def _with_check(attempt: Turn, check: Generation, critic: Engine) -> Spoken:
+    """An attempt and the critic's message about it as one turn."""
+    evaluation = critic.chat.turn_text(check.ids)
+    text, parsed = glue(attempt.text, evaluation), _parse(attempt, evaluation)
+    turn = make_turn(text, parsed, Grade(attempt.correct, attempt.reason))
+    indent = len(evaluation) - len(evaluation.lstrip())
+    start = parsed.split + 1 - indent
+    probability = verdict_probability(turn, check, critic.chat, start)
+    tokens = (attempt.tokens or 0) + check.count
+    return Spoken(text, tokens, parsed=parsed, verdict_probability=probability)
 
 
 def evaluations(demonstration: Demonstration) -> list[Demonstration]:
@@ -226,7 +238,7 @@ def _parts(episode: Episode, turn: int) -> tuple[str, str]:
     return text[:end].strip(), text[end:].strip()
 
 
-def _judged(attempt: Turn, evaluation: str) -> ParsedTurn:
+def _parse(attempt: Turn, evaluation: str) -> ParsedTurn:
     """Reads attempt and evaluation together: an answer in the verifier's message is nobody's."""
     said = RECORDED.parse(evaluation)
     malformed = "" if said.verdict else "no_verdict"

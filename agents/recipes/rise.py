@@ -17,13 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from agents.engines import Engine, Sampling
 from agents.engines.registry import make_engine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollouts.unroll import in_view, propose, unroll
-from agents.runs.progress import progress_bar
+from agents.rollouts.dialogue import Dialogue, in_view
+from agents.rollouts.play import play_episodes
+from agents.rollouts.speakers import ModelSpeaker, propose
 from agents.training.credit import regression_weight
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import Demonstration, SftConfig, whole_turns
@@ -109,13 +108,12 @@ class Rise(Recipe):
             model = self.imitate(f"iteration_{k}", model, data, config.sft)
             result = self.introspect(f"iteration {k}", model, f"iteration_{k}")
         if config.online.steps:
-            reward, attempts = "correctness=1,answer_format=1", config.iterations + 1
+            reward = "correctness=1,answer_format=1"
             model = self.reinforce(
                 "online",
                 model,
                 self.training_problems(config.online, offset=config.iterations + 1),
-                self.make_env(attempts, "rise", reward),
-                reward,
+                self.make_env(config.iterations + 1, "rise", reward),
                 config.online,
             )
             result = self.introspect("online", model, "online")
@@ -124,21 +122,30 @@ class Rise(Recipe):
     def sample(self, engine: Engine, k: int) -> list[Demonstration]:
         """A few turns of the current model, an improved one where they failed, weights for all."""
         config = self.config
-        torch.manual_seed(config.seed + k)
         problems = self.train_source.take(config.sampled, config.seed + k)
         # The episode ends with the first right attempt; nothing after it is learned from.
-        conversations = start(problems, "gold", k + 1)
+        dialogues = self.dialogues(engine, problems, "gold", attempts=k + 1, turns=k)
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-        with progress_bar(f"iteration {k}: sampling", k + 1) as bar:
-            unroll(engine, conversations, sampling, k, self.window, bar.advance)
+        speaker = ModelSpeaker(engine, sampling)
+        play_episodes(dialogues, speaker, f"iteration {k}: sampling", seed=config.seed + k)
+        conversations = [dialogue.conversation for dialogue in dialogues]
+        with self.teacher(engine) as teacher:
             width = 1 if config.teacher else config.width
-            with self.teacher(engine) as teacher:
-                improve(teacher, conversations, sampling, width, self.window)
-            bar.advance()
+            improve(teacher, conversations, sampling, width, self.window)
         return [
             example
             for conversation in conversations
             for example in examples(conversation.episode, config.tau, config.keep, self.window)
+        ]
+
+    def dialogues(
+        self, engine: Engine, problems: Sequence[Problem], protocol: str, attempts: int, turns: int
+    ) -> list[Dialogue]:
+        """Dialogues about `problems` that stop after `turns`."""
+        conversations = start(problems, protocol, attempts)
+        return [
+            Dialogue(conversation, engine.chat, key, turns, self.window)
+            for key, conversation in enumerate(conversations)
         ]
 
     def teacher(self, engine: Engine) -> AbstractContextManager[Engine]:
@@ -155,11 +162,10 @@ class Rise(Recipe):
         sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
 
         def play(engine: Engine) -> list[Episode]:
-            torch.manual_seed(config.seed)
-            conversations = start(self.eval_problems, "rise", config.turns)
-            with progress_bar(f"evaluate: {title}", config.turns) as bar:
-                unroll(engine, conversations, sampling, config.turns, self.window, bar.advance)
-            return [c.episode for c in conversations]
+            turns = config.turns
+            dialogues = self.dialogues(engine, self.eval_problems, "rise", turns, turns)
+            speaker = ModelSpeaker(engine, sampling)
+            return play_episodes(dialogues, speaker, f"evaluate: {title}", seed=config.seed)
 
         self.row(vote, model, f"{name}_turns", play, "turn_votes")
         path = self.rows[vote].episodes

@@ -20,9 +20,9 @@ import gymnasium as gym
 
 from agents.engines import Sampling
 from agents.engines.metered import MeteredEngine
-from agents.evaluate import play
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollouts.rollout import EnvFactory
+from agents.rollouts.evaluation import play_problems
+from agents.rollouts.player import EnvFactory
 from agents.runs.json_files import write_json
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import Problem
@@ -95,11 +95,8 @@ class Score(Recipe):
         """Pay the second attempt; hold the first to the base model."""
         config = self.share(self.config.stage1)
         problems = self.training_problems(config, offset=2 * turn - 1)
-        reward = "score_stage1"
-        make_env = self.make_env(ATTEMPTS, PROTOCOL, reward)
-        return self.reinforce(
-            f"stage1{suffix}", policy, problems, make_env, reward, config, self.base
-        )
+        make_env = self.make_env(ATTEMPTS, PROTOCOL, "score_stage1")
+        return self.reinforce(f"stage1{suffix}", policy, problems, make_env, config, self.base)
 
     def stage2(self, policy: str | Path, turn: int, suffix: str) -> Path:
         """Pay both attempts, and progress from one to the other."""
@@ -109,9 +106,7 @@ class Score(Recipe):
         make_env = self.make_env(ATTEMPTS, PROTOCOL, reward)
         if self.config.offline:
             make_env = self.begun(make_env, problems, f"offline_attempts{suffix}")
-        return self.reinforce(
-            f"stage2{suffix}", policy, problems, make_env, reward, config, self.base
-        )
+        return self.reinforce(f"stage2{suffix}", policy, problems, make_env, config, self.base)
 
     def share(self, config: PolicyGradientConfig) -> PolicyGradientConfig:
         """One round's part of a stage."""
@@ -127,7 +122,15 @@ class Score(Recipe):
             sampling = Sampling(pg.temperature, 1.0, pg.max_new_tokens)
             with self.engine(self.base) as loaded:
                 engine = MeteredEngine(loaded)
-                played = play(engine, chosen, sampling, title, 1, PROTOCOL, self.config.seed)
+                played = play_problems(
+                    engine,
+                    chosen,
+                    sampling,
+                    title,
+                    max_attempts=1,
+                    protocol=PROTOCOL,
+                    seed=self.config.seed,
+                )
             write_json(path, {e.problem.id: e.final.text for e in played})
             return {"attempts": len(played), "generated": engine.generated}
 

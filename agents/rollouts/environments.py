@@ -10,7 +10,7 @@ import gymnasium as gym
 from agents.rollouts.player import EnvFactory
 from srenv.envs.env import ProtocolSpec, make_protocol
 from srenv.protocol import Protocol
-from srenv.wrappers import CalculatorTool
+from srenv.wrappers import CalculatorTool, ChatObservation
 from srenv.wrappers.tool import INSTRUCTION
 
 Tool = Literal["none", "calculator"]
@@ -19,7 +19,7 @@ Tool = Literal["none", "calculator"]
 def environment_factory(
     max_attempts: int, protocol: ProtocolSpec = "default", tool: Tool = "none", **kwargs: Any
 ) -> EnvFactory:
-    """Returns a maker of `SelfCorrectMath-v0`.
+    """Returns a maker of `SelfCorrectMath-v0` that is observed as chat messages.
 
     Args:
         max_attempts: Attempts per episode.
@@ -29,14 +29,14 @@ def environment_factory(
         **kwargs: Other arguments of the environment.
     """
 
-    def make() -> gym.Env[str, str]:
+    def make() -> gym.Env[Any, str]:
         asked: ProtocolSpec = protocol
         if tool == "calculator":
             asked = dataclasses.asdict(with_tool(make_protocol(protocol), tool))
-        env = gym.make(
+        env: gym.Env[str, str] = gym.make(
             "srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=asked, **kwargs
         )
-        return CalculatorTool(env) if tool == "calculator" else env
+        return ChatObservation(CalculatorTool(env) if tool == "calculator" else env)
 
     return make
 

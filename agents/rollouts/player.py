@@ -5,32 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import gymnasium as gym
 
 from agents.engines.base import Generation, Request
-from agents.models.chat import ENVIRONMENT, ChatFormat
+from agents.models.chat import ATTEMPT, ENVIRONMENT, ChatFormat
+from agents.rollouts.chat_view import ChatView
+from agents.rollouts.play import Spoken
 from srenv.envs.env import SelfCorrectEnv
-from srenv.episode import Episode, Problem, Turn
+from srenv.episode import Episode, Problem, Segment, Turn
 from srenv.problems.seeding import hashed_seed
-from srenv.wrappers import CalculatorTool
 
-EnvFactory = Callable[[], "gym.Env[str, str]"]
+EnvFactory = Callable[[], "gym.Env[Any, str]"]
+"""Makes an environment with text in and text, or chat messages, out."""
+
+ROUNDING = 1e-9
+"""A returned reward that differs less from the sum of its parts is that sum."""
 
 
 @dataclass(slots=True)
 class Rollout:
     """An episode with the tokens it was played in.
 
-    The concatenation of `prompt_ids` and `ids` is exactly what the engine read and wrote.
+    The concatenation of `prompt_ids` and `ids` is exactly what the engine read and wrote. T is the
+    number of turns, those that the environment played at its reset included.
 
     Attributes:
-        episode: What happened.
+        episode: What happened. An environment that is not srenv's gets a record of its texts and
+            rewards.
         prompt_ids: Ids of the opening messages.
         ids: Ids after the opening: sampled turns and, between them, environment messages.
         logprobs: Log-probability of each of `ids` when it was sampled; 0 for the environment's.
         turns: 1-based turn that each of `ids` belongs to; 0 for the environment's.
         roles: ATTEMPT, VERDICT or ENVIRONMENT (see `agents.models.chat`) for each of `ids`.
+        rewards: T pairs: the part of the returned reward for the attempt, and for the verdict.
+        graded: T flags: whether the attempt could be graded; others are not trained on.
         key: The caller's name for the episode.
         error: Why the episode could not be played to its end, or ``""``.
     """
@@ -41,6 +51,8 @@ class Rollout:
     logprobs: list[float] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
     roles: list[int] = field(default_factory=list)
+    rewards: list[tuple[float, float]] = field(default_factory=list)
+    graded: list[bool] = field(default_factory=list)
     key: int = 0
     error: str = ""
 
@@ -62,129 +74,194 @@ class Rollout:
         """Adds ids that the environment wrote."""
         self.append(ids, [0.0] * len(ids), 0, [ENVIRONMENT] * len(ids))
 
+    def add_reward(self, name: str, segment: Segment, value: float) -> None:
+        """Adds a reward to the last turn, under the name of its term."""
+        attempt, verdict = self.rewards[-1]
+        is_attempt = segment == "attempt"
+        self.rewards[-1] = (attempt + value * is_attempt, verdict + value * (not is_attempt))
+        self.episode.final.rewards[name] = self.episode.final.rewards.get(name, 0.0) + value
+
 
 @dataclass(slots=True)
 class _Piece:
-    """A part of a turn: sampled tokens and the character of the turn's text they start at.
+    """A message of a turn: the character of the turn's text it starts at, and its tokens.
 
-    `result` are the ids of the tool's answer below it; empty for the last piece.
+    `continuation` are the ids of what a tool put below it; empty for the last message.
     """
 
     start: int
     generation: Generation
-    result: list[int]
+    continuation: list[int]
 
 
 class Player:
     """Plays one episode: gives the engine's messages to the environment and keeps the tokens.
 
+    The prompt is built from what `reset` and `step` return as observation, the reward is the
+    returned one, and the episode ends when it is terminated or truncated, so that wrappers change
+    what is played and trained. `info` may say more, as that of `srenv`'s environments does:
+
+    * ``reward_verdict`` and ``reward_attempt``: how the reward splits between the turn's segments;
+      what wrappers add goes to the attempt, and so does everything if there is no such split;
+    * ``verdict_start``: the character where the verdict's segment begins; without it the turn is
+      one segment;
+    * ``graded``: False for a turn that must not be trained on;
+    * ``continuation``: text that a tool has put below the message; the turn is not complete, and
+      the next message continues it.
+
     Args:
-        env: An environment whose unwrapped class is a `SelfCorrectEnv`.
-        problem: What is asked.
+        env: Any environment with text in and text, or chat messages, out.
+        start: What the episode starts from: a problem, given to `reset` as the option
+            ``"problem"``, or a seed.
         chat: The engine's chat format.
         key: Names the episode.
-        seed: Seeds the environment, together with `key`.
+        seed: Together with `key`, seeds an environment that starts from a problem.
+        prefix: Ids of the first turn that are given; the engine continues them.
     """
 
     def __init__(
         self,
-        env: gym.Env[str, str],
-        problem: Problem,
+        env: gym.Env[Any, str],
+        start: Problem | int,
         chat: ChatFormat,
         key: int = 0,
         seed: int | None = None,
+        prefix: Sequence[int] = (),
     ) -> None:
-        self.env, self.chat = env, chat
-        core = env.unwrapped
-        if not isinstance(core, SelfCorrectEnv):
-            raise TypeError(f"rollouts need a SelfCorrectEnv, got {type(core).__name__}")
-        self.protocol = core.protocol
-        own = None if seed is None else hashed_seed("rollout", seed, key) % 2**31
-        env.reset(seed=own, options={"problem": problem})
-        episode = core.episode
-        self.record = Rollout(episode, chat.opening(episode.messages), key=key)
-        self._tool = find_tool(env)
-        if self._tool and not chat.exact:
-            raise ValueError("tools need an engine with token ids; this one gives text alone")
+        self.env, self.chat, self.key = env, chat, key
+        if isinstance(start, Problem):
+            derived = None if seed is None else hashed_seed("rollout", seed, key) % 2**31
+            observation, info = env.reset(seed=derived, options={"problem": start})
+        else:
+            observation, info = env.reset(seed=start)
+        self.view = ChatView(observation)
+        self._core = env.unwrapped if isinstance(env.unwrapped, SelfCorrectEnv) else None
+        episode = self._core.episode if self._core else _new_episode(env, start, self.view)
+        self.record = Rollout(episode, chat.opening(self.view.messages), key=key)
+        if episode.turns:  # the environment has played a turn by itself
+            self.record.rewards = [(0.0, 0.0)] * (len(episode.turns) - 1)
+            self.record.rewards.append(_split_reward(_reward_in(info), info))
+            self.record.graded = [turn.correct is not None for turn in episode.turns]
+        self.prefix = list(prefix)
+        self.record.append(self.prefix, [0.0] * len(self.prefix), 1, [ATTEMPT] * len(self.prefix))
+        self.ended = episode.ending != "running"
         self._pieces: list[_Piece] = []
+        self._text = ""
 
     @property
-    def ended(self) -> bool:
-        """Whether the episode is over."""
-        return self.record.episode.ending != "running"
+    def episode(self) -> Episode:
+        """The record of the episode."""
+        return self.record.episode
 
     def request(self) -> Request:
         """What the engine has to continue next."""
-        record = self.record
-        unfinished = [i for piece in self._pieces for i in (*self._kept(piece)[0], *piece.result)]
-        return Request(record.key, record.context + unfinished, record.episode.messages)
+        unfinished = [i for p in self._pieces for i in (*self._open(p)[0], *p.continuation)]
+        return Request(self.key, self.record.context + unfinished, self.view.messages)
 
-    def play(self, generation: Generation) -> None:
-        """Steps the environment with one generated message and writes its tokens down."""
-        episode = self.record.episode
-        played = len(episode.turns)
-        start = len(self._tool.draft) if self._tool else 0
-        text = self.chat.turn_text(generation.ids)
-        self.env.step(text)
-        piece = _Piece(start, generation, [])
+    def hear(self, spoken: Spoken) -> None:
+        """Steps the environment with one generated message and writes its tokens down.
+
+        Raises:
+            ValueError: A tool was called, and the engine gives text alone.
+        """
+        generation = spoken.generation
+        assert generation is not None, "token rollouts are spoken by an engine"
+        text = spoken.text
+        if self.prefix and not self._pieces:
+            text = self.chat.turn_text([*self.prefix, *generation.ids])
+        observation, reward, terminated, truncated, info = self.env.step(text)
+        piece = _Piece(len(self._text) + len(text) - len(spoken.text), generation, [])
         self._pieces.append(piece)
-        if len(episode.turns) == played and self._tool:
-            piece.result = self.chat.encode(_result_text(self._tool.draft, start, text))
-        else:
-            self._finish_turn()
-
-    def _finish_turn(self) -> None:
-        record, episode = self.record, self.record.episode
-        turn, pieces, self._pieces = episode.turns[-1], self._pieces, []
-        last = pieces[-1]
-        turn.tokens = sum(piece.generation.count for piece in pieces)
-        word = self.protocol.word(turn.verdict) if turn.verdict else ""
-        turn.verdict_probability = verdict_probability(
-            turn, last.generation, self.chat, last.start, word
-        )
-        for piece in pieces:
-            ids, logprobs = (
-                self._kept(piece)
-                if piece is not last
-                else (
-                    last.generation.ids,
-                    last.generation.logprobs,
-                )
-            )
-            roles = self.chat.roles(ids, max(turn.split - piece.start, 0))
-            record.append(ids, logprobs, len(episode.turns), roles)
-            record.append_environment(piece.result)
-        if not self.ended:
-            ids = last.generation.ids
+        continuation = info.get("continuation", "")
+        self._text += text + continuation
+        if continuation and not (terminated or truncated):
+            if not self.chat.exact:
+                raise ValueError("tools need an engine with token ids; this one gives text alone")
+            piece.continuation = self.chat.encode(continuation)
+            return
+        self.ended = bool(terminated or truncated)
+        self._finish_turn(float(reward), info)
+        if self.ended and self.episode.ending == "running":
+            self.episode.ending = "truncated" if truncated else "terminated"
+        added = [] if self.ended else self.view.update(self._text, observation)
+        if added:
+            if self._core is None:
+                self.episode.messages += added
+            ids = generation.ids
             closed = bool(ids) and ids[-1] in self.chat.stop_ids
-            record.append_environment(self.chat.follow_up(episode.messages[-1], closed))
+            self.record.append_environment(self.chat.follow_up(added, closed))
+        self._text, self.prefix = "", []
 
-    def _kept(self, piece: _Piece) -> tuple[list[int], list[float]]:
+    def _finish_turn(self, reward: float, info: dict[str, Any]) -> None:
+        """Records the turn that the newest message completes."""
+        record, episode = self.record, self.episode
+        pieces, self._pieces = self._pieces, []
+        rewards = _split_reward(reward, info)
+        record.rewards.append(rewards)
+        record.graded.append(bool(info.get("graded", True)))
+        if self._core is None:
+            episode.turns.append(_text_turn(self._text, reward))
+            episode.messages.append({"role": "assistant", "content": self._text})
+        turn, last = episode.turns[-1], pieces[-1]
+        if abs(extra := sum(rewards) - turn.reward) > ROUNDING:
+            turn.rewards["wrappers"] = extra
+        turn.tokens = len(self.prefix) + sum(piece.generation.count for piece in pieces)
+        if self._core and turn.verdict:
+            word = self._core.protocol.word(turn.verdict)
+            turn.verdict_probability = verdict_probability(
+                turn, last.generation, self.chat, last.start, word
+            )
+        for piece in pieces:
+            ids, logprobs = last.generation.ids, last.generation.logprobs
+            if piece is not last:
+                ids, logprobs = self._open(piece)
+            record.append(ids, logprobs, len(episode.turns), self._roles(piece, ids, info))
+            record.append_environment(piece.continuation)
+
+    def _roles(self, piece: _Piece, ids: list[int], info: dict[str, Any]) -> list[int]:
+        """The segment of each id of a message."""
+        if "verdict_start" not in info:
+            return [ATTEMPT] * len(ids)
+        return self.chat.roles(ids, max(info["verdict_start"] - piece.start, 0))
+
+    def _open(self, piece: _Piece) -> tuple[list[int], list[float]]:
         """The ids of a call without the stop id: the assistant's message stays open."""
         ids = piece.generation.ids
         end = len(ids) - (bool(ids) and ids[-1] in self.chat.stop_ids)
         return ids[:end], piece.generation.logprobs[:end]
 
 
-def _result_text(draft: str, start: int, text: str) -> str:
-    """What the tool put below `text`, which begins at `start`; white space is not doubled."""
-    added = draft[start + len(text.rstrip()) :]
-    return added[1:] if "\n" in text[len(text.rstrip()) :] else added
+def _reward_in(info: dict[str, Any]) -> float:
+    return float(info.get("reward_attempt", 0.0)) + float(info.get("reward_verdict", 0.0))
 
 
-def find_tool(env: gym.Env[str, str]) -> CalculatorTool | None:
-    """The calculator among an environment's wrappers, if there is one."""
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, CalculatorTool):
-            return env
-        env = env.env
-    return None
+def _split_reward(reward: float, info: dict[str, Any]) -> tuple[float, float]:
+    """Splits a returned reward between attempt and verdict; what wrappers add is the attempt's."""
+    attempt, verdict = (float(info.get(f"reward_{s}", 0.0)) for s in ("attempt", "verdict"))
+    extra = reward - (attempt + verdict)
+    return attempt + (extra if abs(extra) > ROUNDING else 0.0), verdict
+
+
+def _new_episode(env: gym.Env[Any, str], start: Problem | int, view: ChatView) -> Episode:
+    """The record of an episode in an environment that keeps none."""
+    name = env.spec.id if env.spec else type(env.unwrapped).__name__
+    if not isinstance(start, Problem):
+        start = Problem(f"{name}/{start}", view.messages[-1]["content"], "", name)
+    return Episode(start, list(view.messages))
+
+
+def _text_turn(text: str, reward: float) -> Turn:
+    """A turn that nothing but its reward is known of."""
+    return Turn(
+        text, answer=None, verdict=None, confidence=None, split=len(text), malformed="",
+        correct=None, reason="", rewards={"reward": reward},
+    )  # fmt: skip
 
 
 def verdict_probability(
     turn: Turn, generation: Generation, chat: ChatFormat, start: int = 0, word: str = ""
 ) -> float | None:
-    """Probability of the tokens that spell the verdict's word.
+    """Returns the probability of the tokens that spell the verdict's word.
 
     Args:
         turn: The turn.
@@ -194,8 +271,7 @@ def verdict_probability(
         word: How the protocol spells the verdict; by default ``correct`` or ``wrong``.
 
     Returns:
-        None without a verdict that stands in the text, and from engines that give no
-        log-probabilities.
+        None without a verdict in the text, and from engines that give no log-probabilities.
     """
     word = word or turn.verdict or ""
     found = turn.text.rfind(word, turn.split)

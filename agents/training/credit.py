@@ -18,26 +18,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.models.chat import ATTEMPT, VERDICT
-from srenv.episode import Episode
 from srenv.registry import lookup_or_import
-from srenv.rewards import Reward
 
 Array = NDArray[np.float64]
-Estimator = Callable[[Sequence[Episode], Array, NDArray[np.int64]], Array]
-"""(episodes, rewards (N, T, 2), groups (N,)) -> advantages (N, T, 2).
+Played = NDArray[np.bool_]
+Groups = NDArray[np.int64]
+Estimator = Callable[[Array, Played, Groups], Array]
+"""(rewards (N, T, 2), played (N, T), groups (N,)) -> advantages (N, T, 2).
 
-`groups` numbers the problems: episodes of one problem share a number."""
+`played` tells the turns that were played, `groups` numbers the problems: episodes of one problem
+share a number."""
 
 
-def reward_array(episodes: Sequence[Episode], reward: Reward) -> Array:
-    """Lays the episodes' rewards out as (N, T, 2), zero for turns that were not played."""
-    horizon = max(len(episode.turns) for episode in episodes)
-    array = np.zeros((len(episodes), horizon, 2))
-    for row, episode in enumerate(episodes):
-        for index, turn in enumerate(episode.turns):
-            pay = reward.by_segment(turn.rewards)
-            array[row, index] = pay["attempt"], pay["verdict"]
-    return array
+def reward_array(rewards: Sequence[Sequence[tuple[float, float]]]) -> tuple[Array, Played]:
+    """Lays the rewards of N episodes out, zero for turns that were not played.
+
+    Args:
+        rewards: For each episode, the rewards of attempt and verdict by turn.
+
+    Returns:
+        The rewards (N, T, 2), and which turns were played (N, T).
+    """
+    lengths = np.array([len(turns) for turns in rewards])
+    array = np.zeros((len(rewards), max(1, lengths.max(initial=0)), 2))
+    for row, turns in enumerate(rewards):
+        if turns:
+            array[row, : len(turns)] = turns
+    return array, np.arange(array.shape[1]) < lengths[:, None]
 
 
 def reward_to_go(rewards: Array, discount: float = 0.0) -> Array:
@@ -58,14 +65,14 @@ def reward_to_go(rewards: Array, discount: float = 0.0) -> Array:
     return returns
 
 
-def reinforce(returns: Array, groups: NDArray[np.int64]) -> Array:
+def reinforce(returns: Array, groups: Groups) -> Array:
     """Returns minus the batch mean per turn and segment (Williams 1992, with a baseline)."""
     del groups
     advantages: Array = returns - returns.mean(axis=0, keepdims=True)
     return advantages
 
 
-def rloo(returns: Array, groups: NDArray[np.int64]) -> Array:
+def rloo(returns: Array, groups: Groups) -> Array:
     """Returns minus the mean of the *other* episodes of the group (Ahmadian et al. 2024)."""
     advantages = np.empty_like(returns)
     for group in np.unique(groups):
@@ -78,7 +85,7 @@ def rloo(returns: Array, groups: NDArray[np.int64]) -> Array:
     return advantages
 
 
-def grpo(returns: Array, groups: NDArray[np.int64], epsilon: float = 1e-4) -> Array:
+def grpo(returns: Array, groups: Groups, epsilon: float = 1e-4) -> Array:
     """Returns minus the group's mean, over the group's deviation (Shao et al. 2024)."""
     advantages = np.empty_like(returns)
     for group in np.unique(groups):
@@ -88,12 +95,7 @@ def grpo(returns: Array, groups: NDArray[np.int64], epsilon: float = 1e-4) -> Ar
     return advantages
 
 
-def s2r(
-    episodes: Sequence[Episode],
-    rewards: Array,
-    groups: NDArray[np.int64],
-    discount: float = 0.0,
-) -> Array:
+def s2r(rewards: Array, played: Played, groups: Groups, discount: float = 0.0) -> Array:
     """Returns minus the mean over the batch of all actions with the same past (Ma et al. 2025).
 
     The process-level baseline of S2R (arXiv 2502.12853): attempts and verdicts are actions, and
@@ -104,9 +106,9 @@ def s2r(
     del groups
     returns = reward_to_go(rewards, discount)
     alike: dict[tuple[float, ...], list[tuple[int, int, int]]] = {}
-    for row, episode in enumerate(episodes):
+    for row, length in enumerate(played.sum(axis=1)):
         past: tuple[float, ...] = ()
-        for turn in range(len(episode.turns)):
+        for turn in range(length):
             for segment in range(rewards.shape[2]):
                 alike.setdefault(past, []).append((row, turn, segment))
                 past += (round(float(rewards[row, turn, segment]), 6),)
@@ -118,14 +120,14 @@ def s2r(
 
 
 def _estimate(
-    episodes: Sequence[Episode],
     rewards: Array,
-    groups: NDArray[np.int64],
+    played: Played,
+    groups: Groups,
     *,
-    baseline: Callable[[Array, NDArray[np.int64]], Array],
+    baseline: Callable[[Array, Groups], Array],
     discount: float,
 ) -> Array:
-    del episodes
+    del played
     return baseline(reward_to_go(rewards, discount), groups)
 
 
@@ -149,7 +151,7 @@ def make_estimator(name: str, discount: float = 0.0) -> Estimator:
     return made
 
 
-def scale_by_role(advantages: Array, played: NDArray[np.bool_], epsilon: float = 1e-6) -> Array:
+def scale_by_role(advantages: Array, played: Played, epsilon: float = 1e-6) -> Array:
     """Divides attempts and verdicts by their own spread over the batch (PAG's role-wise scale).
 
     Args:

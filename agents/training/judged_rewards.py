@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from agents.engines import Engine
 from agents.engines.metered import MeteredEngine
+from agents.rollouts.player import EnvFactory, Rollout
 from srenv.episode import Episode
 from srenv.rewards import Reward, Term
 
@@ -32,18 +33,34 @@ class JudgedTerm(Term):
     judge: Judge
 
 
-def pay_judged(
-    reward: Reward, engine: Engine, episodes: Sequence[Episode], max_new_tokens: int
-) -> int:
-    """Enters what the judged terms of `reward` pay; returns how many tokens that took.
+def judged_terms(make_env: EnvFactory) -> list[tuple[JudgedTerm, float]]:
+    """Returns the judged terms of an environment's reward, with their weights."""
+    env = make_env()
+    reward = getattr(env.unwrapped, "reward", None)
+    env.close()
+    if not isinstance(reward, Reward):
+        return []
+    return [(term, weight) for term, weight in reward.terms if isinstance(term, JudgedTerm)]
 
-    Attempts that the verifier could not decide are paid nothing, as by other terms.
+
+def add_judged_rewards(
+    terms: Sequence[tuple[JudgedTerm, float]],
+    engine: Engine,
+    records: Sequence[Rollout],
+    max_new_tokens: int,
+) -> int:
+    """Adds what judged terms are worth to the rewards of the last turns.
+
+    Failed episodes and attempts that the verifier could not decide get nothing, as from other
+    terms.
+
+    Returns:
+        Number of tokens that the judge generated.
     """
     meter = MeteredEngine(engine)
-    played = [episode for episode in episodes if episode.turns and episode.graded]
-    for term, weight in reward.terms:
-        if isinstance(term, JudgedTerm) and played:
-            values = term.judge(meter, played, max_new_tokens)
-            for episode, value in zip(played, values, strict=True):
-                episode.final.rewards[term.name] = weight * value
+    graded = [r for r in records if not r.error and r.episode.turns and r.episode.graded]
+    for term, weight in terms if graded else []:
+        values = term.judge(meter, [record.episode for record in graded], max_new_tokens)
+        for record, value in zip(graded, values, strict=True):
+            record.add_reward(term.name, term.segment, weight * value)
     return meter.generated

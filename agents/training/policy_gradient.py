@@ -34,7 +34,8 @@ from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName
 from agents.models.lora import lora_config, save_whole
-from agents.rollouts.rollout import EnvFactory, Rollout, rollout
+from agents.rollouts.player import EnvFactory, Rollout
+from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count
 from agents.training.credit import (
     balanced_weight,
@@ -44,12 +45,11 @@ from agents.training.credit import (
     token_advantages,
 )
 from agents.training.engine import prepare_sync, release, trainer_engine, trl_settings
-from agents.training.judged_rewards import pay_judged
+from agents.training.judged_rewards import add_judged_rewards, judged_terms
 from agents.training.settings import common_settings, run_trainer
 from srenv.episode import Episode, Problem
 from srenv.metrics import outcomes, summarise
 from srenv.problems.seeding import hashed_seed
-from srenv.rewards import Reward
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
 """(episodes of one step, step) -> None, for logs and tables."""
@@ -66,7 +66,7 @@ class PolicyGradientConfig:
     group_size: int = 8
     """Episodes per problem, the group of the baseline."""
     estimator: str = "rloo"
-    """reinforce, rloo, grpo, s2r, or module:function from episodes to advantages."""
+    """reinforce, rloo, grpo, s2r, or module:function from rewards to advantages."""
     turn_discount: float = 0.0
     """How much of a later turn's reward flows to an earlier turn; 0 is turn-local credit."""
     scale_roles: bool = True
@@ -106,9 +106,10 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
 
     Args:
         model: Folder or hub id of the starting policy.
-        problems: Training problems, visited in a shuffled order.
-        make_env: Makes the environment that is trained in.
-        reward: The environment's reward, to split pay by segment.
+        starts: What episodes start from, visited in a shuffled order: training problems, for
+            `srenv`'s environments, or the seeds of any others.
+        make_env: Makes the environment that is trained in: any one with text, or chat messages,
+            for observations and text for actions (see `agents.rollouts.player.Player`).
         config: How to train.
         args: TRL's settings, as `grpo_config` makes them.
         on_episodes: Called with every step's episodes.
@@ -119,9 +120,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
     def __init__(
         self,
         model: str,
-        problems: Sequence[Problem],
+        starts: Sequence[Problem | int],
         make_env: EnvFactory,
-        reward: Reward,
         config: PolicyGradientConfig,
         args: GRPOConfig,
         on_episodes: OnEpisodes | None = None,
@@ -133,9 +133,9 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         # TRL loads the reference from where it believes that the policy came from.
         policy.config._name_or_path = reference or model
-        self.by_id = {problem.id: problem for problem in problems}
+        self.starts = list(starts)
         self.make_env = make_env
-        self.reward = reward
+        self.judged_terms = judged_terms(make_env)
         self.pg = config
         self.estimator = make_estimator(config.estimator, config.turn_discount)
         self.on_episodes = on_episodes
@@ -144,7 +144,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             model=policy,
             reward_funcs=_episode_reward,
             args=args,
-            train_dataset=Dataset.from_list([{"prompt": problem.id} for problem in problems]),
+            train_dataset=Dataset.from_list([{"prompt": str(i)} for i in range(len(self.starts))]),
             processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
@@ -154,24 +154,25 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
-        """TRL's hook: plays one episode per prompt; a prompt is a problem's id."""
-        problems = [trainer.by_id[prompt] for prompt in prompts]
+        """TRL's hook: plays one episode per prompt; a prompt is the number of a start."""
+        starts = [trainer.starts[int(prompt)] for prompt in prompts]
         step, rank = trainer.state.global_step, trainer.accelerator.process_index
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
         engine = trainer_engine(trainer)
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
-        played = rollout(trainer.make_env, engine, problems, sampling, seed=seed)
-        whole = [record.episode for record in played if not record.error]
-        trainer.judged_tokens = pay_judged(trainer.reward, engine, whole, sampling.max_new_tokens)
-        for record in played:
+        records = rollout(trainer.make_env, engine, starts, sampling, seed=seed)
+        trainer.judged_tokens = add_judged_rewards(
+            trainer.judged_terms, engine, records, sampling.max_new_tokens
+        )
+        for record in records:
             if not record.ids:  # failed in its first turn; TRL wants at least one token per row
                 record.append_environment([trainer.processing_class.eos_token_id])
         return {
-            "prompt_ids": [record.prompt_ids for record in played],
-            "completion_ids": [record.ids for record in played],
-            "logprobs": [record.logprobs for record in played],
-            "env_mask": [learnable(record) for record in played],
-            "rollout": played,
+            "prompt_ids": [record.prompt_ids for record in records],
+            "completion_ids": [record.ids for record in records],
+            "logprobs": [record.logprobs for record in records],
+            "env_mask": [learnable(record) for record in records],
+            "rollout": records,
         }
 
     def _generate_and_score_completions(
@@ -180,7 +181,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         mine: list[Rollout] = [row["rollout"] for row in inputs]
         # A group can straddle processes: every process estimates for all and keeps its own rows.
-        every: list[Episode] = gather_object([record.episode for record in mine])
+        every: list[Rollout] = gather_object([_without_tokens(record) for record in mine])
         advantages = self._advantages(every)
         start = self.accelerator.process_index * len(mine)
         rows = [
@@ -196,21 +197,17 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
 
-    def _advantages(self, episodes: Sequence[Episode]) -> np.ndarray[Any, Any]:
-        rewards = reward_array(episodes, self.reward)
-        ids = [episode.problem.id for episode in episodes]
+    def _advantages(self, records: Sequence[Rollout]) -> np.ndarray[Any, Any]:
+        rewards, played = reward_array([record.rewards for record in records])
+        ids = [record.episode.problem.id for record in records]
         groups = np.unique(ids, return_inverse=True)[1]
-        advantages = self.estimator(episodes, rewards, groups)
+        advantages = self.estimator(rewards, played, groups)
         if advantages.shape != rewards.shape:
             raise ValueError(
                 f"estimator {self.pg.estimator!r} returned shape {advantages.shape}; one advantage "
                 f"per episode, turn and segment is {rewards.shape}"
             )
-        if self.pg.scale_roles:
-            lengths = np.array([len(episode.turns) for episode in episodes])
-            played = np.arange(rewards.shape[1]) < lengths[:, None]
-            advantages = scale_by_role(advantages, played)
-        return advantages
+        return scale_by_role(advantages, played) if self.pg.scale_roles else advantages
 
     def _first_attempt_penalty(
         self, records: Sequence[Rollout], batch: Mapping[str, Any]
@@ -235,36 +232,40 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         penalty: torch.Tensor = weight * log_ratio * (turn == 1)
         return penalty
 
-    def _report(self, episodes: Sequence[Episode]) -> None:
+    def _report(self, records: Sequence[Rollout]) -> None:
         """Adds the step's rates to TRL's own metrics; failed episodes are counted apart."""
         metrics = self._metrics["train" if self.model.training else "eval"]
-        written = sum(float(turn.tokens or 0) for e in episodes for turn in e.turns)
+        written = sum(float(turn.tokens or 0) for r in records for turn in r.episode.turns)
         metrics["generated_tokens"].append(written + sum(gather_object([self.judged_tokens])))
-        metrics["rollout/failed"].append(sum(e.ending == "running" for e in episodes))
-        episodes = [episode for episode in episodes if episode.ending != "running"]
-        for name, value in {**summarise(outcomes(episodes)), **reward_means(episodes)}.items():
+        metrics["rollout/failed"].append(sum(bool(record.error) for record in records))
+        complete = [record for record in records if not record.error]
+        episodes = [record.episode for record in complete]
+        rates = {**summarise(outcomes(episodes)), **term_means(episodes), **segment_means(complete)}
+        for name, value in rates.items():
             metrics[name].append(value)
-        for segment, value in segment_means(episodes, self.reward).items():
-            metrics[f"reward_segment/{segment}"].append(value)
         if self.on_episodes and self.accelerator.is_main_process:
             self.on_episodes(episodes, self.state.global_step)
 
 
+def _without_tokens(record: Rollout) -> Rollout:
+    """What other processes need of an episode."""
+    return Rollout(record.episode, [], rewards=record.rewards, error=record.error)
+
+
 def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
     """For TRL's own logs; the advantages are formed from the parts."""
-    return [record.episode.reward for record in rollout]
+    return [sum(map(sum, record.rewards)) for record in rollout]
 
 
 def learnable(record: Rollout) -> list[int]:
-    """1 for the model's own tokens, 0 for the environment's, undecided attempts, failures."""
+    """Returns 1 for the model's own tokens, 0 for the environment's and ungraded attempts."""
     if record.error:
         return [0] * len(record.ids)
-    decided = [turn.correct is not None for turn in record.episode.turns]
-    return [int(turn > 0 and decided[turn - 1]) for turn in record.turns]
+    return [int(turn > 0 and record.graded[turn - 1]) for turn in record.turns]
 
 
-def reward_means(episodes: Sequence[Episode]) -> dict[str, float]:
-    """Mean reward per episode, by term."""
+def term_means(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Returns the mean reward per episode, by term."""
     totals: dict[str, float] = {}
     for episode in episodes:
         for turn in episode.turns:
@@ -273,10 +274,11 @@ def reward_means(episodes: Sequence[Episode]) -> dict[str, float]:
     return {f"reward_term/{term}": total / len(episodes) for term, total in totals.items()}
 
 
-def segment_means(episodes: Sequence[Episode], reward: Reward) -> Mapping[str, float]:
-    """Mean reward per episode, by segment."""
-    total = reward_array(episodes, reward).sum(axis=(0, 1)) / len(episodes)
-    return {"attempt": float(total[0]), "verdict": float(total[1])}
+def segment_means(records: Sequence[Rollout]) -> dict[str, float]:
+    """Returns the mean reward per episode, by segment."""
+    rewards, _ = reward_array([record.rewards for record in records])
+    attempt, verdict = rewards.sum(axis=(0, 1)) / max(1, len(records))
+    return {"reward_segment/attempt": float(attempt), "reward_segment/verdict": float(verdict)}
 
 
 def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
@@ -311,26 +313,37 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
 def train_policy(
     model: str | Path,
     output: Path,
-    problems: Sequence[Problem],
+    starts: Sequence[Problem | int],
     make_env: EnvFactory,
-    reward: Reward,
     config: PolicyGradientConfig,
+    *,
     seed: int = 0,
     on_episodes: OnEpisodes | None = None,
     callbacks: list[TrainerCallback] | None = None,
     reference: str | Path | None = None,
 ) -> Path:
-    """Trains and returns the folder of the final model; goes on from a checkpoint in `output`."""
+    """Trains and returns the folder of the final model; resumes from a checkpoint in `output`.
+
+    Args:
+        model: Folder or hub id of the starting policy.
+        output: Folder of checkpoints and of the final model.
+        starts: What episodes start from; see `SelfCorrectTrainer`.
+        make_env: Makes the environment that is trained in.
+        config: How to train.
+        seed: Seeds sampling and the order of the starts.
+        on_episodes: Called with every step's episodes.
+        callbacks: Transformers callbacks.
+        reference: Folder or hub id of the policy that the KL holds to; by default `model`.
+    """
     trainer = SelfCorrectTrainer(
         str(model),
-        problems,
+        starts,
         make_env,
-        reward,
         config,
         grpo_config(config, output, seed),
-        on_episodes,
-        callbacks,
-        str(reference) if reference else None,
+        on_episodes=on_episodes,
+        callbacks=callbacks,
+        reference=str(reference) if reference else None,
     )
     run_trainer(trainer, output)
     release(trainer)

@@ -80,7 +80,7 @@ def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[i
             }
             labels += [i if r in wanted else IGNORE for i, r in zip(new, roles, strict=True)]
         else:
-            new = chat.follow_up(message, closed=True)
+            new = chat.follow_up([message], closed=True)
             labels += [IGNORE] * len(new)
         ids += new
     return {"input_ids": ids, "labels": labels}

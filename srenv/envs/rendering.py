@@ -21,6 +21,8 @@ _ENDINGS = {
     "single": "its only attempt",
     "oracle": "stopped by the oracle",
     "unreadable": "no readable verdict",
+    "terminated": "ended by a wrapper",
+    "truncated": "cut short by a wrapper",
     "running": "",
 }
 

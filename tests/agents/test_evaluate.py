@@ -5,7 +5,8 @@ import sys
 import pytest
 
 import srenv
-from agents.evaluate import EvaluateConfig, equal_votes, evaluate
+from agents.evaluate import EvaluateConfig, evaluate
+from agents.rollouts.evaluation import equal_votes
 from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
 from srenv.metrics import measure, outcomes
 

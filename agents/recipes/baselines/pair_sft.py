@@ -9,8 +9,8 @@ from itertools import groupby
 from pathlib import Path
 
 from agents.engines import Engine, Sampling
-from agents.evaluate import play
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.rollouts.evaluation import play_problems
 from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode
@@ -61,7 +61,15 @@ class PairSft(Recipe):
         problems = self.train_source.take(config.sampled, config.seed)
         repeated = [problem for problem in problems for _ in range(config.samples)]
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-        single = play(engine, repeated, sampling, "sampling", 1, "intrinsic", config.seed)
+        single = play_problems(
+            engine,
+            repeated,
+            sampling,
+            "sampling",
+            max_attempts=1,
+            protocol="intrinsic",
+            seed=config.seed,
+        )
         rng = random.Random(config.seed)
         groups = groupby(single, lambda episode: episode.problem.id)
         return [d for _, group in groups for d in paired(list(group), rng, config.keep_right)]

@@ -36,9 +36,9 @@ class PlainRl(Recipe):
 
     def method(self) -> str:
         """Policy gradient from the base model."""
-        config, reward = self.config, "correctness=1"
+        config = self.config
         problems = self.training_problems(config.pg)
-        make_env = self.make_env(config.max_attempts, "intrinsic", reward)
-        trained = self.reinforce("rl", self.base, problems, make_env, reward, config.pg)
+        make_env = self.make_env(config.max_attempts, "intrinsic", "correctness=1")
+        trained = self.reinforce("rl", self.base, problems, make_env, config.pg)
         self.evaluate("after RL", trained, "rl", config.max_attempts, "intrinsic")
         return "after RL"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from agents.engines import Engine, Sampling, reply
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.recipes.self_rewarding.rejection import glue
-from agents.runs.progress import progress_bar
+from agents.rollouts.dialogue import Dialogue
+from agents.rollouts.play import Spoken, play_episodes
+from agents.rollouts.speakers import Rounds
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.metrics import Metrics
@@ -45,10 +47,9 @@ class Prompting(Recipe):
         self.evaluate("base, told the truth (oracle)", self.base, "gold", attempts, "gold")
 
         def work(engine: Engine) -> list[Episode]:
-            with progress_bar("evaluate: Self-Refine", 2 * attempts) as bar:
-                return self_refine(
-                    engine, self.eval_problems, self.greedy, attempts, on_message=bar.advance
-                )
+            return self_refine(
+                engine, self.eval_problems, self.greedy, attempts, "evaluate: Self-Refine"
+            )
 
         self.row("base, Self-Refine", self.base, "self_refine", work)
         return "base, Self-Refine"
@@ -59,7 +60,7 @@ def self_refine(
     problems: Sequence[Problem],
     sampling: Sampling,
     max_attempts: int,
-    on_message: Callable[[], object] | None = None,
+    title: str,
 ) -> list[Episode]:
     """Asks in turns for an answer and for a check of it, until a check accepts.
 
@@ -67,30 +68,34 @@ def self_refine(
     are one turn.
     """
     rules = Rules(Protocol(), max_attempts, make_reward())
-    played = [Conversation(problem, rules) for problem in problems]
-    chats: list[list[Message]] = [
-        [_said("user", f"{problem.prompt}\n{ASKED.instruction}")] for problem in problems
+    dialogues = [
+        Dialogue(Conversation(problem, rules), engine.chat, key)
+        for key, problem in enumerate(problems)
     ]
-    for _ in range(max_attempts):
-        live = [i for i, conversation in enumerate(played) if not conversation.ended]
-        parts: dict[int, list[str]] = {i: [] for i in live}
-        tokens = dict.fromkeys(live, 0)
-        for request in (EVALUATE, None):
-            replies = reply(engine, [chats[i] for i in live], sampling)
-            for i, generation in zip(live, replies, strict=True):
-                text = engine.chat.turn_text(generation.ids)
-                parts[i].append(text)
-                tokens[i] += generation.count
-                chats[i].append(_said("assistant", text))
-                if request:
-                    chats[i].append(_said("user", request))
-            if on_message:
-                on_message()
-        for i in live:
-            played[i].step(glue(*parts[i])).tokens = tokens[i]
-            chats[i].append(_said("user", rules.protocol.retry))
-    return [conversation.episode for conversation in played]
+    chats: list[list[Message]] = [[] for _ in dialogues]
+
+    def ask(live: Sequence[Dialogue], requests: Sequence[str]) -> list[Spoken]:
+        """Adds a request to each chat, and the model's reply to it."""
+        for dialogue, request in zip(live, requests, strict=True):
+            chats[dialogue.key].append(_message("user", request))
+        generations = reply(engine, [chats[dialogue.key] for dialogue in live], sampling)
+        replies = [Spoken(engine.chat.turn_text(g.ids), g.count, g) for g in generations]
+        for dialogue, message in zip(live, replies, strict=True):
+            chats[dialogue.key].append(_message("assistant", message.text))
+        return replies
+
+    def speak(live: Sequence[Dialogue]) -> list[Spoken]:
+        openings = [f"{d.episode.problem.prompt}\n{ASKED.instruction}" for d in live]
+        retries = [rules.protocol.retry] * len(live)
+        attempts = ask(live, retries if live[0].episode.turns else openings)
+        checks = ask(live, [EVALUATE] * len(live))
+        return [
+            Spoken(glue(attempt.text, check.text), attempt.tokens + check.tokens)
+            for attempt, check in zip(attempts, checks, strict=True)
+        ]
+
+    return play_episodes(dialogues, Rounds(speak), title)
 
 
-def _said(role: str, content: str) -> Message:
+def _message(role: str, content: str) -> Message:
     return {"role": role, "content": content}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.engines import Engine, Sampling
-from agents.evaluate import play
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
+from agents.rollouts.evaluation import play_problems
 from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.episode import Episode
 from srenv.metrics import Metrics
@@ -65,7 +65,9 @@ class Star(Recipe):
         repeated = [problem for problem in problems for _ in range(config.samples)]
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
         title = f"iteration {k}: sampling"
-        episodes = play(engine, repeated, sampling, title, 2, "intrinsic", seed)
+        episodes = play_problems(
+            engine, repeated, sampling, title, max_attempts=2, protocol="intrinsic", seed=seed
+        )
         return mended(episodes, config.keep_right)
 
 

@@ -13,7 +13,7 @@ a term beside correctness (`agents.training.judged_rewards`).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -181,12 +181,9 @@ class Process(Recipe):
         def work(folder: Path) -> dict[str, Any]:
             torch.manual_seed(config.seed + k)
             problems = self.train_source.take(k * config.sampled, config.seed + 1 + k)
-            with (
-                self.engine(model) as loaded,
-                progress_bar(f"{name}: search", config.levels) as bar,
-            ):
+            with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                found = self.search(engine, problems, bar.advance)
+                found = self.search(engine, problems, f"{name}: search")
             return {
                 "pairs": write_preferences(path, problems, found),
                 "rollbacks": sum(one.rollbacks for one in found),
@@ -197,15 +194,18 @@ class Process(Recipe):
         console.print(f"{stage['pairs']} pairs of steps, {stage['rollbacks']} levels rolled back")
         return path, stage["pairs"]
 
-    def search(
-        self, engine: Engine, problems: Sequence[Problem], on_level: Callable[[], object]
-    ) -> list[StepSearch]:
+    def search(self, engine: Engine, problems: Sequence[Problem], title: str) -> list[StepSearch]:
         """Step search with the recipe's options."""
         config = self.config
         return search(
-            engine, problems, self.sampling, config.width, config.levels, config.both_orders,
-            on_level,
-        )  # fmt: skip
+            engine,
+            problems,
+            self.sampling,
+            title,
+            width=config.width,
+            levels=config.levels,
+            both_orders=config.both_orders,
+        )
 
     def learn(self, name: str, model: str | Path, pairs: Path) -> Path:
         """A stage of step-wise DPO; returns the new model's folder."""
@@ -220,7 +220,7 @@ class Process(Recipe):
         config, reward = self.config, self.config.reward
         problems = self.training_problems(config.pg, offset=2)
         make_env = self.make_env(1, "intrinsic", reward)
-        return self.reinforce("policy_gradient", model, problems, make_env, reward, config.pg)
+        return self.reinforce("policy_gradient", model, problems, make_env, config.pg)
 
     def measure(self, title: str, model: str | Path) -> None:
         """Rows of one model: greedy, and by step search; and how well it judges."""
@@ -230,8 +230,7 @@ class Process(Recipe):
         def play(engine: Engine) -> list[Episode]:
             torch.manual_seed(self.config.seed)
             meter = MeteredEngine(engine)
-            with progress_bar(f"evaluate: {title}, step search", self.config.levels) as bar:
-                found = self.search(meter, self.eval_problems, bar.advance)
+            found = self.search(meter, self.eval_problems, f"evaluate: {title}, step search")
             # Candidates and judgements are shared out evenly: the search is one batch.
             share = round(meter.generated / len(found))
             return [

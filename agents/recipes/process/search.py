@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from agents.engines import Engine, Sampling, reply
 from agents.models.chat import ChatFormat
 from agents.recipes.process.solvers import finished
+from agents.rollouts.play import play
+from agents.rollouts.speakers import Rounds
+from agents.runs.progress import progress_bar
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.protocol import PROTOCOLS, Protocol
@@ -226,14 +229,42 @@ def compare(
     return [judged(n, steps) for n, steps in enumerate(proposed)]
 
 
+class SolutionSearch:
+    """A game: one solution that a step search writes, level by level.
+
+    Args:
+        problem: The problem.
+        key: Names the game.
+        levels: Greatest number of levels, those that are rolled back included.
+
+    Attributes:
+        search: The steps so far, and the preferences.
+    """
+
+    def __init__(self, problem: Problem, key: int, levels: int) -> None:
+        self.problem, self.key, self.levels = problem, key, levels
+        self.search = StepSearch()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the solution is complete, or its levels are used up."""
+        return self.levels == 0 or finished(self.search.steps)
+
+    def hear(self, level: tuple[list[str], Wins]) -> None:
+        """Plays a level: candidates for the next step, and how they were judged."""
+        self.levels -= 1
+        self.search.settle(*level)
+
+
 def search(
     engine: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
+    title: str,
+    *,
     width: int,
     levels: int,
     both_orders: bool = True,
-    on_level: Callable[[], object] | None = None,
 ) -> list[StepSearch]:
     """Writes every solution step by step, the best of `width` candidates at each level.
 
@@ -241,39 +272,22 @@ def search(
         engine: Proposes and judges.
         problems: One solution each.
         sampling: How candidates are drawn.
+        title: Label of the progress bar.
         width: Candidates per level.
         levels: Greatest number of levels, those that are rolled back included.
         both_orders: Judge each pair in both orders; judgements that contradict each other cancel.
-        on_level: Called after every level, for progress bars.
     """
-    searches = [StepSearch() for _ in problems]
-    for _ in range(levels):
-        live = [i for i, s in enumerate(searches) if not finished(s.steps)]
-        if live:
-            _advance(
-                engine,
-                [problems[i] for i in live],
-                [searches[i] for i in live],
-                sampling,
-                width,
-                both_orders,
-            )
-        if on_level:
-            on_level()
-    return searches
+    games = [SolutionSearch(problem, key, levels) for key, problem in enumerate(problems)]
 
+    def speak(live: Sequence[SolutionSearch]) -> list[tuple[list[str], Wins]]:
+        solved = [game.problem for game in live]
+        contexts = [game.search.steps for game in live]
+        candidates = propose_steps(engine, solved, contexts, width, sampling)
+        wins = compare(engine, solved, contexts, candidates, sampling.max_new_tokens, both_orders)
+        return list(zip(candidates, wins, strict=True))
 
-def _advance(
-    engine: Engine,
-    problems: Sequence[Problem],
-    searches: Sequence[StepSearch],
-    sampling: Sampling,
-    width: int,
-    both_orders: bool,
-) -> None:
-    """One level of all searches."""
-    contexts = [search.steps for search in searches]
-    proposed = propose_steps(engine, problems, contexts, width, sampling)
-    wins = compare(engine, problems, contexts, proposed, sampling.max_new_tokens, both_orders)
-    for search, steps, won in zip(searches, proposed, wins, strict=True):
-        search.settle(steps, won)
+    with progress_bar(title, len(games)) as bar:
+        failures = play(games, Rounds(speak), lambda *_: bar.advance())
+    for error in failures.values():
+        raise error
+    return [game.search for game in games]

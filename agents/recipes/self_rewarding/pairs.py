@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agents.engines import Engine, Sampling
 from agents.models.chat import ATTEMPT
-from agents.rollouts.player import Rollout
+from agents.rollouts.play import play_episodes
+from agents.rollouts.player import EnvFactory, Player, Rollout
+from agents.rollouts.speakers import ModelSpeaker
 from agents.training.dpo import Preference
-from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Verdict
+from srenv.protocol import Protocol
 
 PairSet = Literal["D1", "D2", "D3"]
 
@@ -106,17 +108,17 @@ class Pair:
 
 
 def first_attempts(
-    engine: Engine, problems: Sequence[Problem], rules: Rules, sampling: Sampling
+    engine: Engine, problems: Sequence[Problem], protocol: Protocol, sampling: Sampling
 ) -> list[FirstAttempt]:
     """Samples one first attempt at each problem and cuts it where the verdict's segment begins.
 
     Attempts without an answer are left out.
     """
     chat = engine.chat
-    prompts = [chat.opening(rules.protocol.opening(problem.prompt)) for problem in problems]
+    prompts = [chat.opening(protocol.opening(problem.prompt)) for problem in problems]
     found = []
     for problem, generation in zip(problems, engine.generate(prompts, sampling), strict=True):
-        parsed = rules.protocol.parse(chat.turn_text(generation.ids))
+        parsed = protocol.parse(chat.turn_text(generation.ids))
         if parsed.answer is not None:
             end = chat.token_at(generation.ids, parsed.split)
             found.append(FirstAttempt(problem, generation.ids[:end]))
@@ -126,52 +128,32 @@ def first_attempts(
 def play_on(
     engine: Engine,
     attempts: Sequence[FirstAttempt],
-    rules: Rules,
+    make_env: EnvFactory,
     count: int,
     sampling: Sampling,
-    on_turn: Callable[[], object] | None = None,
+    title: str,
 ) -> list[list[Rollout]]:
-    """Plays `count` conversations on from each first attempt.
+    """Continues `count` conversations from each first attempt.
 
     Args:
         engine: Generates the rest of the first turn, and the turns after it.
         attempts: How the conversations begin.
-        rules: Protocol, reward and number of attempts.
+        make_env: Makes the environment that they are played in.
         count: Conversations per attempt.
         sampling: How turns are drawn.
-        on_turn: Called after every round of turns, for progress bars.
+        title: Label of the progress bar.
 
     Returns:
         The conversations of each attempt, whose ids begin with the attempt's.
     """
-    chat = engine.chat
-    played: list[tuple[Conversation, Rollout]] = []
-    for attempt in attempts:
-        for _ in range(count):
-            conversation = Conversation(attempt.problem, rules)
-            record = Rollout(conversation.episode, chat.opening(conversation.episode.messages))
-            known = len(attempt.ids)
-            record.append(attempt.ids, [0.0] * known, 1, [ATTEMPT] * known)
-            played.append((conversation, record))
-    for number in range(1, rules.max_attempts + 1):
-        live = [(conversation, record) for conversation, record in played if not conversation.ended]
-        generations = engine.generate([record.context for _, record in live], sampling)
-        for (conversation, record), generation in zip(live, generations, strict=True):
-            begun = record.ids if number == 1 else []
-            ids = [*begun, *generation.ids]
-            turn = conversation.step(chat.turn_text(ids))
-            turn.tokens = len(ids)
-            roles = chat.roles(ids, turn.split)[len(begun) :]
-            record.append(generation.ids, generation.logprobs, number, roles)
-            if not conversation.ended:
-                closed = bool(generation.ids) and generation.ids[-1] in chat.stop_ids
-                reply = conversation.episode.messages[-1]
-                record.append_environment(chat.follow_up(reply, closed))
-        if on_turn:
-            on_turn()
-    return [
-        [record for _, record in played[i * count : (i + 1) * count]] for i in range(len(attempts))
+    beginnings = [attempt for attempt in attempts for _ in range(count)]
+    players = [
+        Player(make_env(), attempt.problem, engine.chat, key, prefix=attempt.ids)
+        for key, attempt in enumerate(beginnings)
     ]
+    play_episodes(players, ModelSpeaker(engine, sampling), title)
+    records = [player.record for player in players]
+    return [records[i * count : (i + 1) * count] for i in range(len(attempts))]
 
 
 def course(episode: Episode) -> Course | None:

@@ -42,11 +42,9 @@ from agents.runs.progress import console, progress_bar
 from agents.training.dpo import Preference, PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import Demonstration, SftConfig
-from srenv.conversation import Rules
 from srenv.envs.env import make_protocol
 from srenv.metrics import Metrics
 from srenv.protocol import Protocol
-from srenv.rewards import make_reward
 
 WARM, TRAINED = "after warm-up", "after policy gradient"
 AVERAGED = "average of both"
@@ -169,7 +167,6 @@ class SelfRewarding(Recipe):
             warm,
             self.training_problems(config.pg),
             self.make_env(self.attempts, config.protocol, config.reward, config.tool),
-            config.reward,
             config.pg,
         )
         self.measure(TRAINED, trained, "policy_gradient")
@@ -195,16 +192,13 @@ class SelfRewarding(Recipe):
         def work(folder: Path) -> dict[str, Any]:
             torch.manual_seed(seed)
             problems = self.train_source.take(config.problems, seed)
-            rules = Rules(self.protocol, self.attempts, make_reward(self.config.reward))
+            make_env = self.make_env(self.attempts, self.config.protocol, self.config.reward)
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-            with (
-                self.engine(model) as loaded,
-                progress_bar(f"{name}: sampling", 1 + self.attempts) as bar,
-            ):
+            with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                begun = first_attempts(engine, problems, rules, sampling)
-                bar.advance()
-                played = play_on(engine, begun, rules, config.responses, sampling, bar.advance)
+                begun = first_attempts(engine, problems, self.protocol, sampling)
+                title = f"{name}: sampling"
+                played = play_on(engine, begun, make_env, config.responses, sampling, title)
             self.show_episodes(name, [group[0].episode for group in played[:8]], 0)
             rng = random.Random(seed)
             pairs = [

@@ -8,7 +8,6 @@ from transformers import AutoModelForCausalLM
 import srenv
 from agents.training.policy_gradient import PolicyGradientConfig, train_policy
 from agents.training.sft import Demonstration, SftConfig, fine_tune
-from srenv.rewards import make_reward
 
 pytest.importorskip("peft")
 
@@ -19,7 +18,7 @@ def make_env():
     return gym.make("srenv:SelfCorrectMath-v0", max_attempts=2)
 
 
-def by_position(episodes, rewards, groups):
+def by_position(rewards, played, groups):
     import numpy as np
 
     return np.sin(np.arange(rewards.size, dtype=float).reshape(rewards.shape) + 1)
@@ -43,7 +42,7 @@ def test_a_policy_is_trained_through_lora_alone(untrained, tmp_path):
         lora_rank=4,
         estimator="tests.agents.models.test_lora:by_position",
     )
-    final = train_policy(untrained, tmp_path, PROBLEMS, make_env, make_reward("default"), config)
+    final = train_policy(untrained, tmp_path, PROBLEMS, make_env, config)
     names = changed(untrained, final)
     assert names
     assert all("_proj" in name for name in names)

@@ -11,7 +11,12 @@ from agents.engines import Sampling
 from agents.models.chat import IGNORE, ChatFormat
 from agents.models.paths import TINY, model_path
 from agents.recipes import external_verifier
-from agents.recipes.external_verifier import ExternalVerifierConfig, attempts, evaluations, verified
+from agents.recipes.external_verifier import (
+    ExternalVerifierConfig,
+    attempts,
+    evaluations,
+    play_with_critic,
+)
 from agents.recipes.self_rewarding.rejection import Pieces, RejectionConfig, _demonstration
 from agents.training.sft import SftConfig, tokenise
 from srenv.protocol import EVALUATE, PROTOCOLS
@@ -95,17 +100,16 @@ def test_the_generator_may_read_the_check(chat):
 def run(chat, generated, judged, **options):
     generator, verifier = ScriptedEngine(chat, generated), ScriptedEngine(chat, judged)
     problems = [problem()] * len(generated)
-    return verified(generator, verifier, problems, Sampling(), 3, **options), generator, verifier
+    episodes = play_with_critic(generator, verifier, problems, Sampling(), 3, title="", **options)
+    return episodes, generator, verifier
 
 
 def test_the_verifier_ends_the_episode(chat):
-    rounds = []
     generated = [["\\boxed{4}", "\\boxed{3}"], ["\\boxed{3}"], ["\\boxed{4}"]]
     judged = [[REFUSE, ACCEPT], [ACCEPT], [ACCEPT]]
-    episodes, generator, verifier = run(chat, generated, judged, on_round=lambda: rounds.append(1))
+    episodes, generator, verifier = run(chat, generated, judged)
     assert [[t.correct for t in e.turns] for e in episodes] == [[False, True], [True], [False]]
     assert [e.ending for e in episodes] == ["declared"] * 3
-    assert len(rounds) == 3
     seen = [chat.tokenizer.decode(prompt) for prompt in generator.prompts]
     assert REVEAL in seen[3]
     assert "[VERIFY]" not in "".join(seen)

@@ -170,14 +170,20 @@ def play(spec, *outcome):
     return conversation.episode
 
 
+def rewards_of(episodes, reward):
+    """The rewards of episodes by turn and segment."""
+    segments = [[reward.by_segment(turn.rewards) for turn in e.turns] for e in episodes]
+    return reward_array([[(s["attempt"], s["verdict"]) for s in turns] for turns in segments])
+
+
 def test_the_totals_alone_reward_failing_first_and_turn_local_credit_does_not():
     reward = make_reward("score")
     honest, sandbag = play("score", True, True), play("score", False, True)
     assert (honest.reward, sandbag.reward) == (2, 11)
-    rewards, groups = reward_array([honest, sandbag], reward), np.array([0, 0])
-    local = make_estimator("rloo", 0.0)([], rewards, groups)[:, 0, 0]
+    (rewards, played), groups = rewards_of([honest, sandbag], reward), np.array([0, 0])
+    local = make_estimator("rloo", 0.0)(rewards, played, groups)[:, 0, 0]
     assert local[0] > 0 > local[1]
-    wide = make_estimator("rloo", 1.0)([], rewards, groups)[:, 0, 0]
+    wide = make_estimator("rloo", 1.0)(rewards, played, groups)[:, 0, 0]
     assert wide[0] < 0 < wide[1]
 
 
@@ -186,9 +192,9 @@ def test_the_final_bonus_of_1_5_is_hacked_by_episode_wide_credit_alone():
     totals = {o: play(spec, *o).reward for o in [(0, 0), (0, 1), (1, 0), (1, 1)]}
     assert totals == {(0, 0): 0.0, (0, 1): 1.5, (1, 0): 0.0, (1, 1): 1.0}
     episodes = [play(spec, True, True), play(spec, False, True)]
-    rewards, groups = reward_array(episodes, make_reward(spec)), np.array([0, 0])
-    wide = make_estimator("rloo", 1.0)([], rewards, groups)[:, 0, 0]
-    local = make_estimator("rloo", 0.0)([], rewards, groups)[:, 0, 0]
+    (rewards, played), groups = rewards_of(episodes, make_reward(spec)), np.array([0, 0])
+    wide = make_estimator("rloo", 1.0)(rewards, played, groups)[:, 0, 0]
+    local = make_estimator("rloo", 0.0)(rewards, played, groups)[:, 0, 0]
     assert wide[0] < 0 < wide[1]
     assert local[0] > 0 > local[1]
 

@@ -100,13 +100,13 @@ def test_a_trained_model_is_not_asked_of_a_server_that_has_another(
     # Policy gradient pushes its weights into the server: from then on it has no known ones.
     asked = []
 
-    def learn(model, output, problems, make_env, reward, config, *rest):
+    def learn(model, output, problems, make_env, config, **rest):
         asked.append((config.engine, config.base_url))
         return output
 
     monkeypatch.setattr(agents.recipes.base, "train_policy", learn)
     pg = PolicyGradientConfig(steps=1)
-    recipe.reinforce("rl", recipe.base, [], None, "correctness=1", pg)
+    recipe.reinforce("rl", recipe.base, [], None, pg)
     assert asked == [("auto", server.url)]
     with recipe.engine(recipe.base) as engine:
         assert isinstance(engine, TransformersEngine)

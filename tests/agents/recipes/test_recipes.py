@@ -14,7 +14,9 @@ from agents.recipes import rise, score
 from agents.recipes.base import BASE, MAJORITY, REVISED
 from agents.recipes.rise import RiseConfig
 from agents.recipes.score import FirstAttempts, ScoreConfig
-from agents.rollouts.unroll import in_view, unroll
+from agents.rollouts.dialogue import Dialogue, in_view
+from agents.rollouts.play import play
+from agents.rollouts.speakers import ModelSpeaker
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import SftConfig, read_demonstrations
 from srenv.commands.compare import CompareConfig, compare, find_row
@@ -63,8 +65,9 @@ def test_score_runs_through_and_its_rows_can_be_compared(untrained, tmp_path):
 def test_score_holds_every_stage_to_the_base_model(untrained, tmp_path, monkeypatch):
     calls = []
 
-    def learn(model, output, problems, make_env, reward, config, seed, *rest):
-        calls.append((str(model), reward.weights, config.steps, config.first_kl, str(rest[-1])))
+    def learn(model, output, problems, make_env, config, **rest):
+        weights = make_env().unwrapped.reward.weights
+        calls.append((str(model), weights, config.steps, config.first_kl, str(rest["reference"])))
         return output / "final"
 
     monkeypatch.setattr("agents.recipes.base.train_policy", learn)
@@ -164,13 +167,14 @@ def test_rise_runs_through(untrained, tmp_path):
 
 @pytest.mark.slow
 def test_rise_samples_its_turns_at_inference_when_asked_to(untrained, tmp_path, monkeypatch):
-    heat, unroll = [], rise.unroll
+    heat = []
 
-    def spy(engine, conversations, sampling, *rest):
-        heat.append(sampling.temperature)
-        return unroll(engine, conversations, sampling, *rest)
+    class Spy(ModelSpeaker):
+        def __init__(self, engine, sampling):
+            heat.append(sampling.temperature)
+            super().__init__(engine, sampling)
 
-    monkeypatch.setattr(rise, "unroll", spy)
+    monkeypatch.setattr(rise, "ModelSpeaker", Spy)
     rise.train(short_rise(untrained, tmp_path, iterations=1, turn_temperature=0.5))
     assert heat == [0.5, 1.0, 0.5]  # measured, sampled for training, measured
 
@@ -243,7 +247,7 @@ def test_the_engine_reads_what_is_in_view(untrained):
     engine = ScriptedEngine(chat, [["\\boxed{2}", "\\boxed{3}", "\\boxed{4}", "\\boxed{1}"]])
     problem = srenv.Problem("p", "What?", "1", "test")
     (conversation,) = rise.start([problem], "rise", 4)
-    unroll(engine, [conversation], Sampling(), turns=4, window=1)
+    play([Dialogue(conversation, chat, 0, window=1)], ModelSpeaker(engine, Sampling()))
     assert conversation.ended
     assert [t.correct for t in conversation.episode.turns] == [False, False, False, True]
     assert all(t.tokens for t in conversation.episode.turns)

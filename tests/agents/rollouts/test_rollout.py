@@ -194,7 +194,7 @@ def test_a_tokenizer_without_a_template_gets_a_plain_one(untrained):
     chat = ChatFormat(tokenizer)
     ids = chat.opening([{"role": "user", "content": "Hello"}])
     assert tokenizer.decode(ids) == "User: Hello<|end|>\n\nAssistant: "
-    assert tokenizer.decode(chat.follow_up({"role": "user", "content": "Go"}, True)) == (
+    assert tokenizer.decode(chat.follow_up([{"role": "user", "content": "Go"}], True)) == (
         "\n\nUser: Go<|end|>\n\nAssistant: "
     )
 
@@ -366,8 +366,8 @@ def test_a_tool_call_is_part_of_the_turn_and_its_result_is_the_environments(engi
 def test_environments_with_a_calculator_say_so_and_answer_it():
     plain, tooled = environment_factory(2)(), environment_factory(2, tool="calculator")()
     said = [env.reset(seed=0)[0] for env in (plain, tooled)]
-    assert "[CALC]" in said[1]
-    assert "[CALC]" not in said[0]
-    assert tooled.step("[CALC] 7*12")[0].endswith("[RESULT] 84\n")
-    assert not plain.step("[CALC] 7*12")[0].endswith("[RESULT] 84\n")
+    assert "[CALC]" in said[1][0]["content"]
+    assert "[CALC]" not in said[0][0]["content"]
+    assert tooled.step("[CALC] 7*12")[4]["continuation"] == "\n[RESULT] 84\n"
+    assert "continuation" not in plain.step("[CALC] 7*12")[4]
     assert with_tool(PROTOCOLS["intrinsic"], "none") == PROTOCOLS["intrinsic"]

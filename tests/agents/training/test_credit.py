@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -17,6 +15,7 @@ from agents.training.credit import (
 
 # Two episodes of one problem, two turns, (attempt, verdict); the second stopped after turn 1.
 REWARDS = np.array([[[0.0, -0.5], [1.0, 0.0]], [[1.0, -0.25], [0.0, 0.0]]])
+PLAYED = np.array([[True, True], [True, False]])
 ONE_GROUP = np.array([0, 0])
 
 
@@ -102,10 +101,10 @@ def test_normalising_over_survivors_would_erase_go_on():
 
 def test_a_later_turn_does_not_pay_an_earlier_one_by_default():
     estimator = make_estimator("rloo")
-    before = estimator([], REWARDS, ONE_GROUP)[:, 0]
+    before = estimator(REWARDS, PLAYED, ONE_GROUP)[:, 0]
     changed = REWARDS.copy()
     changed[:, 1] += np.array([[5.0, 3.0], [0.0, 0.0]])
-    assert np.allclose(estimator([], changed, ONE_GROUP)[:, 0], before)
+    assert np.allclose(estimator(changed, PLAYED, ONE_GROUP)[:, 0], before)
 
 
 def test_tokens_get_their_segments_advantage():
@@ -132,8 +131,8 @@ def test_actions_with_the_same_past_share_a_baseline():
             [[1.0, 1.0], [0.0, 0.0]],
         ]
     )
-    episodes = [SimpleNamespace(turns=[None] * played) for played in (2, 2, 1)]
-    advantages = make_estimator("s2r")(episodes, rewards, np.arange(3))
+    played = np.array([[True, True], [True, True], [True, False]])
+    advantages = make_estimator("s2r")(rewards, played, np.arange(3))
     assert np.allclose(advantages[:, 0, 0], [-1 / 3, -1 / 3, 2 / 3])
     # Verdicts on attempts that are as wrong are compared with each other, and these agree.
     assert np.allclose(advantages[:, 0, 1], 0)
@@ -141,22 +140,18 @@ def test_actions_with_the_same_past_share_a_baseline():
     # Different pasts, so nothing to compare with; and no advantage where nothing was played.
     assert np.allclose(advantages[:, 1, 1], 0)
     rewards[1, 0, 1] = 0.0  # the second now misjudges its attempt
-    advantages = make_estimator("s2r")(episodes, rewards, np.arange(3))
+    advantages = make_estimator("s2r")(rewards, played, np.arange(3))
     assert np.allclose(advantages[:, 0, 1], [0.5, -0.5, 0])
     assert np.allclose(advantages[:, 1, 0], 0)
 
 
-def own_estimator(episodes, rewards, groups):
-    return np.full_like(rewards, len(episodes))
+def own_estimator(rewards, played, groups):
+    return np.full_like(rewards, played.sum())
 
 
 def test_the_estimator_is_a_name_or_the_users_function():
-    assert (
-        make_estimator("tests.agents.training.test_credit:own_estimator")(
-            [1, 2], REWARDS, ONE_GROUP
-        ).max()
-        == 2
-    )
+    estimator = make_estimator("tests.agents.training.test_credit:own_estimator")
+    assert estimator(REWARDS, PLAYED, ONE_GROUP).max() == 3
     with pytest.raises(ValueError, match=r"unknown estimator 'rlooo'.*rloo"):
         make_estimator("rlooo")
 

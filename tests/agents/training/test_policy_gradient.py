@@ -7,7 +7,6 @@ import torch
 
 import srenv
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
-from srenv.rewards import make_reward
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(8)
 
@@ -16,7 +15,7 @@ def make_env():
     return gym.make("srenv:SelfCorrectMath-v0", max_attempts=2)
 
 
-def hand_made(episodes, rewards, groups):
+def hand_made(rewards, played, groups):
     """Advantages that differ by episode, turn and segment, so that a mix-up would show."""
     n, turns, _ = rewards.shape
     grid = np.arange(n * turns * 2, dtype=float).reshape(n, turns, 2)
@@ -40,7 +39,6 @@ def make_trainer(untrained, tmp_path, reference=None, **changes):
         untrained,
         PROBLEMS,
         make_env,
-        make_reward("default"),
         config,
         grpo_config(config, tmp_path, seed=0),
         on_episodes=lambda episodes, step: seen.append((step, len(episodes))),
@@ -106,7 +104,7 @@ def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
     trainer, seen = make_trainer(untrained, tmp_path)
     rows, batch = train_and_capture(trainer)
     expected = hand_made(
-        None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None
+        np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None, None
     )
     for i, record in enumerate(rows):
         assert batch["completion_ids"][i, : len(record.ids)].tolist() == record.ids
@@ -155,7 +153,7 @@ def test_clipping_acts_on_reused_episodes(untrained, tmp_path):
 
 def test_wrong_shapes_and_batches_are_refused(untrained, tmp_path):
     trainer, _ = make_trainer(untrained, tmp_path)
-    trainer.estimator = lambda episodes, rewards, groups: rewards[..., 0]
+    trainer.estimator = lambda rewards, played, groups: rewards[..., 0]
     with pytest.raises(ValueError, match="per episode, turn and segment"):
         trainer.train()
     with pytest.raises(ValueError, match="micro_batch"):
@@ -186,7 +184,7 @@ def test_the_first_attempts_kl_enters_on_its_tokens_alone(untrained, other, tmp_
     )
     rows, batch = train_and_capture(trainer)
     reference = AutoModelForCausalLM.from_pretrained(other).eval()
-    plain = hand_made(None, np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None)
+    plain = hand_made(np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None, None)
     moved = 0
     for i, record in enumerate(rows):
         ids = torch.tensor([record.prompt_ids + record.ids])

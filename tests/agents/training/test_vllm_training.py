@@ -12,7 +12,6 @@ from agents.engines.canary import TOLERANCE
 from agents.models.paths import TINY, model_path
 from agents.training.engine import trainer_engine
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
-from srenv.rewards import make_reward
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +46,6 @@ def test_what_vllm_sampled_is_trained_and_a_missing_sync_is_seen(tmp_path, recwa
         model_path(TINY),
         PROBLEMS,
         make_env,
-        make_reward("default"),
         CONFIG,
         grpo_config(CONFIG, tmp_path, seed=0),
     )

@@ -13,7 +13,6 @@ from agents.models.chat import ChatFormat
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from agents.training.sft import Demonstration, SftConfig, fine_tune
 from srenv.problems.seeding import hashed_rng
-from srenv.rewards import make_reward
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(8)
 
@@ -58,7 +57,7 @@ def policy(model, output):
     agents.training.policy_gradient.trainer_engine = Fixed
     args = grpo_config(config, output, seed=0)
     args.optim = "sgd"  # Adam magnifies rounding errors
-    trainer = SelfCorrectTrainer(model, PROBLEMS, make_env, make_reward("default"), config, args)
+    trainer = SelfCorrectTrainer(model, PROBLEMS, make_env, config, args)
     trainer.train()
     trainer.save_model(str(output / "final"))
     return output / "final"

@@ -98,7 +98,7 @@ def test_self_refine_goes_on_until_a_check_accepts(untrained):
     ]  # fmt: skip
     engine = Script(chat, [])
     engine.lines = list(lines)
-    first, second = prompting.self_refine(engine, [problem(), problem("7")], Sampling(), 3)
+    first, second = prompting.self_refine(engine, [problem(), problem("7")], Sampling(), 3, "")
     assert [t.correct for t in first.turns] == [False, True]
     assert [t.verdict for t in first.turns] == ["wrong", "correct"]
     assert [len(first.turns), len(second.turns), second.ending] == [2, 1, "declared"]

@@ -91,24 +91,21 @@ def test_the_search_takes_what_the_judge_prefers(untrained):
     engine = Solver(
         chat_of(untrained), [wrong, ONE, wrong, LAST, LAST, LAST], lambda a, b: a == ONE
     )
-    levels = []
-    (found,) = search(
-        engine, [EQUATION], Sampling(), 3, 4, on_level=lambda: levels.append(engine.judged)
-    )
+    (found,) = search(engine, [EQUATION], Sampling(), "", width=3, levels=4)
     assert found.steps == [ONE, LAST]
     assert finished(found.steps)
     assert (found.pairs[0].best, found.pairs[0].worst) == (ONE, wrong)
     # On the last step all samples agreed: nothing to judge, nothing to prefer.
     assert found.pairs[1] is None
-    assert levels == [2, 2, 2, 2]
+    assert engine.judged == 2
 
 
 def test_a_judge_who_always_says_a_prefers_nothing(untrained):
     engine = Solver(chat_of(untrained), [ONE, "1"] * 2, lambda a, b: True)
-    (found,) = search(engine, [EQUATION], Sampling(), 2, 2)
+    (found,) = search(engine, [EQUATION], Sampling(), "", width=2, levels=2)
     assert (found.steps, found.rollbacks) == ([], 2)
     engine = Solver(chat_of(untrained), [ONE, "1"], lambda a, b: True)
-    (found,) = search(engine, [EQUATION], Sampling(), 2, 1, both_orders=False)
+    (found,) = search(engine, [EQUATION], Sampling(), "", width=2, levels=1, both_orders=False)
     assert found.steps == [ONE]
 
 

@@ -13,8 +13,9 @@ from agents.recipes.process import recipe as process
 from agents.recipes.process.recipe import ProcessConfig
 from agents.recipes.process.reward import judged_steps, steps_of
 from agents.recipes.process.search import written
+from agents.rollouts.player import Rollout
 from agents.training.credit import reward_array
-from agents.training.judged_rewards import JudgedTerm, pay_judged
+from agents.training.judged_rewards import JudgedTerm, add_judged_rewards, judged_terms
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from srenv.rewards import make_reward
 from tests.agents.recipes.process.test_process import EQUATION, LAST, ONE, Solver, chat_of
@@ -61,22 +62,26 @@ def test_what_cannot_be_told_pays_nothing(untrained):
 
 
 def test_the_pay_is_entered_beside_that_of_other_terms(untrained):
-    reward = make_reward("correctness=1,judged_steps=0.5")
+    spec = "correctness=1,judged_steps=0.5"
+    terms = judged_terms(lambda: gym.make("srenv:SelfCorrectMath-v0", reward=spec))
     episodes = group()
+    records = [Rollout(e, [], rewards=[(float(e.final.correct), 0.0)]) for e in episodes]
     for episode in episodes:
-        episode.final.rewards = reward.pay(episode.turns)
+        episode.final.rewards = make_reward(spec).pay(episode.turns)
         assert episode.final.rewards["judged_steps"] == 0.0
     episodes[2].final.correct = None  # undecided attempts are paid nothing
-    tokens = pay_judged(reward, judge_of(untrained), episodes, 40)
+    tokens = add_judged_rewards(terms, judge_of(untrained), records, 40)
     assert tokens == 2 * (len(chat_of(untrained).encode("because\n[[A]]")) + 1)
     assert [e.final.rewards["judged_steps"] for e in episodes] == [0.25, -0.25, 0.0]
-    array = reward_array(episodes, reward)
+    array, _ = reward_array([record.rewards for record in records])
     assert np.allclose(array[:2, 0], [[1.25, 0.0], [-0.25, 0.0]])
 
 
 def test_other_rewards_ask_no_model(untrained):
     engine = judge_of(untrained)
-    assert pay_judged(make_reward("default"), engine, group(), 40) == engine.judged == 0
+    records = [Rollout(e, [], rewards=[(0.0, 0.0)]) for e in group()]
+    terms = judged_terms(lambda: gym.make("srenv:SelfCorrectMath-v0"))
+    assert add_judged_rewards(terms, engine, records, 40) == engine.judged == 0
 
 
 def _length(engine, episodes, max_new_tokens):
@@ -100,7 +105,6 @@ def test_the_trainer_enters_the_pay_before_credit_is_formed(untrained, tmp_path)
         untrained,
         problems,
         lambda: gym.make("srenv:SelfCorrectMath-v0", max_attempts=1, reward=spec),
-        make_reward(spec),
         config,
         grpo_config(config, tmp_path, seed=0),
         on_episodes=lambda episodes, step: seen.extend(episodes),
@@ -118,7 +122,7 @@ def test_the_trainer_enters_the_pay_before_credit_is_formed(untrained, tmp_path)
 KEPT = []
 
 
-def keep(episodes, rewards, groups):
+def keep(rewards, played, groups):
     KEPT.append(rewards.copy())
     return rewards
 
@@ -143,7 +147,7 @@ def test_the_process_recipe_trains_m1_with_it_when_asked(tmp_path, monkeypatch):
     pg = replace(config.pg, steps=2)
     assert process.train(replace(config, output=tmp_path / "on", pg=pg)) == "M1"
     assert measured[1:] == [("M1", "m1"), ("M1-PG", "paid")]
-    ((_, model, problems, make_env, reward, used),) = calls
+    ((_, model, problems, make_env, used),) = calls
     assert (str(model), used, len(problems)) == ("m1", pg, 2 * pg.problems_per_step)
     env = make_env().unwrapped
     assert env.reward.weights == make_reward(reward).weights

@@ -28,6 +28,7 @@ from agents.recipes.self_rewarding.pairs import (
     write_pairs,
 )
 from agents.recipes.self_rewarding.recipe import WARM, SelfRewarding, SelfRewardingConfig
+from agents.rollouts.environments import environment_factory
 from agents.training.dpo import Preference, PreferenceConfig, TokenDPOTrainer, dpo_config
 from agents.training.sft import Demonstration, SftConfig
 from srenv.conversation import Conversation, Rules
@@ -53,8 +54,8 @@ def chat(untrained):
     return ChatFormat(AutoTokenizer.from_pretrained(untrained))
 
 
-def rules(protocol="default", attempts=2):
-    return Rules(PROTOCOLS[protocol], attempts, make_reward())
+def envs(protocol="default"):
+    return environment_factory(2, protocol)
 
 
 def played(chat, attempt, *lines, protocol="default"):
@@ -63,7 +64,7 @@ def played(chat, attempt, *lines, protocol="default"):
     begun = FirstAttempt(PROBLEM, chat.encode(attempt))
     told = [[said(f"{attempt}{first}")[len(attempt) :], *map(said, rest)] for first, *rest in lines]
     (records,) = play_on(
-        ScriptedEngine(chat, told), [begun], rules(protocol), len(told), Sampling()
+        ScriptedEngine(chat, told), [begun], envs(protocol), len(told), Sampling(), ""
     )
     return begun, records
 
@@ -171,14 +172,14 @@ def test_what_cannot_be_compared_is_left_out(chat):
 def test_first_attempts_are_cut_where_the_verdict_begins(chat):
     lines = [[f"so {WRONG}{NO}"], ["I do not know."], [RIGHT]]
     engine = ScriptedEngine(chat, lines)
-    found = first_attempts(engine, [PROBLEM] * 3, rules(), Sampling())
+    found = first_attempts(engine, [PROBLEM] * 3, PROTOCOLS["default"], Sampling())
     assert [chat.tokenizer.decode(a.ids) for a in found] == [f"so {WRONG}", RIGHT]
 
 
 def test_conversations_of_several_attempts_keep_their_places(chat):
     begun = [FirstAttempt(PROBLEM, chat.encode(text)) for text in (WRONG, RIGHT)]
     lines = [ENDS["accepted"], ENDS["mended"], ENDS["in vain"], ENDS["accepted"]]
-    groups = play_on(ScriptedEngine(chat, lines), begun, rules(), 2, Sampling())
+    groups = play_on(ScriptedEngine(chat, lines), begun, envs(), 2, Sampling(), "")
     assert [[course(r.episode) for r in group] for group in groups] == [
         [Course(False, "correct", False), Course(False, "wrong", True)],
         [Course(True, "wrong", False), Course(True, "correct", True)],
@@ -200,7 +201,7 @@ def test_a_turn_that_was_cut_off_is_closed(chat):
             return [type(g)(g.ids[:-1], g.logprobs[:-1]) for g in found]
 
     begun = FirstAttempt(PROBLEM, chat.encode(WRONG))
-    ((record,),) = play_on(Cut(chat, [ENDS["mended"]]), [begun], rules(), 1, Sampling())
+    ((record,),) = play_on(Cut(chat, [ENDS["mended"]]), [begun], envs(), 1, Sampling(), "")
     assert f"{NO}<|end|><|user|>" in chat.tokenizer.decode(record.ids)
 
 

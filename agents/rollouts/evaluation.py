@@ -1,0 +1,85 @@
+"""Episodes for measurements: one per problem, or votes of several, resumable."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from agents.engines.base import Engine, Sampling
+from agents.rollouts.environments import Tool, environment_factory
+from agents.rollouts.play import play_episodes
+from agents.rollouts.player import Player
+from agents.rollouts.speakers import ModelSpeaker
+from srenv.episode import Episode, Problem
+from srenv.metrics import Outcomes, vote_outcomes
+
+
+def play_problems(
+    engine: Engine,
+    problems: Sequence[Problem],
+    sampling: Sampling,
+    title: str,
+    *,
+    max_attempts: int = 4,
+    protocol: str = "default",
+    seed: int = 0,
+    log: Path | None = None,
+    tool: Tool = "none",
+) -> list[Episode]:
+    """Plays one episode per problem under a progress bar and returns the episodes in order.
+
+    Args:
+        engine: Generates the turns.
+        problems: One per episode.
+        sampling: How turns are drawn.
+        title: Label of the progress bar.
+        max_attempts: Attempts per episode.
+        protocol: How the model is asked.
+        seed: Seeds the samples.
+        log: File to which every finished episode is appended; episodes that are in it already are
+            not played again.
+        tool: What the model may call inside a turn.
+
+    Raises:
+        RuntimeError: Episodes could not be played; the finished ones are in the log.
+    """
+    make_env = environment_factory(max_attempts, protocol, tool)
+    players = [
+        Player(make_env(), problem, engine.chat, key, seed) for key, problem in enumerate(problems)
+    ]
+    speaker = ModelSpeaker(engine, dataclasses.replace(sampling, seed=seed))
+    try:
+        return play_episodes(players, speaker, title, seed=seed, log=log)
+    finally:
+        for player in players:
+            player.env.close()
+
+
+def play_votes(
+    engine: Engine,
+    problems: Sequence[Problem],
+    votes: int,
+    sampling: Sampling,
+    title: str,
+    *,
+    protocol: str = "default",
+    seed: int = 0,
+    log: Path | None = None,
+) -> list[Episode]:
+    """Plays `votes` single-attempt episodes of each problem, grouped by problem."""
+    repeated = [problem for problem in problems for _ in range(votes)]
+    return play_problems(
+        engine, repeated, sampling, title, max_attempts=1, protocol=protocol, seed=seed, log=log
+    )
+
+
+def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
+    """Returns the outcomes of majority voting over the episodes of `play_votes`."""
+    return vote_outcomes(episodes[i : i + votes] for i in range(0, len(episodes), votes))
+
+
+def equal_votes(tokens: float, tokens_per_attempt: float) -> int:
+    """Returns how many votes cost at least `tokens` generated tokens per problem."""
+    return max(1, math.ceil(tokens / tokens_per_attempt))
