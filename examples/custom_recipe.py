@@ -45,7 +45,13 @@ class RightAttempts(Recipe):
         problems = self.train_source.take(self.config.sampled, self.config.seed)
         sampling = Sampling(max_new_tokens=self.config.max_new_tokens)
         episodes = play_problems(
-            engine, problems, sampling, "attempts", max_attempts=1, protocol="intrinsic"
+            engine,
+            problems,
+            sampling,
+            "attempts",
+            max_attempts=1,
+            protocol="intrinsic",
+            seed=self.config.seed,
         )
         whole = frozenset({(0, "attempt"), (0, "verdict")})
         return [Demonstration(e, whole, "right") for e in episodes if e.final.correct]

@@ -150,6 +150,5 @@ def test_the_process_recipe_trains_m1_with_it_when_asked(tmp_path, monkeypatch):
     ((_, model, problems, make_env, used),) = calls
     assert (str(model), used, len(problems)) == ("m1", pg, 2 * pg.problems_per_step)
     env = make_env().unwrapped
-    assert env.reward.weights == make_reward(reward).weights
     assert env.reward.weights == {"correctness": 1.0, "judged_steps": 0.5}
     assert env.max_attempts == 1
