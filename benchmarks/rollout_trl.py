@@ -26,7 +26,6 @@ from agents.models.paths import TINY, model_path
 from agents.rollouts.rollout import rollout
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from srenv.problems.seeding import hashed_rng
-from srenv.rewards import make_reward
 
 TRL_TOKENS = 80
 """Tokens of a turn in the comparison with TRL: enough for the JSON of a tool call."""
@@ -238,9 +237,7 @@ def time_split(folder: Path) -> Row:
     config = PolicyGradientConfig(steps=4, problems_per_step=4, save_every=100)
     problems = srenv.load_problems("synthetic:linear", "train").take(16)
     args = grpo_config(config, folder, seed=0)
-    trainer = SelfCorrectTrainer(
-        model_path(TINY), problems, make_env, config, args
-    )
+    trainer = SelfCorrectTrainer(model_path(TINY), problems, make_env, config, args)
     trainer.remove_callback(PrinterCallback)
     clock = Clock()
     with (

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import tyro
 
-from agents.rollouts.evaluation import vote_groups
 from agents.recipes.self_rewarding.recipe import (
     BASE,
     MAJORITY,
@@ -32,6 +31,7 @@ from agents.recipes.self_rewarding.recipe import (
     SelfRewardingConfig,
     train,
 )
+from agents.rollouts.evaluation import vote_groups
 from agents.runs.figures import plot_summary
 from agents.runs.tables import interval, markdown_table
 from srenv.episode import read_episodes
