@@ -33,8 +33,8 @@ class EvaluateConfig:
     """Folder or hub id of any transformers model, or tiny, the bundled one; with a server, the
     model's name there (not needed when it serves only one)."""
     engine: EngineName = "auto"
-    """What generates. auto: a server if --base-url is given, vllm on a GPU where it is installed,
-    transformers otherwise."""
+    """What generates. auto: a server if --base-url is given, vllm if it is installed and there is a
+    GPU, transformers otherwise."""
     base_url: str | None = None
     """Address of an OpenAI-compatible server, such as http://localhost:8000/v1; its key is read
     from OPENAI_API_KEY."""
@@ -51,7 +51,7 @@ class EvaluateConfig:
     output: Path = Path("runs/evaluate")
     """Folder for metrics.json and episodes.jsonl."""
     resume: bool = False
-    """Go on with the evaluation in the folder; finished episodes are not played again."""
+    """Resume the evaluation in the folder; finished episodes are not played again."""
     max_attempts: int = 4
     """Attempts per problem."""
     protocol: str = "default"
@@ -139,7 +139,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
 
 
 def _open_run(config: EvaluateConfig) -> None:
-    # A server may have moved, and may be waited for longer, when its evaluation goes on.
+    # A server may have moved, and may be waited for longer, when its evaluation resumes.
     Run(config.output, dataclasses.replace(config, base_url=None, patience=0.0), config.resume)
 
 

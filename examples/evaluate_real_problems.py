@@ -32,7 +32,7 @@ def main(
         model: Folder or hub id; the bundled model by default.
         n: Number of problems; at most all are used.
         max_new_tokens: Greatest length of one turn; a real model wants 2048.
-        output: Folder for metrics.json and episodes.jsonl; what stands there is gone on with.
+        output: Folder for metrics.json and episodes.jsonl; an evaluation in it is resumed.
     """
     evaluate(
         EvaluateConfig(

@@ -35,7 +35,7 @@ def main(
     print(observation)
     done = False
     while not done:
-        # The messages of the chat stand in the episode; the observation is their plain text.
+        # The episode holds the chat messages; the observation is their plain text.
         prompt = engine.chat.opening(env.unwrapped.episode.messages)
         (turn,) = engine.generate([prompt], Sampling(0.0, max_new_tokens=max_new_tokens))
         action = engine.chat.turn_text(turn.ids)

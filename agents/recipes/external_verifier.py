@@ -3,8 +3,8 @@
 The comparison that Xiong et al. 2025 draw (tables 5 and 7): an outcome verifier, trained apart on
 the data from which self-rewarding correction learns both skills in one model. Base model, samples
 and fine-tuning are those of `agents.recipes.self_rewarding`; the evaluations in its demonstrations
-go to the verifier, the attempts and revisions to the generator. The price is a second model beside
-the first: its tokens count among those of the row, its memory is reported.
+go to the verifier, the attempts and revisions to the generator. The price is a second model:
+its tokens count among those of the row, its memory is reported.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GENERATING = PROTOCOLS["rise"]
 VERIFYING = replace(PROTOCOLS["intrinsic"], retry=EVALUATE)
 """What the verifier is asked: it reads the problem and one attempt, and its turn is the second."""
 RECORDED = Protocol()
-"""How both are written down: the verifier's message stands as the verdict of the attempt."""
+"""How both are written down: the verifier's message is the verdict on the attempt."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class ExternalVerifier(Recipe):
         config = self.config
 
         def work(engine: Engine) -> list[Episode]:
-            # By transformers whatever --engine says: two vLLM engines would fight for one GPU.
+            # Always by transformers: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier)
             meter = MeteredEngine(second)
             episodes = play_with_critic(

@@ -1,6 +1,6 @@
 """RISE: recursive introspection (Qu et al. 2024, arXiv 2407.18219).
 
-Every attempt is answered by the claim that it is wrong, whatever it is. Iteration k lets the
+Every attempt, right or wrong, is answered by the claim that it is wrong. Iteration k lets the
 current model play k turns of its own, adds one improved turn to what is still wrong, and fine-tunes
 on every turn, weighted by ``exp(reward / tau)`` (section 4.2). The improved turn is the best of
 several samples of the model itself (self-distillation) or a teacher's. At inference the model is
@@ -52,7 +52,7 @@ class RiseConfig(RecipeConfig):
     [GPT-3.5]."""
     teacher_base_url: str | None = None
     """Address of the OpenAI-compatible server that the teacher is at; by default it is loaded with
-    transformers, beside the model's own engine."""
+    transformers, next to the model's own engine."""
     tau: float = 0.4
     """Temperature of the weights exp(reward / tau) [0.4]."""
     keep: Keep = "all"
@@ -120,7 +120,7 @@ class Rise(Recipe):
         return result
 
     def sample(self, engine: Engine, k: int) -> list[Demonstration]:
-        """A few turns of the current model, an improved one where they failed, weights for all."""
+        """Samples a few turns of the current model, and an improved one if they failed."""
         config = self.config
         problems = self.train_source.take(config.sampled, config.seed + k)
         # The episode ends with the first right attempt; nothing after it is learned from.

@@ -2,9 +2,9 @@
 
 Two attempts, always; the request between them is silent about correctness, and no verdict is asked
 for. Rewarding both attempts from the start makes the model put its best answer first and leave it
-be. Stage I therefore pays the second attempt alone, while a strong KL to the base model holds the
-first attempt where it was (section 5.1). Stage II pays both attempts and adds to the second
-``alpha * (r_2 - r_1)``, so that mending pays more than repeating (section 5.2). Each attempt
+be. Stage I therefore rewards the second attempt alone, while a strong KL to the base model holds
+the first attempt in place (section 5.1). Stage II rewards both attempts and adds to the second
+``alpha * (r_2 - r_1)``, so that repairing is worth more than repeating (section 5.2). Each attempt
 answers for its own reward alone.
 """
 
@@ -92,14 +92,14 @@ class Score(Recipe):
         return list(self.rows)[-1]
 
     def stage1(self, policy: str | Path, turn: int, suffix: str) -> Path:
-        """Pay the second attempt; hold the first to the base model."""
+        """Rewards the second attempt; holds the first to the base model."""
         config = self.share(self.config.stage1)
         problems = self.training_problems(config, offset=2 * turn - 1)
         make_env = self.make_env(ATTEMPTS, PROTOCOL, "score_stage1")
         return self.reinforce(f"stage1{suffix}", policy, problems, make_env, config, self.base)
 
     def stage2(self, policy: str | Path, turn: int, suffix: str) -> Path:
-        """Pay both attempts, and progress from one to the other."""
+        """Rewards both attempts, and progress from one to the other."""
         config = self.share(self.config.stage2)
         problems = self.training_problems(config, offset=2 * turn)
         reward = f"correctness=1,progress={self.config.alpha}"

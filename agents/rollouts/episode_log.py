@@ -1,4 +1,4 @@
-"""A file of finished episodes that a long evaluation can go on from."""
+"""A file of finished episodes, from which an interrupted evaluation resumes."""
 
 from __future__ import annotations
 

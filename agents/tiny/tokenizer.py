@@ -21,10 +21,10 @@ TEMPLATE = (
 )
 
 CUE = "Check: "
-"""Opens every check; the model tells by it that one begins, wherever it stands."""
+"""Opens every check; the model recognizes by it that one begins, at any place."""
 
 MARKS = ("[A] ", "[B] ", "[[A]]", "[[B]]")
-"""What stands before two next steps, and how a judge of steps names one of them."""
+"""Labels of two next steps, and how a judge of steps names one of them."""
 
 WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE, *MARKS)
 
@@ -45,7 +45,7 @@ def make_tokenizer() -> Qwen2Tokenizer:
     """Builds the tokenizer.
 
     A `Qwen2Tokenizer` without merges: transformers puts that class's own splitting rules on any
-    tokenizer that lies beside a Qwen2 model, so it has to be one from the start.
+    tokenizer saved with a Qwen2 model, so it has to be one from the start.
     """
     specials = [PAD, USER, ASSISTANT, END]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -1,7 +1,7 @@
 """Policy gradient: TRL's `GRPOTrainer` with our rollouts and our credit.
 
-From TRL come the losses, accelerate, checkpoints and resuming. Two things are ours: where episodes
-come from (`agents.rollouts`) and what the advantages are (`agents.training.credit`). TRL's loss
+From TRL come the losses, accelerate, checkpoints and resuming. Two things are ours: the
+episodes (`agents.rollouts`) and the advantages (`agents.training.credit`). TRL's loss
 accepts advantages per token, shape (B, T), from subclasses; the gradient that results is checked
 by hand in ``tests/agents/training/test_policy_gradient.py``.
 """
@@ -98,7 +98,7 @@ class PolicyGradientConfig:
     lora_rank: int = 0
     """Rank of LoRA matrices; 0 trains every weight."""
     vllm_memory: float = 0.3
-    """Share of a GPU's memory that a vLLM beside the trainer may take."""
+    """Share of a GPU's memory that a vLLM next to the trainer may take."""
 
 
 class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
@@ -131,7 +131,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         if config.first_kl and not config.kl:
             raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-        # TRL loads the reference from where it believes that the policy came from.
+        # TRL loads the reference from the path in the policy's config.
         policy.config._name_or_path = reference or model
         self.starts = list(starts)
         self.make_env = make_env

@@ -22,7 +22,7 @@ ASKED = PROTOCOLS["intrinsic"]
 
 @dataclass(frozen=True)
 class PairSftConfig(RecipeConfig):
-    """Pair-SFT: wrong attempts with right ones to the same problem as if they mended them."""
+    """Pair-SFT: wrong attempts, each followed by a right one as if it were a repair."""
 
     output: Path = Path("runs/pair_sft")
     """The run's folder."""

@@ -21,7 +21,7 @@ class StarConfig(RecipeConfig):
     output: Path = Path("runs/star")
     """The run's folder."""
     iterations: int = 3
-    """Rounds of sampling; each fine-tunes the base model anew [3]."""
+    """Rounds of sampling; each fine-tunes the base model from the start [3]."""
     sampled: int = 1500
     """Training problems per iteration."""
     samples: int = 4
@@ -35,7 +35,7 @@ class StarConfig(RecipeConfig):
 
 
 def train(config: StarConfig) -> dict[str, Metrics]:
-    """Imitates own conversations in which the second attempt mended the first."""
+    """Imitates the model's own conversations in which the second attempt repairs the first."""
     return run_recipe(Star, config)
 
 
@@ -68,10 +68,10 @@ class Star(Recipe):
         episodes = play_problems(
             engine, repeated, sampling, title, max_attempts=2, protocol="intrinsic", seed=seed
         )
-        return mended(episodes, config.keep_right)
+        return repairs(episodes, config.keep_right)
 
 
-def mended(episodes: Sequence[Episode], keep_right: bool) -> list[Demonstration]:
+def repairs(episodes: Sequence[Episode], keep_right: bool) -> list[Demonstration]:
     """Demonstrations of episodes whose second attempt is right; only right attempts are learned.
 
     The same two attempts at the same problem count once.

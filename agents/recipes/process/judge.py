@@ -35,7 +35,7 @@ def questions_from(
     contexts: Sequence[Sequence[str]],
     proposed: Sequence[Sequence[str]],
 ) -> list[Question]:
-    """One question for every problem of which a wrong next step was proposed."""
+    """Returns one question for every problem with a wrong next step among the proposals."""
     found = []
     for problem, context, steps in zip(problems, contexts, proposed, strict=True):
         right = teacher.next_step(problem, context)

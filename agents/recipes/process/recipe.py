@@ -2,12 +2,12 @@
 
 A model writes solutions step by step and judges, in pairs, which of several next steps is better.
 It is taught both once (M1), on exact solutions and on its own steps as an exact checker sorts them,
-where the paper asks outside teachers (section 3.2). From then on nobody tells it what is right: it
-searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
+whereas the paper asks outside teachers (section 3.2). From then on nobody tells it what is right:
+it searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
 step-wise DPO (3.4), and again with the model that results (M2, M3, ...).
 
 Another reading, which the paper does not try: its judgements enter the reward of policy gradient as
-a term beside correctness (`agents.training.judged_rewards`).
+a term in addition to correctness (`agents.training.judged_rewards`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ProcessConfig(RecipeConfig):
     pg: PolicyGradientConfig = field(
         default_factory=lambda: PolicyGradientConfig(steps=0, kl=0.01, scale_roles=False)
     )
-    """Another way on from M1, beside the rounds: policy gradient; 0 steps leave it out [none]."""
+    """Optional policy gradient from M1, alongside the DPO rounds; 0 steps disables it [none]."""
     reward: str = "correctness=1,judged_steps=0.5"
     """What policy gradient pays: the verifier's word, and the model's own on each step."""
 
@@ -152,7 +152,7 @@ class Process(Recipe):
     def questions(self, engine: Engine) -> list[Demonstration]:
         """Pairs of the model's own right and wrong steps, and the solutions once more.
 
-        A share of the pairs is held out and written to a file beside.
+        A share of the pairs is held out and written to a file of its own.
         """
         config = self.config
         torch.manual_seed(config.seed)

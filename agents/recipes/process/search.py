@@ -87,7 +87,7 @@ class StepSearch:
 
     Attributes:
         steps: The steps chosen so far.
-        pairs: One preference pair per chosen step; None where there was nothing to prefer.
+        pairs: One preference pair per chosen step; None if there was nothing to prefer.
         rollbacks: How many levels were dropped.
     """
 
@@ -96,7 +96,7 @@ class StepSearch:
     rollbacks: int = 0
 
     def settle(self, candidates: list[str], wins: Wins) -> bool:
-        """Chooses the best candidate, or rolls back where all scores are equal.
+        """Chooses the best candidate, or rolls back if all scores are equal.
 
         A single candidate, on which all samples agreed, is chosen without a preference.
 
@@ -183,7 +183,7 @@ def step_ids(chat: ChatFormat, step: str) -> list[int]:
 
 
 def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) -> list[bool | None]:
-    """Whether the model prefers the step that is shown first; None where it names neither."""
+    """Returns whether the model prefers the step shown first; None if it names neither."""
     chat = engine.chat
     sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
     asked = [question.messages() for question in questions]

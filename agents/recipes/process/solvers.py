@@ -1,6 +1,6 @@
 """Exact teachers of solutions step by step, one per synthetic family.
 
-They stand in for the outside teachers of process-based self-rewarding (Zhang et al. 2025,
+They replace the outside teachers of process-based self-rewarding (Zhang et al. 2025,
 arXiv 2503.03746, section 3.2): they know the right next step, and judge which of two is better.
 """
 
@@ -15,7 +15,7 @@ from srenv.episode import Problem
 from srenv.verifier.reading.extract import extract
 
 NextStep = Callable[[Problem, Sequence[str]], str | None]
-"""(problem, steps so far) -> the right next step; None where nothing right can follow."""
+"""(problem, steps so far) -> the right next step; None if nothing right can follow."""
 
 
 class Check(NamedTuple):
@@ -32,7 +32,7 @@ class Teacher:
 
     Attributes:
         next_step: Says the right next step.
-        check: Checks a next step; None where it does not have the form of one.
+        check: Checks a next step; None if it does not have the form of one.
     """
 
     next_step: NextStep
@@ -66,7 +66,7 @@ def finished(steps: Sequence[str]) -> bool:
 def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
     """The next step of ``ax+b=c``: what ax is, which x makes it so, the answer.
 
-    What the steps before say is taken as it stands, right or wrong.
+    The steps before are taken at their word, right or wrong.
     """
     a, b, c = (problem.data[name] for name in "abc")
     if not steps:
@@ -90,7 +90,7 @@ def linear_result(step: str) -> int | None:
 
 
 def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
-    """Checks a step: the sum anew, the product of the factor, or the answer beside the factor."""
+    """Checks a step: the sum, the product of the factor, or the answer against the factor."""
     a, b, c = (problem.data[name] for name in "abc")
     found = linear_result(step)
     if found is None or len(steps) > 2:

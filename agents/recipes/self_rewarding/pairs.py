@@ -1,7 +1,7 @@
 """Preferences between conversations that begin with the same first attempt.
 
 The data of multi-turn DPO (Xiong et al. 2025, sections 3.2 and 5.6). A first attempt is sampled and
-held fixed; several conversations go on from it, each with the model's own verdict, what the
+held fixed; several conversations continue it, each with the model's own verdict, what the
 environment says to that, and a revision. They share the problem and the attempt, so two of them
 differ in nothing but what self-correction has to decide, and the one whose final answer is right is
 preferred. What is compared are the model's own tokens after the attempt: neither the attempt nor
@@ -30,7 +30,7 @@ PairSet = Literal["D1", "D2", "D3"]
 
 
 class Course(NamedTuple):
-    """What a conversation came to.
+    """The outcome of a conversation: first attempt, verdict, final answer.
 
     Attributes:
         first: Whether the first attempt is right.
@@ -44,11 +44,11 @@ class Course(NamedTuple):
 
 
 SETS: dict[PairSet, tuple[tuple[Course, Course], ...]] = {
-    # Told of its error, the model mends it; better than not.
+    # Having called its attempt wrong, the model fixes it (chosen) or fails to (rejected).
     "D1": ((Course(False, "wrong", True), Course(False, "wrong", False)),),
-    # Doubting a right answer, the model stays with it; better than spoiling it.
+    # Having called a right attempt wrong, the model keeps it (chosen) or spoils it (rejected).
     "D2": ((Course(True, "wrong", True), Course(True, "wrong", False)),),
-    # The verdict itself: the right one is better, where the final answer is right for it.
+    # The right verdict, if it leads to a right answer (chosen), or the wrong one (rejected).
     "D3": (
         (Course(False, "wrong", True), Course(False, "correct", False)),
         (Course(True, "correct", True), Course(True, "wrong", False)),
@@ -68,10 +68,10 @@ class TrajectoryConfig:
     problems: int = 1000
     """Fresh training problems per iteration, one first attempt each [20,000]."""
     responses: int = 8
-    """Conversations that go on from each first attempt [8]."""
+    """Conversations that continue each first attempt [8]."""
     sets: tuple[PairSet, ...] = ("D1", "D2", "D3")
-    """Pairs to learn from. D1: a wrong attempt, doubted, is mended or not. D2: a right one,
-    doubted, is kept or spoiled. D3: the right verdict, where it ends well, or the wrong one
+    """Pairs to learn from. D1: a wrong attempt, doubted, is fixed or not. D2: a right one,
+    doubted, is kept or spoiled. D3: the right verdict, if it ends well, or the wrong one
     [all for MATH; D1 D2 do as well for GSM8K]."""
     temperature: float = 1.0
     """Sampling temperature [1.0]."""
@@ -110,7 +110,7 @@ class Pair:
 def first_attempts(
     engine: Engine, problems: Sequence[Problem], protocol: Protocol, sampling: Sampling
 ) -> list[FirstAttempt]:
-    """Samples one first attempt at each problem and cuts it where the verdict's segment begins.
+    """Samples one first attempt at each problem and cuts it at the start of the verdict's segment.
 
     Attempts without an answer are left out.
     """
@@ -157,7 +157,7 @@ def play_on(
 
 
 def course(episode: Episode) -> Course | None:
-    """What a conversation came to; None where that is not decided."""
+    """Returns the outcome of a conversation; None if it was not decided."""
     first = episode.turns[0]
     if not episode.graded or first.verdict is None:
         return None
@@ -167,7 +167,7 @@ def course(episode: Episode) -> Course | None:
 def make_pairs(
     attempt: FirstAttempt, records: Sequence[Rollout], sets: Iterable[PairSet], rng: random.Random
 ) -> list[Pair]:
-    """Pairs conversations that go on from one attempt; at most one pair of each kind.
+    """Pairs conversations that continue one attempt; at most one pair of each kind.
 
     Conversations that amend the attempt before their first verdict are left out, and so are
     malformed ones as the better of two.

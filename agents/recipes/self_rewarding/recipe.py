@@ -3,7 +3,7 @@
 One model attempts, judges itself, revises, and decides when to stop. Stage 1 teaches the pattern
 by sequential rejection sampling and fine-tuning on the model's own samples (section 3.1). Stage 2
 (section 3.2) is policy gradient with rule-based rewards, here with turn-local credit, or iterative
-multi-turn DPO: of conversations that go on from the same first attempt, one that ends right is
+multi-turn DPO: of conversations that continue the same first attempt, one that ends right is
 preferred. Both formats of the paper are known: one stream with ``[VERIFY]``, and a chat of two
 turns in which the model asks itself whether it is right, and is told what it answered.
 """
@@ -63,7 +63,7 @@ class SelfRewardingConfig(RecipeConfig):
     the answer to a question; the bundled model has to learn to spell that answer and wants
     --sft.epochs 8 --sft.learning-rate 1e-3. Or module:attribute."""
     max_attempts: int | None = None
-    """Attempts per episode; by default 2 where the verdict answers a question [2], else 3, one more
+    """Attempts per episode; by default 2 if the verdict answers a question [2], else 3, one more
     than in the demonstrations and in the paper."""
     stage2: Literal["pg", "dpo"] = "pg"
     """Policy gradient, or iterative multi-turn DPO [both]."""
@@ -137,7 +137,7 @@ class SelfRewarding(Recipe):
         return title
 
     def sample(self, engine: Engine) -> list[Demonstration]:
-        """Stage 1: attempts, evaluations and revisions, kept where the verifier agrees."""
+        """Stage 1: attempts, evaluations and revisions, kept if the verifier agrees."""
         rejection, seed = self.config.rejection, self.config.seed
         problems = self.train_source.take(rejection.problems, seed)
         with progress_bar("warm-up: sampling", SAMPLING_STEPS) as bar:

@@ -5,8 +5,8 @@ after the other instead, each by its own prompt, kept when the verifier agrees, 
 (Xiong et al. 2025, section 3.1). Everything comes from the model's own samples.
 
 Two things are added because a turn here always ends in a verdict: the revision is followed by an
-evaluation that rightly accepts it, and where no wrong verdict on a right attempt was sampled (set
-D2), the bare marker stands for it; that verdict is context, never a target.
+evaluation that rightly accepts it, and if no wrong verdict on a right attempt was sampled (set
+D2), the bare marker replaces it; that verdict is context, never a target.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from srenv.rewards import make_reward
 
 SOLVE = PROTOCOLS["intrinsic"].instruction
 _SAMPLED = PROTOCOLS["default"]
-"""The protocol of the pieces, whatever that of the demonstrations is: verdicts are translated when
-the pieces are glued together."""
+"""The protocol of the pieces, under any protocol of the demonstrations: verdicts are translated
+when the pieces are glued together."""
 
 
 @dataclass(frozen=True)

@@ -57,10 +57,10 @@ def played(*answers, rules=RULES):
 
 def test_star_learns_right_attempts_of_mended_conversations():
     episodes = [played(2, 1), played(2, 1), played(2, 3), played(1, 2), played(1, 1), played(4, 1)]
-    found = star.mended(episodes, keep_right=False)
+    found = star.repairs(episodes, keep_right=False)
     assert [[t.answer for t in d.episode.turns] for d in found] == [["2", "1"], ["4", "1"]]
     assert all(d.targets == {(1, "attempt"), (1, "verdict")} for d in found)
-    both = star.mended(episodes, keep_right=True)
+    both = star.repairs(episodes, keep_right=True)
     assert [d.kind for d in both] == ["wrong, right", "right, right", "wrong, right"]
     assert both[1].targets == {(t, s) for t in (0, 1) for s in ("attempt", "verdict")}
 
@@ -197,7 +197,7 @@ def test_recipes_are_found_by_name_and_by_path():
     with pytest.raises(ValueError, match="Did you mean 'star'"):
         find_recipe("starr")
     with pytest.raises(ValueError, match="one annotated dataclass"):
-        find_recipe("agents.recipes.baselines.star:mended")
+        find_recipe("agents.recipes.baselines.star:repairs")
 
 
 def test_an_example_of_a_recipe_of_your_own(tmp_path):
