@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from agents.rollouts.evaluation import equal_votes, play_problems, play_votes
 from agents.rollouts.player import EnvFactory
 from agents.runs.progress import console, progress_bar
 from agents.runs.results import write_results
-from agents.runs.run import Run
+from agents.runs.run import Run, Stage
 from agents.runs.tracking import ReportTo, Tracker
 from agents.training.callbacks import TokenCount, TrackTraining, TrainingBar
 from agents.training.dpo import Preference, PreferenceConfig, prefer
@@ -57,12 +58,12 @@ class RecipeConfig:
     output: Path = Path("runs/recipe")
     """The run's folder."""
     resume: bool = False
-    """Go on with the run in the folder; finished stages are not repeated."""
+    """Resume the run in the folder; finished stages are not repeated."""
     seed: int = 0
     """Seeds sampling and training."""
     engine: EngineName = "auto"
-    """What generates, in every stage. auto: a server if --base-url is given, vllm on a GPU where it
-    is installed, transformers otherwise."""
+    """What generates, in every stage. auto: a server if --base-url is given, vllm if it is
+    installed and there is a GPU, transformers otherwise."""
     base_url: str | None = None
     """Address of a server with the base model, such as http://localhost:8000/v1; policy gradient
     needs a vLLM that takes weights. Models trained here are played in this process."""
@@ -76,13 +77,49 @@ class RecipeConfig:
     """Upload checkpoints as artifacts."""
 
 
+@dataclass
+class Training:
+    """A training in progress.
+
+    Attributes:
+        callbacks: Transformers callbacks that show and track it.
+        model: Folder of the model that it ends with.
+    """
+
+    callbacks: list[TrainerCallback]
+    model: Path = Path()
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table as a stage of the run: episodes are played and written once."""
+
+    stage: Stage
+    reading: Reading
+
+    @property
+    def todo(self) -> bool:
+        """Whether the episodes have to be played."""
+        return self.stage.todo
+
+    def finish(self, episodes: Sequence[Episode], **result: Any) -> None:
+        """Writes the episodes; `result` goes into the stage's result."""
+        write_episodes(self.reading.episodes, episodes)
+        self.stage.finish(episodes=str(self.reading.episodes), **result)
+
+    def outcomes(self) -> Outcomes:
+        """Reads the episodes."""
+        _ = self.stage.result  # other processes wait for them
+        return self.reading.outcomes()
+
+
 class Recipe:
     """A published method. A subclass says what happens in `method`; the rest is here.
 
     Attributes:
         rows: The rows of the table, by title; `row` and `evaluate` add to them.
-        second_models: What rows need beside their model, by title: `parameters` and `bytes` of
-            a second one, and the `tokens` that it generates per problem.
+        second_models: The second model of rows that need one, by title: its `parameters` and
+            `bytes`, and the `tokens` that it generates per problem.
     """
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
@@ -126,97 +163,94 @@ class Recipe:
         tool: Tool = "none",
     ) -> Outcomes:
         """Plays the evaluation problems greedily; one row of the table."""
-
-        def work(engine: Engine) -> list[Episode]:
-            return play_problems(
-                engine,
-                self.eval_problems,
-                self.greedy,
-                f"evaluate: {title}",
-                max_attempts=max_attempts,
-                protocol=protocol,
-                seed=self.config.seed,
-                tool=tool,
-            )
-
-        return self.row(title, model, name, work)
+        row = self.row(title, name)
+        if row.todo:
+            with self.engine(model) as engine:
+                episodes = play_problems(
+                    engine,
+                    self.eval_problems,
+                    self.greedy,
+                    f"evaluate: {title}",
+                    max_attempts=max_attempts,
+                    protocol=protocol,
+                    seed=self.config.seed,
+                    tool=tool,
+                )
+            row.finish(episodes)
+        return row.outcomes()
 
     def majority(self, result: str) -> None:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
-        ours, single = (self.rows[name].outcomes().tokens.mean() for name in (result, BASE))
-        votes = equal_votes(float(ours), float(single))
+        tokens, single = (self.rows[name].outcomes().tokens.mean() for name in (result, BASE))
+        votes = equal_votes(float(tokens), float(single))
+        row = self.row(MAJORITY, "majority", "votes")
+        if row.todo:
+            with self.engine(self.base) as engine:
+                episodes = play_votes(
+                    engine,
+                    self.eval_problems,
+                    votes,
+                    Sampling(1.0, 1.0, self.config.max_new_tokens),
+                    f"evaluate: base, maj@{votes}",
+                    seed=self.config.seed,
+                )
+            row.finish(episodes, votes=votes)
 
-        def work(engine: Engine) -> list[Episode]:
-            sampling = Sampling(1.0, 1.0, self.config.max_new_tokens)
-            title = f"evaluate: base, maj@{votes}"
-            return play_votes(
-                engine, self.eval_problems, votes, sampling, title, seed=self.config.seed
-            )
+    def row(self, title: str, name: str, reading: str = "final") -> Row:
+        """Returns a row of the table, whose episodes may have been played already.
 
-        self.row(MAJORITY, self.base, "majority", work, "votes", votes=votes)
-
-    def row(
-        self,
-        title: str,
-        model: str | Path,
-        name: str,
-        play_with: Callable[[Engine], list[Episode]],
-        reading: str = "final",
-        **record: Any,
-    ) -> Outcomes:
-        """Adds a row: episodes are played and written once, then read as `reading` says.
-
-        `record` goes into the stage's result; `second_model` in it into the report, too.
+        Args:
+            title: Its title in the table.
+            name: Its name in the run's folder.
+            reading: How its episodes are read; a key of `srenv.metrics.READINGS`.
         """
         path = self.run.directory / f"episodes_{name}.jsonl"
-
-        def work(folder: Path) -> dict[str, Any]:
-            with self.engine(model) as engine:
-                write_episodes(path, play_with(engine))
-            return {"episodes": str(path), **record}
-
-        result = self.run.stage(f"evaluate_{name}", work)
-        if "second_model" in result:
-            self.second_models[title] = result["second_model"]
         self.rows[title] = Reading(path, reading)
-        return self.rows[title].outcomes()
+        return Row(self.run.stage(f"evaluate_{name}"), self.rows[title])
 
     def collect(
         self, name: str, model: str | Path, sample: Callable[[Engine], list[Demonstration]]
     ) -> Path:
-        """A stage that samples demonstrations with `model`; returns their file."""
-        path = self.run.directory / name / "demonstrations.jsonl"
+        """A stage that samples demonstrations with `model`; returns their file.
 
-        def work(folder: Path) -> dict[str, Any]:
+        Raises:
+            RuntimeError: Nothing was kept.
+        """
+        stage = self.run.stage(name)
+        path = stage.folder / "demonstrations.jsonl"
+        if stage.todo:
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                kept = sample(engine)
-            if not kept:
+                demonstrations = sample(engine)
+            if not demonstrations:
                 raise RuntimeError(
                     f"{name} kept no demonstration: sample more, or start from a model that has "
                     "these skills"
                 )
-            write_demonstrations(path, kept)
-            kinds = dict(sorted(Counter(d.kind for d in kept).items()))
-            return {"demonstrations": kinds, "generated": engine.generated}
-
-        kinds = self.run.stage(name, work)["demonstrations"]
+            write_demonstrations(path, demonstrations)
+            kinds = Counter(demonstration.kind for demonstration in demonstrations)
+            stage.finish(demonstrations=dict(sorted(kinds.items())), generated=engine.generated)
+        kinds = stage.result["demonstrations"]
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         console.print(f"demonstrations kept: {counts}")
         return path
 
     def imitate(self, name: str, model: str | Path, data: Path, config: SftConfig) -> Path:
         """A stage that fine-tunes `model` on demonstrations; returns the new model's folder."""
-
-        def work(folder: Path) -> dict[str, Any]:
-            kept = read_demonstrations(data)
-
-            def learn(callbacks: list[TrainerCallback]) -> Path:
-                return fine_tune(model, folder, kept, config, self.config.seed, callbacks)
-
-            return self._train(name, f"{name}: SFT", supervised_steps(config, len(kept)), learn)
-
-        return Path(self.run.stage(name, work, everywhere=True)["model"])
+        stage = self.run.stage(name, everywhere=True)
+        if stage.todo:
+            demonstrations = read_demonstrations(data)
+            steps = supervised_steps(config, len(demonstrations))
+            with self.training(stage, f"{name}: SFT", steps) as training:
+                training.model = fine_tune(
+                    model,
+                    stage.folder,
+                    demonstrations,
+                    config,
+                    seed=self.config.seed,
+                    callbacks=training.callbacks,
+                )
+        return Path(stage.result["model"])
 
     def reinforce(
         self,
@@ -232,27 +266,21 @@ class Recipe:
             config = replace(config, engine=self.config.engine, base_url=self.config.base_url)
         if choose(config.engine, config.base_url) == "server":
             self._pushed = True
-
-        def show(episodes: Sequence[Episode], step: int) -> None:
-            self.show_episodes(name, episodes, step)
-
-        def work(folder: Path) -> dict[str, Any]:
-            def learn(callbacks: list[TrainerCallback]) -> Path:
-                return train_policy(
+        stage = self.run.stage(name, everywhere=True)
+        if stage.todo:
+            with self.training(stage, name.replace("_", " "), config.steps) as training:
+                training.model = train_policy(
                     model,
-                    folder,
+                    stage.folder,
                     problems,
                     make_env,
                     config,
                     seed=self.config.seed,
-                    on_episodes=show,
-                    callbacks=callbacks,
+                    on_episodes=partial(self.show_episodes, name),
+                    callbacks=training.callbacks,
                     reference=reference,
                 )
-
-            return self._train(name, name.replace("_", " "), config.steps, learn)
-
-        return Path(self.run.stage(name, work, everywhere=True)["model"])
+        return Path(stage.result["model"])
 
     def prefer(
         self,
@@ -263,38 +291,39 @@ class Recipe:
         reference: str | Path | None = None,
     ) -> Path:
         """A stage of DPO from `model`, its own reference by default; returns the new folder."""
+        stage = self.run.stage(name, everywhere=True)
+        if stage.todo:
+            preferences = load()
+            steps = supervised_steps(config, len(preferences))
+            with self.training(stage, f"{name}: DPO", steps) as training:
+                training.model = prefer(
+                    model,
+                    stage.folder,
+                    preferences,
+                    config,
+                    seed=self.config.seed,
+                    callbacks=training.callbacks,
+                    reference=reference,
+                )
+        return Path(stage.result["model"])
 
-        def work(folder: Path) -> dict[str, Any]:
-            data = load()
-
-            def learn(callbacks: list[TrainerCallback]) -> Path:
-                return prefer(model, folder, data, config, self.config.seed, callbacks, reference)
-
-            return self._train(name, f"{name}: DPO", supervised_steps(config, len(data)), learn)
-
-        return Path(self.run.stage(name, work, everywhere=True)["model"])
-
-    def _train(
-        self,
-        name: str,
-        title: str,
-        steps: int,
-        learn: Callable[[list[TrainerCallback]], Path],
-    ) -> dict[str, Any]:
-        """Trains under a progress bar, tracked; the result of the stage."""
-        count = TokenCount()
+    @contextmanager
+    def training(self, stage: Stage, title: str, steps: int) -> Iterator[Training]:
+        """Shows and tracks a training of a stage, and finishes the stage with its model."""
+        name, count = stage.folder.name, TokenCount()
         with progress_bar(title, steps) as bar:
-            final = learn([TrainingBar(bar), TrackTraining(self.tracker, name), count])
-        self.tracker.checkpoint(name, final)
-        return {"model": str(final), **count.spent}
+            training = Training([TrainingBar(bar), TrackTraining(self.tracker, name), count])
+            yield training
+        self.tracker.checkpoint(name, training.model)
+        stage.finish(model=str(training.model), **count.spent)
 
     def average(self, name: str, models: tuple[Path, Path], share: float) -> Path:
         """A stage that averages two models' weights; `share` is that of the first."""
-
-        def work(folder: Path) -> dict[str, Any]:
-            return {"model": str(average(models, folder / "final", (share, 1 - share)))}
-
-        return Path(self.run.stage(name, work)["model"])
+        stage = self.run.stage(name)
+        if stage.todo:
+            folder = average(models, stage.folder / "final", (share, 1 - share))
+            stage.finish(model=str(folder))
+        return Path(stage.result["model"])
 
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
         """Fresh problems for all steps of a stage of policy gradient."""
@@ -330,9 +359,9 @@ class Recipe:
 
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
-    """Runs a recipe, or goes on with it, and returns the rows of its table."""
+    """Runs a recipe, or resumes it, and returns the rows of its table."""
     check_options(config)
-    # A server may have moved when its run goes on.
+    # A server may have moved when its run resumes.
     run = Run(config.output, replace(config, base_url=None), config.resume)
     name = config.output.name
     tracker = Tracker(config.report_to, config.output, name, run.config, artifacts=config.artifacts)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from agents.engines import Engine, Generation, Sampling, TransformersEngine, reply
 from agents.engines.metered import MeteredEngine
@@ -103,28 +102,28 @@ class ExternalVerifier(Recipe):
 
     def measure(self, title: str, generator: str | Path, verifier: Path, name: str) -> None:
         """One row: the generator plays, the verifier judges; its cost goes into the result."""
-        cost: dict[str, Any] = {}  # filled while the row is played, before it is stored
-        config = self.config
-
-        def work(engine: Engine) -> list[Episode]:
+        config, row = self.config, self.row(title, name)
+        if row.todo:
             # Always by transformers: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier)
             meter = MeteredEngine(second)
-            episodes = play_with_critic(
-                engine,
-                meter,
-                self.eval_problems,
-                self.greedy,
-                config.max_attempts,
-                title=f"evaluate: {title}",
-                show_check=config.show_check,
-            )
-            cost["parameters"] = second.model.num_parameters()
-            cost["bytes"] = second.model.get_memory_footprint(return_buffers=False)
-            cost["tokens"] = meter.generated / len(episodes)
-            return episodes
-
-        self.row(title, generator, name, work, second_model=cost)
+            with self.engine(generator) as engine:
+                episodes = play_with_critic(
+                    engine,
+                    meter,
+                    self.eval_problems,
+                    self.greedy,
+                    config.max_attempts,
+                    title=f"evaluate: {title}",
+                    show_check=config.show_check,
+                )
+            cost = {
+                "parameters": second.model.num_parameters(),
+                "bytes": second.model.get_memory_footprint(return_buffers=False),
+                "tokens": meter.generated / len(episodes),
+            }
+            row.finish(episodes, second_model=cost)
+        self.second_models[title] = row.stage.result["second_model"]
 
 
 def play_with_critic(

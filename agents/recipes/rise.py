@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -100,11 +101,7 @@ class Rise(Recipe):
         model: str | Path = self.base
         self.introspect("base", model, "base")
         for k in range(1, config.iterations + 1):
-
-            def sample(engine: Engine, k: int = k) -> list[Demonstration]:
-                return self.sample(engine, k)
-
-            data = self.collect(f"iteration_{k}_data", model, sample)
+            data = self.collect(f"iteration_{k}_data", model, partial(self.sample, k=k))
             model = self.imitate(f"iteration_{k}", model, data, config.sft)
             result = self.introspect(f"iteration {k}", model, f"iteration_{k}")
         if config.online.steps:
@@ -157,20 +154,20 @@ class Rise(Recipe):
 
     def introspect(self, title: str, model: str | Path, name: str) -> str:
         """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""
-        config = self.config
-        vote = f"{title}, m1@t{config.turns}"
-        sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
-
-        def play(engine: Engine) -> list[Episode]:
-            turns = config.turns
-            dialogues = self.dialogues(engine, self.eval_problems, "rise", turns, turns)
-            speaker = ModelSpeaker(engine, sampling)
-            return play_episodes(dialogues, speaker, f"evaluate: {title}", seed=config.seed)
-
-        self.row(vote, model, f"{name}_turns", play, "turn_votes")
+        config, turns = self.config, self.config.turns
+        vote = f"{title}, m1@t{turns}"
+        row = self.row(vote, f"{name}_turns", "turn_votes")
+        if row.todo:
+            sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
+            with self.engine(model) as engine:
+                dialogues = self.dialogues(engine, self.eval_problems, "rise", turns, turns)
+                speaker = ModelSpeaker(engine, sampling)
+                row.finish(
+                    play_episodes(dialogues, speaker, f"evaluate: {title}", seed=config.seed)
+                )
         path = self.rows[vote].episodes
-        self.rows[f"{title}, last of {config.turns}"] = Reading(path)
-        self.rows[f"{title}, p1@t{config.turns} (oracle)"] = Reading(path, "any_turn")
+        self.rows[f"{title}, last of {turns}"] = Reading(path)
+        self.rows[f"{title}, p1@t{turns} (oracle)"] = Reading(path, "any_turn")
         return vote
 
 

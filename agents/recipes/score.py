@@ -117,24 +117,23 @@ class Score(Recipe):
         chosen = problems[: round(self.config.offline * len(problems))]
         path = self.run.directory / name / "attempts.json"
 
-        def sample(folder: Path) -> dict[str, Any]:
-            pg, title = self.config.stage2, "off-line first attempts"
-            sampling = Sampling(pg.temperature, 1.0, pg.max_new_tokens)
+        stage = self.run.stage(name)
+        if stage.todo:
+            config = self.config.stage2
             with self.engine(self.base) as loaded:
                 engine = MeteredEngine(loaded)
-                played = play_problems(
+                episodes = play_problems(
                     engine,
                     chosen,
-                    sampling,
-                    title,
+                    Sampling(config.temperature, 1.0, config.max_new_tokens),
+                    "off-line first attempts",
                     max_attempts=1,
                     protocol=PROTOCOL,
                     seed=self.config.seed,
                 )
-            write_json(path, {e.problem.id: e.final.text for e in played})
-            return {"attempts": len(played), "generated": engine.generated}
-
-        self.run.stage(name, sample)
+            write_json(path, {e.problem.id: e.final.text for e in episodes})
+            stage.finish(attempts=len(episodes), generated=engine.generated)
+        _ = stage.result  # other processes wait for it
         attempts = json.loads(path.read_text(encoding="utf-8"))
         return lambda: FirstAttempts(make_env(), attempts)
 

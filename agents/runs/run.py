@@ -1,10 +1,9 @@
-"""A run folder: its configuration, its stages, and going on after a kill."""
+"""A run's folder: its configuration, its stages, and how it resumes after a kill."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,64 @@ from agents.runs.processes import is_main
 from agents.runs.progress import console
 
 
+class Stage:
+    """A stage of a run, done once.
+
+    It is done when its ``done.json`` exists. That file is written last and whole, so a kill at any
+    moment leaves a stage either done or to be done again (from its trainer's checkpoints)::
+
+        stage = run.stage("warmup")
+        if stage.todo:
+            stage.finish(model=str(fine_tune(...)))
+        model = stage.result["model"]
+
+    Of several processes the main one does the work and the others wait for its result, unless the
+    work is done `everywhere`, as training is.
+
+    Attributes:
+        folder: The stage's own folder.
+        todo: Whether this process has work to do.
+    """
+
+    def __init__(self, folder: Path, everywhere: bool) -> None:
+        self.folder = folder
+        self._done = folder / "done.json"
+        self._start = time.monotonic()
+        self.todo = (is_main() or everywhere) and not self._done.exists()
+        if self.todo and is_main():
+            folder.mkdir(parents=True, exist_ok=True)
+        elif is_main():
+            console.print(f"[green]done before:[/] {folder.name}")
+
+    def finish(self, **result: Any) -> None:
+        """Stores the result, plain JSON values; ``generated`` and ``trained`` count tokens."""
+        if is_main():
+            seconds = round(time.monotonic() - self._start, 1)
+            write_json(self._done, {**result, "seconds": seconds})
+        self.todo = False
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The stored result; other processes than the main one wait for it.
+
+        Raises:
+            RuntimeError: The stage has not been finished.
+        """
+        if self.todo:
+            raise RuntimeError(f"stage {self.folder.name} was left before it was finished")
+        while not self._done.exists():  # the launcher ends this process if the main one fails
+            time.sleep(0.2)
+        stored: dict[str, Any] = json.loads(self._done.read_text())
+        return stored
+
+
 class Run:
     """One run of a recipe, in one folder.
-
-    A stage is done when its ``done.json`` stands; that file is written last and whole, so a kill
-    at any moment leaves a stage either done or to be done again (from its trainer's checkpoints).
 
     Args:
         directory: The run's folder.
         config: The recipe's configuration, a dataclass.
-        resume: Go on with the run that stands in the folder.
-
-    Attributes:
-        spent: Tokens generated for training and tokens trained on, over all stages so far.
+        resume: Resume the run in the folder.
 
     Raises:
         FileExistsError: The folder holds a run, and `resume` is not set.
@@ -35,7 +79,7 @@ class Run:
     def __init__(self, directory: Path, config: Any, resume: bool) -> None:
         self.directory = directory
         self.config = to_json(config)
-        self.spent = {"generated": 0, "trained": 0}
+        self._stages: dict[str, Stage] = {}
         path = directory / "config.json"
         if not is_main():
             return
@@ -44,50 +88,28 @@ class Run:
         else:
             write_json(path, self.config)
 
-    def stage(
-        self, name: str, work: Callable[[Path], dict[str, Any]], everywhere: bool = False
-    ) -> dict[str, Any]:
-        """Does `work` in the stage's own folder, once; returns its (stored) result.
+    def stage(self, name: str, everywhere: bool = False) -> Stage:
+        """Returns the stage of this name; with `everywhere`, all processes work on it."""
+        self._stages[name] = Stage(self.directory / name, everywhere)
+        return self._stages[name]
 
-        Of several processes the main one works and the others wait for it, unless the work is
-        done `everywhere`, as training is. The result must be plain JSON; `generated` and `trained`
-        in it are added to `spent`.
-        """
-        folder = self.directory / name
-        done = folder / "done.json"
-        if not is_main():
-            if everywhere and not done.exists():
-                work(folder)
-            _wait_for(done)
-        elif done.exists():
-            console.print(f"[green]done before:[/] {name}")
-        else:
-            folder.mkdir(parents=True, exist_ok=True)
-            start = time.monotonic()
-            result = work(folder)
-            write_json(done, {**result, "seconds": round(time.monotonic() - start, 1)})
-        stored: dict[str, Any] = json.loads(done.read_text())
-        for kind in self.spent:
-            self.spent[kind] += stored.get(kind, 0)
-        return stored
+    @property
+    def spent(self) -> dict[str, int]:
+        """Tokens generated for training and tokens trained on, over all stages so far."""
+        results = [stage.result for stage in self._stages.values()]
+        return {kind: sum(r.get(kind, 0) for r in results) for kind in ("generated", "trained")}
 
     def _check(self, path: Path, resume: bool) -> None:
         if not resume:
             raise FileExistsError(
-                f"{self.directory} holds a run already: add --resume to go on with it, or name "
+                f"{self.directory} holds a run already: add --resume to resume it, or name "
                 "another folder with --output"
             )
         before = json.loads(path.read_text())
-        # An option that is newer than the run has a default that does what was done before.
+        # An option that is newer than the run has a default that does what the run did.
         changed = [k for k, v in self.config.items() if before.get(k, v) != v and k != "resume"]
         if changed:
             raise ValueError(
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
                 "name another folder with --output"
             )
-
-
-def _wait_for(done: Path) -> None:
-    """Waits for a stage that the main process is at; its launcher ends us if it fails."""
-    while not done.exists():
-        time.sleep(0.2)

@@ -46,12 +46,11 @@ class Prompting(Recipe):
         attempts = self.config.max_attempts
         self.evaluate("base, told the truth (oracle)", self.base, "gold", attempts, "gold")
 
-        def work(engine: Engine) -> list[Episode]:
-            return self_refine(
-                engine, self.eval_problems, self.greedy, attempts, "evaluate: Self-Refine"
-            )
-
-        self.row("base, Self-Refine", self.base, "self_refine", work)
+        row = self.row("base, Self-Refine", "self_refine")
+        if row.todo:
+            with self.engine(self.base) as engine:
+                title = "evaluate: Self-Refine"
+                row.finish(self_refine(engine, self.eval_problems, self.greedy, attempts, title))
         return "base, Self-Refine"
 
 

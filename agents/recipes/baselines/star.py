@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from agents.engines import Engine, Sampling
@@ -48,11 +49,7 @@ class Star(Recipe):
         """Every iteration samples with the newest model and fine-tunes the base."""
         sampler: str | Path = self.base
         for k in range(1, self.config.iterations + 1):
-
-            def sample(engine: Engine, k: int = k) -> list[Demonstration]:
-                return self.sample(engine, k)
-
-            data = self.collect(f"iteration_{k}_data", sampler, sample)
+            data = self.collect(f"iteration_{k}_data", sampler, partial(self.sample, k=k))
             sampler = self.imitate(f"iteration_{k}", self.base, data, self.config.sft)
             self.evaluate(f"iteration {k}", sampler, f"iteration_{k}", 2, "intrinsic")
         return f"iteration {self.config.iterations}"

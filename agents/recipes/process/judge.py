@@ -1,7 +1,7 @@
 """Teaching a judge of steps, and measuring it, by questions of which the first step is right.
 
 Zhang et al. 2025 (arXiv 2503.03746), section 3.2; their questions come from a reward model and
-their judgements from a larger one, these from an exact teacher.
+their judgements from a larger one, these from an exact solver.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agents.recipes.process.search import (
     judge,
     step_ids,
 )
-from agents.recipes.process.solvers import Teacher
+from agents.recipes.process.solvers import Solver
 from agents.runs.json_files import write_json
 from agents.training.dpo import Preference
 from agents.training.sft import Demonstration, whole_turns
@@ -30,7 +30,7 @@ from srenv.episode import Problem
 
 
 def questions_from(
-    teacher: Teacher,
+    solver: Solver,
     problems: Sequence[Problem],
     contexts: Sequence[Sequence[str]],
     proposed: Sequence[Sequence[str]],
@@ -38,14 +38,14 @@ def questions_from(
     """Returns one question for every problem with a wrong next step among the proposals."""
     found = []
     for problem, context, steps in zip(problems, contexts, proposed, strict=True):
-        right = teacher.next_step(problem, context)
+        right = solver.next_step(problem, context)
         wrong = next((step for step in steps if step != right), None)
         if right and wrong:
             found.append(Question(problem, tuple(context), right, wrong))
     return found
 
 
-def judgements(teacher: Teacher, question: Question) -> list[Demonstration]:
+def judgements(solver: Solver, question: Question) -> list[Demonstration]:
     """What a judge should say of a right and a wrong step, in both orders."""
     right, wrong = question.first, question.second
     rules = Rules(JUDGING, 1)
@@ -54,7 +54,7 @@ def judgements(teacher: Teacher, question: Question) -> list[Demonstration]:
         shown = Question(question.problem, question.steps, first, second)
         asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
         conversation = Conversation(asked, rules)
-        conversation.step(teacher.judgement(question.problem, question.steps, first, right))
+        conversation.step(solver.judgement(question.problem, question.steps, first, right))
         found.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
     return found
 

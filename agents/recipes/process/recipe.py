@@ -16,7 +16,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -34,12 +33,12 @@ from agents.recipes.process.judge import (
     write_questions,
 )
 from agents.recipes.process.search import StepSearch, propose_steps, search, written
-from agents.recipes.process.solvers import TEACHERS, Teacher
+from agents.recipes.process.solvers import SOLVERS, Solver
 from agents.runs.progress import console, progress_bar
 from agents.training.dpo import Preference, PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import Demonstration, SftConfig, whole_turns
-from srenv.episode import Episode, Problem
+from srenv.episode import Problem
 from srenv.metrics import Metrics
 from srenv.registry import lookup
 
@@ -88,9 +87,9 @@ def train(config: ProcessConfig) -> dict[str, Metrics]:
     """Runs the recipe and returns the rows of its table.
 
     Raises:
-        ValueError: No exact teacher is known for the problems.
+        ValueError: No exact solver is known for the problems.
     """
-    lookup("exact teacher of", config.problems, TEACHERS)
+    lookup("exact solver of", config.problems, SOLVERS)
     if config.width < 2:
         raise ValueError(f"width {config.width}: there is nothing to prefer among fewer than 2")
     return run_recipe(Process, config)
@@ -102,9 +101,9 @@ class Process(Recipe):
     config: ProcessConfig
 
     @property
-    def teacher(self) -> Teacher:
+    def solver(self) -> Solver:
         """Says what the right next step is."""
-        return TEACHERS[self.config.problems]
+        return SOLVERS[self.config.problems]
 
     @property
     def sampling(self) -> Sampling:
@@ -126,7 +125,7 @@ class Process(Recipe):
         self.measure_judge("base", self.base)
         self.measure("M1", model)
         if config.pg.steps:
-            self.measure("M1-PG", self.paid(model))
+            self.measure("M1-PG", self.reinforce_with_judge(model))
         title = "M1"
         for k in range(1, config.iterations + 1):
             pairs, count = self.preferences(f"m{k + 1}_pairs", model, k)
@@ -145,8 +144,7 @@ class Process(Recipe):
         """Exact solutions, step by step; no model is needed for them."""
         problems = self.train_source.take(self.config.reasoning, self.config.seed)
         return [
-            Demonstration(written(p, self.teacher.solution(p)), WHOLE, "reasoning")
-            for p in problems
+            Demonstration(written(p, self.solver.solution(p)), WHOLE, "reasoning") for p in problems
         ]
 
     def questions(self, engine: Engine) -> list[Demonstration]:
@@ -158,15 +156,15 @@ class Process(Recipe):
         torch.manual_seed(config.seed)
         rng = random.Random(config.seed)
         problems = self.train_source.take(config.judging, config.seed + 1)
-        whole = [self.teacher.solution(problem) for problem in problems]
+        whole = [self.solver.solution(problem) for problem in problems]
         contexts = [steps[: rng.randrange(len(steps))] for steps in whole]
         with progress_bar("pairs to judge", 1) as bar:
             proposed = propose_steps(engine, problems, contexts, config.width, self.sampling)
             bar.advance()
-        pairs = questions_from(self.teacher, problems, contexts, proposed)
+        pairs = questions_from(self.solver, problems, contexts, proposed)
         held = min(config.held_out, len(pairs) // 4)
         write_questions(self.held_out, pairs[:held])
-        taught = [d for pair in pairs[held:] for d in judgements(self.teacher, pair)]
+        taught = [d for pair in pairs[held:] for d in judgements(self.solver, pair)]
         return self.solutions() + taught
 
     def preferences(self, name: str, model: str | Path, k: int) -> tuple[Path, int]:
@@ -176,23 +174,22 @@ class Process(Recipe):
             The file of its pairs of steps, and their number.
         """
         config = self.config
-        path = self.run.directory / name / "pairs.json"
-
-        def work(folder: Path) -> dict[str, Any]:
+        stage = self.run.stage(name)
+        path = stage.folder / "pairs.json"
+        if stage.todo:
             torch.manual_seed(config.seed + k)
             problems = self.train_source.take(k * config.sampled, config.seed + 1 + k)
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                found = self.search(engine, problems, f"{name}: search")
-            return {
-                "pairs": write_preferences(path, problems, found),
-                "rollbacks": sum(one.rollbacks for one in found),
-                "generated": engine.generated,
-            }
-
-        stage = self.run.stage(name, work)
-        console.print(f"{stage['pairs']} pairs of steps, {stage['rollbacks']} levels rolled back")
-        return path, stage["pairs"]
+                searches = self.search(engine, problems, f"{name}: search")
+            stage.finish(
+                pairs=write_preferences(path, problems, searches),
+                rollbacks=sum(search.rollbacks for search in searches),
+                generated=engine.generated,
+            )
+        pairs, rollbacks = stage.result["pairs"], stage.result["rollbacks"]
+        console.print(f"{pairs} pairs of steps, {rollbacks} levels rolled back")
+        return path, pairs
 
     def search(self, engine: Engine, problems: Sequence[Problem], title: str) -> list[StepSearch]:
         """Step search with the recipe's options."""
@@ -215,7 +212,7 @@ class Process(Recipe):
 
         return self.prefer(name, model, load, self.config.dpo)
 
-    def paid(self, model: str | Path) -> Path:
+    def reinforce_with_judge(self, model: str | Path) -> Path:
         """Policy gradient in which the model's own judgement of its steps is a reward term."""
         config, reward = self.config, self.config.reward
         problems = self.training_problems(config.pg, offset=2)
@@ -227,32 +224,31 @@ class Process(Recipe):
         name = title.lower()
         self.evaluate(title, model, name, 1, "intrinsic")
 
-        def play(engine: Engine) -> list[Episode]:
+        row = self.row(f"{title}, step search", f"{name}_search")
+        if row.todo:
             torch.manual_seed(self.config.seed)
-            meter = MeteredEngine(engine)
-            found = self.search(meter, self.eval_problems, f"evaluate: {title}, step search")
+            with self.engine(model) as loaded:
+                engine = MeteredEngine(loaded)
+                step_search = f"evaluate: {title}, step search"
+                searches = self.search(engine, self.eval_problems, step_search)
             # Candidates and judgements are shared out evenly: the search is one batch.
-            share = round(meter.generated / len(found))
-            return [
-                written(problem, one.steps, share)
-                for problem, one in zip(self.eval_problems, found, strict=True)
-            ]
-
-        self.row(f"{title}, step search", model, f"{name}_search", play)
+            share = round(engine.generated / len(searches))
+            solutions = zip(self.eval_problems, searches, strict=True)
+            row.finish([written(problem, search.steps, share) for problem, search in solutions])
         self.measure_judge(title, model)
 
     def measure_judge(self, title: str, model: str | Path) -> None:
         """A stage that measures a model as a judge."""
         name = f"evaluate_{title.lower()}_judge"
 
-        def work(folder: Path) -> dict[str, Any]:
+        stage = self.run.stage(name)
+        if stage.todo:
             pairs = read_questions(self.held_out, self.train_source.find)
             if not pairs:
                 raise RuntimeError(f"{self.held_out} holds no pairs: raise --judging")
             with self.engine(model) as engine:
-                return measure_judge(engine, pairs, self.config.max_new_tokens)
-
-        result = self.run.stage(name, work)
+                stage.finish(**measure_judge(engine, pairs, self.config.max_new_tokens))
+        result = stage.result
         console.print(
             f"{title} as a judge of {result['pairs']} held-out pairs: "
             f"{100 * result['accuracy']:.1f} % right, {100 * result['consistent']:.1f} % alike in "

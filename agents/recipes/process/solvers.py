@@ -1,4 +1,4 @@
-"""Exact teachers of solutions step by step, one per synthetic family.
+"""Exact solvers, step by step, one per synthetic family.
 
 They replace the outside teachers of process-based self-rewarding (Zhang et al. 2025,
 arXiv 2503.03746, section 3.2): they know the right next step, and judge which of two is better.
@@ -27,7 +27,7 @@ class Check(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Teacher:
+class Solver:
     """Knows the right steps of one family of problems.
 
     Attributes:
@@ -105,5 +105,5 @@ def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | N
     return Check(f"\\boxed{{{due}}}", found, due)
 
 
-TEACHERS = {"synthetic:linear": Teacher(linear_step, linear_check)}
-"""Teachers by source of the problems."""
+SOLVERS = {"synthetic:linear": Solver(linear_step, linear_check)}
+"""Solvers by source of the problems."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -187,32 +187,31 @@ class SelfRewarding(Recipe):
     def preferences(self, name: str, model: Path, k: int) -> tuple[Path, int]:
         """A stage that plays on from first attempts; returns the file of pairs and their number."""
         config, seed = self.config.pairs, self.config.seed + k
-        path = self.run.directory / name / "pairs.jsonl"
-
-        def work(folder: Path) -> dict[str, Any]:
+        stage = self.run.stage(name)
+        path = stage.folder / "pairs.jsonl"
+        if stage.todo:
             torch.manual_seed(seed)
             problems = self.train_source.take(config.problems, seed)
             make_env = self.make_env(self.attempts, self.config.protocol, self.config.reward)
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                begun = first_attempts(engine, problems, self.protocol, sampling)
+                attempts = first_attempts(engine, problems, self.protocol, sampling)
                 title = f"{name}: sampling"
-                played = play_on(engine, begun, make_env, config.responses, sampling, title)
-            self.show_episodes(name, [group[0].episode for group in played[:8]], 0)
+                groups = play_on(engine, attempts, make_env, config.responses, sampling, title)
+            self.show_episodes(name, [group[0].episode for group in groups[:8]], 0)
             rng = random.Random(seed)
             pairs = [
                 pair
-                for attempt, group in zip(begun, played, strict=True)
+                for attempt, group in zip(attempts, groups, strict=True)
                 for pair in make_pairs(attempt, group, config.sets, rng)
             ]
             write_pairs(path, pairs)
             kinds = dict(sorted(Counter(pair.kind for pair in pairs).items()))
-            return {"pairs": kinds, "attempts": len(begun), "generated": engine.generated}
-
-        stage = self.run.stage(name, work)
-        console.print(f"pairs of {stage['attempts']} first attempts: {stage['pairs'] or 'none'}")
-        return path, sum(stage["pairs"].values())
+            stage.finish(pairs=kinds, attempts=len(attempts), generated=engine.generated)
+        result = stage.result
+        console.print(f"pairs of {result['attempts']} first attempts: {result['pairs'] or 'none'}")
+        return path, sum(result["pairs"].values())
 
     def learn(self, name: str, model: Path, pairs: Path, reference: Path) -> Path:
         """A stage of DPO; returns the new model's folder."""

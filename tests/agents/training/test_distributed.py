@@ -9,7 +9,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from agents.runs.run import Run
 from agents.training.policy_gradient import PolicyGradientConfig, grpo_config
 
 HERE = Path(__file__).parent
@@ -48,23 +47,6 @@ def test_the_global_batch_is_shared_out(monkeypatch, tmp_path):
     monkeypatch.setattr("agents.training.policy_gradient.process_count", lambda: 3)
     with pytest.raises(ValueError, match="3 processes"):
         grpo_config(config, tmp_path, 0)
-
-
-def test_other_processes_wait_for_a_stage_and_join_in_training(monkeypatch, tmp_path):
-    config = PolicyGradientConfig()
-    main = Run(tmp_path, config, resume=False)
-    monkeypatch.setattr("agents.runs.run.is_main", lambda: False)
-    other = Run(tmp_path, config, resume=False)  # neither refuses nor writes
-    (tmp_path / "played").mkdir()
-    (tmp_path / "played" / "done.json").write_text('{"by": "main"}')
-    assert other.stage("played", lambda folder: pytest.fail("not ours")) == {"by": "main"}
-
-    def train(folder):
-        monkeypatch.setattr("agents.runs.run.is_main", lambda: True)
-        main.stage("trained", lambda folder: {"by": "main"}, everywhere=True)
-        return {"by": "other"}
-
-    assert other.stage("trained", train, everywhere=True)["by"] == "main"
 
 
 def test_the_page_on_scaling_has_the_table_that_its_script_prints():

@@ -23,13 +23,13 @@ from agents.recipes.process.search import (
     wins_once,
     written,
 )
-from agents.recipes.process.solvers import TEACHERS, finished, linear_result, linear_step
+from agents.recipes.process.solvers import SOLVERS, finished, linear_result, linear_step
 from agents.training.dpo import Preference, PreferenceConfig, prefer
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.settings import supervised_steps
 from agents.training.sft import SftConfig, tokenise
 
-TEACHER = TEACHERS["synthetic:linear"]
+TEACHER = SOLVERS["synthetic:linear"]
 LINEAR = srenv.load_problems("synthetic:linear", "train")
 EQUATION = srenv.Problem(
     "p", "Solve 7x+43=365 for x.", "46", "test", data={"a": 7, "b": 43, "c": 365}
@@ -177,7 +177,7 @@ def test_judging_data_show_each_pair_in_both_orders():
     assert all(ONE in e.messages[0]["content"] for e in (first, second))
 
 
-def test_the_teacher_checks_the_first_step_and_names_the_better():
+def test_the_solver_checks_the_first_step_and_names_the_better():
     def judged(steps, first, right):
         return TEACHER.judgement(EQUATION, steps, first, right)
 
@@ -189,7 +189,7 @@ def test_the_teacher_checks_the_first_step_and_names_the_better():
 
 def test_process_refuses_what_it_cannot_do(tmp_path):
     for changes in ({"problems": "synthetic:factor"}, {"width": 1}):
-        with pytest.raises(ValueError, match=r"exact teacher|width"):
+        with pytest.raises(ValueError, match=r"exact solver|width"):
             process.train(ProcessConfig(output=tmp_path, **changes))
 
 

@@ -116,27 +116,3 @@ def test_a_run_is_not_overwritten_and_not_mixed(tmp_path):
     with pytest.raises(ValueError, match="other settings for seed"):
         Run(tmp_path, SelfRewardingConfig(seed=2), resume=True)
     Run(tmp_path, SelfRewardingConfig(seed=1, resume=True), resume=True)
-
-
-def test_a_stage_is_done_once(tmp_path):
-    calls = []
-
-    def work(folder):
-        calls.append(folder)
-        return {"answer": 42}
-
-    for _ in range(2):
-        run = Run(tmp_path, SelfRewardingConfig(), resume=True)
-        assert run.stage("think", work)["answer"] == 42
-    assert len(calls) == 1
-
-
-def test_a_stage_that_fails_is_not_done(tmp_path):
-    run = Run(tmp_path, SelfRewardingConfig(), resume=False)
-
-    def fail(folder):
-        raise RuntimeError("no")
-
-    with pytest.raises(RuntimeError):
-        run.stage("think", fail)
-    assert run.stage("think", lambda folder: {"answer": 1})["answer"] == 1
