@@ -97,7 +97,9 @@ def test_the_vector_environment_is_sync_vector_env_over_thousands_of_episodes(mo
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("reward", ["score", {"tests.srenv.envs.test_conformance:TEXT_LENGTH": 0.5}])
+@pytest.mark.parametrize(
+    "reward", ["score", {"tests.srenv.envs.test_conformance:TEXT_LENGTH": 0.5}]
+)
 def test_parity_with_an_outer_limit_and_other_rewards(mode, reward):
     episodes = check_vector_parity(
         "SelfCorrectMath-v0",
