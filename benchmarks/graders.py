@@ -20,15 +20,16 @@ Grader = Callable[[str, str], bool | None]
 
 
 def _boxed(answer: str) -> str:
-    """Return an answer as a response that ends in a box; a response stays as it is."""
+    """Returns an answer as a response that ends in a box; a response stays as it is."""
     return answer if "\\boxed" in answer or "\n" in answer else rf"\boxed{{{answer}}}"
 
 
 def srenv() -> Grader:
     """Ours."""
-    from srenv.verifier import symbolic, verify
+    from srenv.verifier import verify
+    from srenv.verifier.symbolic import screen
 
-    symbolic.compare("x+1", "1+x")  # starts a worker
+    screen.compare_symbolically("x+1", "1+x")  # starts a worker
     return lambda gold, answer: verify(gold, answer).correct
 
 
@@ -75,7 +76,7 @@ GRADERS: dict[str, Callable[[], Grader]] = {
 
 
 def cpu_seconds() -> float:
-    """Return the processor time of this process and of all its children, living or not."""
+    """Returns the processor time of this process and of all its children, living or not."""
     total = time.process_time() + sum(os.times()[2:4])
     return total + sum(_cpu_of(pid) for pid in _descendants(os.getpid()))
 
@@ -96,7 +97,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def serve(name: str) -> None:
-    """Answer ``[[gold, answer], ...]`` by ``{"cpu", "seconds", "accepted"}``, line by line."""
+    """Answers ``[[gold, answer], ...]`` by ``{"cpu", "seconds", "accepted"}``, line by line."""
     replies = os.fdopen(os.dup(1), "w")
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)  # peers print

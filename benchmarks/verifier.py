@@ -124,12 +124,12 @@ KINDS = {"integers": integers, "closed forms": closed_forms, "mixed": mixed}
 
 
 def load(path: Path) -> list[dict[str, Any]]:
-    """Read a file of JSON lines."""
+    """Reads a file of JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def text(value: Any) -> str:
-    """Return a hostile input, which may be given as parts to repeat."""
+    """Returns a hostile input, which may be given as parts to repeat."""
     return value if isinstance(value, str) else "".join(p * times for p, times in value["parts"])
 
 
@@ -144,7 +144,7 @@ class Process:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it is ready."""
+        """Starts it and wait until it is ready."""
         self.process = subprocess.Popen(
             [self.interpreter, str(HERE / "graders.py"), self.name],
             stdin=subprocess.PIPE,
@@ -155,7 +155,7 @@ class Process:
         self.missing = "missing" in reply if reply else True
 
     def ask(self, pairs: Sequence[Pair], patience: float = 3600) -> dict[str, Any] | None:
-        """Grade pairs; None where it took too long or died, after which it is started again."""
+        """Grades pairs; None where it took too long or died, after which it is started again."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(pairs) + "\n")
         self.process.stdin.flush()
@@ -173,7 +173,7 @@ class Process:
         return json.loads(line) if line else None
 
     def end(self) -> None:
-        """End it."""
+        """Ends it."""
         self.process.kill()
         self.process.wait()
 
@@ -189,7 +189,7 @@ class Result:
 
 
 def measure_speed(process: Process, result: Result, count: int, round_: int) -> None:
-    """Add the pairs per processor second on the generated pairs."""
+    """Adds the pairs per processor second on the generated pairs."""
     factor = 50 if process.name == "srenv" else 1
     for kind, make in KINDS.items():
         pairs = make(count * factor, round_)
@@ -199,7 +199,7 @@ def measure_speed(process: Process, result: Result, count: int, round_: int) -> 
 
 
 def measure_dev(process: Process, result: Result, rows: list[dict[str, Any]]) -> None:
-    """Grade the development pairs, family by family."""
+    """Grades the development pairs, family by family."""
     by_family = defaultdict(list)
     for row in rows:
         by_family[row["family"]].append(row)
@@ -232,7 +232,7 @@ def measure_dev(process: Process, result: Result, rows: list[dict[str, Any]]) ->
 def measure_hostile(
     process: Process, result: Result, rows: list[dict[str, Any]], patience: float
 ) -> None:
-    """Grade the hostile inputs one by one."""
+    """Grades the hostile inputs one by one."""
     count: dict[str, float] = dict.fromkeys(("safe", "killed", "wrong", "raised", "slow"), 0.0)
     longest = 0.0
     for row in rows:
@@ -258,13 +258,13 @@ def measure_hostile(
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table with numbers to the right."""
+    """Returns a Markdown table with numbers to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def report(results: dict[str, Result], config: Config) -> str:
-    """Return the tables."""
+    """Returns the tables."""
     parts = []
     if any(result.dev for result in results.values()):
         rows = []
@@ -314,7 +314,7 @@ def _family_line(results: dict[str, Result]) -> list[str]:
 
 
 def insert(page: Path, tables: str) -> None:
-    """Put the tables between the marks of a page."""
+    """Puts the tables between the marks of a page."""
     before, mark, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not (mark and end):
@@ -326,7 +326,7 @@ def insert(page: Path, tables: str) -> None:
 
 
 def ratios(count: int, rounds: int) -> dict[str, float]:
-    """Return how many times as fast as math-verify srenv is, by kind: the median of the rounds.
+    """Returns how many times as fast as math-verify srenv is, by kind: the median of the rounds.
 
     Each round is a ratio of processor times of both on the same kind, one after the other.
     """
@@ -347,7 +347,7 @@ def ratios(count: int, rounds: int) -> dict[str, float]:
 
 
 def check(config: Config) -> None:
-    """Exit with status 1 below the floor."""
+    """Exits with status 1 below the floor."""
     measured = ratios(min(config.count, 120), config.rounds)
     for kind, ratio in measured.items():
         print(f"{kind}: {ratio:.0f} times as fast as math-verify (floor {FLOORS[kind]:.0f})")
@@ -356,7 +356,7 @@ def check(config: Config) -> None:
 
 
 def main(config: Config) -> None:
-    """Run the benchmark."""
+    """Runs the benchmark."""
     if config.check:
         check(config)
         return

@@ -20,6 +20,7 @@ commands:
   doctor                 versions, devices, threads, and a check of the weight sync
   play                   take the model's place, in the terminal
   regrade EPISODES       grade stored episodes again, and report every changed verdict
+  verify GOLD ANSWER     grade one answer; --explain shows how it was read and decided
   validate SOURCE        prove that a problem source accepts its gold answers and refuses others
 
 `srenv COMMAND --help` lists the options of a command.
@@ -50,6 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
             _call(play, PlayConfig, "srenv play", arguments[1:])
         elif command == "regrade":
             _regrade(arguments[1:])
+        elif command == "verify":
+            from srenv.commands.verify import VerifyConfig, verify
+
+            _call(verify, VerifyConfig, "srenv verify", arguments[1:])
         elif command == "validate":
             _validate(arguments[1:])
         elif command in ("", "-h", "--help"):

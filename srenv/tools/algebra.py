@@ -31,7 +31,7 @@ def transform(text: str) -> str:
 
     Knows ``simplify``, ``expand``, ``factor``, ``solve(equation, x)``, ``diff(f, x)``,
     ``integrate(f, x)`` and the elementary functions. SymPy runs under hard limits: of length,
-    depth and digits (`srenv.verifier.symbolic.symbolic`), of time (`TIME_LIMIT`) and of memory.
+    depth and digits (`srenv.verifier.symbolic.screen`), of time (`TIME_LIMIT`) and of memory.
 
     Raises:
         ExpressionError: If it cannot be worked out; the message says why in a few words.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from srenv.verifier.symbolic.symbolic import DEPTH_LIMIT, DIGIT_LIMIT, LENGTH_LIMIT
+from srenv.verifier.symbolic.screen import DEPTH_LIMIT, DIGIT_LIMIT, LENGTH_LIMIT
 
 Node = tuple[Any, ...]
 

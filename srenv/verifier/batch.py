@@ -1,4 +1,4 @@
-r"""Verify one answer, or many at once.
+r"""Verifies one answer, or many at once.
 
 Most traffic is integers, so they are compared before anything else happens; all other grades
 are kept in a bounded cache.
@@ -14,8 +14,9 @@ from contextvars import ContextVar
 from functools import lru_cache
 
 from srenv.verifier.grade import Decision, Grade
-from srenv.verifier.symbolic import symbolic
+from srenv.verifier.symbolic import screen
 from srenv.verifier.symbolic.pool import POOL_SIZE
+from srenv.verifier.trace import Step, note, recording
 
 CACHE_SIZE = 32_768
 """Pairs whose grade is remembered."""
@@ -27,7 +28,7 @@ _is_integer = re.compile(r"-?[1-9][0-9]{0,17}|0", re.ASCII).fullmatch
 
 
 def verify(gold: str, answer: str) -> Grade:
-    r"""Judge an answer against the gold answer.
+    r"""Grades an answer against the gold answer.
 
     Args:
         gold: The gold answer: LaTeX or text, possibly in dollar signs or a box.
@@ -44,7 +45,7 @@ def verify(gold: str, answer: str) -> Grade:
 
 
 def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Grade]:
-    """Judge many answers, each distinct pair once.
+    """Grades many answers, each distinct pair once.
 
     What needs SymPy is spread over the worker processes; all else is done here.
 
@@ -55,39 +56,58 @@ def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Grade]:
         The grades of `verify`, in the order of the pairs; equal pairs share one.
     """
     ordered = list(pairs)
-    judged: dict[tuple[str, str], Grade] = {}
+    grades: dict[tuple[str, str], Grade] = {}
     postponed: list[tuple[str, str]] = []
     token = _postpone.set(True)
     for pair in dict.fromkeys(ordered):
         gold, answer = pair
         if _is_integer(gold) and _is_integer(answer):
-            judged[pair] = _SAME_INTEGER if gold == answer else _OTHER_INTEGER
+            grades[pair] = _SAME_INTEGER if gold == answer else _OTHER_INTEGER
             continue
         try:
-            judged[pair] = verify(gold, answer)
+            grades[pair] = verify(gold, answer)
         except _PostponedError:
             postponed.append(pair)
     _postpone.reset(token)
     if len(postponed) > 1:
         with ThreadPoolExecutor(POOL_SIZE) as threads:
-            found = threads.map(lambda pair: verify(*pair), postponed)
-            judged.update(zip(postponed, found, strict=True))
+            verified = threads.map(lambda pair: verify(*pair), postponed)
+            grades.update(zip(postponed, verified, strict=True))
     elif postponed:
-        judged[postponed[0]] = verify(*postponed[0])
-    return [judged[pair] for pair in ordered]
+        grades[postponed[0]] = verify(*postponed[0])
+    return [grades[pair] for pair in ordered]
 
 
 _SAME_INTEGER = Grade(True, "integer")
 _OTHER_INTEGER = Grade(False, "integer")
 
 
+def explain(gold: str, answer: str) -> tuple[Grade, list[Step]]:
+    """Grades an answer, and says how.
+
+    The steps are recorded by the code that decides; the cache of grades is passed over.
+
+    Args:
+        gold: The gold answer.
+        answer: A bare answer, or a whole turn.
+
+    Returns:
+        The grade of `verify`, and the steps that led to it: what was extracted, how both sides
+        were read, and the rules that were tried, the last of which decided.
+    """
+    with recording() as steps:
+        began = time.perf_counter()
+        decision = _compare_integers(gold, answer) or _guarded(gold, answer)
+        return Grade(*decision, time.perf_counter() - began), steps
+
+
 def clear_cache() -> None:
-    """Forget all grades."""
-    _kept.cache_clear()
+    """Forgets all grades."""
+    _cached.cache_clear()
 
 
 class _UnsettledError(Exception):
-    """Carries a decision that must not be kept past the cache."""
+    """Carries a decision of the moment past the cache."""
 
 
 class _PostponedError(Exception):
@@ -98,26 +118,34 @@ _postpone: ContextVar[bool] = ContextVar("postpone", default=False)
 
 
 def _decide(gold: str, answer: str) -> Decision:
-    if _is_integer(gold) and _is_integer(answer):
-        return gold == answer, "integer"
+    decision = _compare_integers(gold, answer)
+    if decision is not None:
+        return decision
     if len(gold) + len(answer) > CACHED_LENGTH:
         return _guarded(gold, answer)
     try:
-        return _kept(gold, answer)
+        return _cached(gold, answer)
     except _UnsettledError as unsettled:
         return None, str(unsettled)
 
 
+def _compare_integers(gold: str, answer: str) -> Decision | None:
+    if not (_is_integer(gold) and _is_integer(answer)):
+        return None
+    note("integers", "decides: both are plain integers")
+    return gold == answer, "integer"
+
+
 @lru_cache(maxsize=CACHE_SIZE)
-def _kept(gold: str, answer: str) -> Decision:
+def _cached(gold: str, answer: str) -> Decision:
     decision = _guarded(gold, answer)
-    if decision[1] in symbolic.PASSING:
+    if decision[1] in screen.PASSING:
         raise _UnsettledError(decision[1])
     return decision
 
 
 def _guarded(gold: str, answer: str) -> Decision:
-    """Decide a pair; a fault of ours, on text that nobody foresaw, must not end a training run."""
+    """Decides a pair; a fault of ours, on text that nobody foresaw, must not end a training run."""
     # Loaded at the first pair that needs it: it would be half of what `import srenv` costs.
     from srenv.verifier.decide import decide
 
@@ -132,4 +160,4 @@ def _guarded(gold: str, answer: str) -> Decision:
 def _compare_symbolically(gold: str, answer: str) -> Decision:
     if _postpone.get():
         raise _PostponedError
-    return symbolic.compare(gold, answer)
+    return screen.compare_symbolically(gold, answer)

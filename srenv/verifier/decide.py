@@ -1,7 +1,7 @@
-r"""Decide one pair: as text, as numbers, as words, as mathematics, and only then with SymPy.
+r"""Decides one pair: as text, as numbers, as words, as mathematics, and only then with SymPy.
 
-Each rule either decides or passes the pair on. What was read is kept, so a gold answer is parsed
-once for all the answers it is compared with.
+`RULES` are tried in order; each decides or passes the pair on. Gold answers that were read are
+cached, so one is parsed once for all the answers it is compared with.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from srenv.verifier.reading.extract import extract, looks_like_turn, only_formul
 from srenv.verifier.reading.normalise import normalise
 from srenv.verifier.reading.structure import Answer, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
-from srenv.verifier.rules.compare import compare
-from srenv.verifier.rules.numerals import Number, parse_number, same_number
+from srenv.verifier.rules.answers import compare_answers
+from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
 from srenv.verifier.rules.units import unit_name
 from srenv.verifier.rules.words import compare_words, is_words
+from srenv.verifier.trace import note
 from srenv.verifier.values.exact import start_clock
 
 Comparer = Callable[[str, str], Decision]
@@ -35,13 +36,13 @@ _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class Reading:
     """An answer, read as far as it can be.
 
     Attributes:
         written: The answer as written, without its box.
         normal: The same, normalised.
-        number: Its value, where it is a plain number.
+        number: Its value, if it is a plain number.
     """
 
     written: str
@@ -49,83 +50,116 @@ class Read:
     number: Number | None
 
 
+Rule = Callable[[Reading, Reading], Decision | None]
+"""Decides on a gold answer and an answer, or returns None to pass them on to the next rule."""
+
+
 def bare(text: str) -> str | None:
-    """Return the answer in a turn, or a bare answer as it is."""
+    """Returns the answer in a turn, or a bare answer as it is."""
     text = text.strip()
     if looks_like_turn(text):
-        found = extract(text)
-        return found if found is not None else only_formula(text)
+        answer = extract(text)
+        return answer if answer is not None else only_formula(text)
     return only_formula(text) or text
 
 
 def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
-    """Decide whether an answer is the gold answer.
+    """Decides whether an answer is the gold answer.
 
     Args:
         gold: The gold answer.
         answer: An answer, or a turn.
         compare_symbolically: Compares two normalised answers that no rule here reads.
     """
-    wanted, given = bare(gold), bare(answer)
-    if given is None:
-        return (False, "no_answer") if wanted else (None, "no_gold")
-    if not wanted:
+    gold_text, answer_text = bare(gold), bare(answer)
+    note("extract", "gold:", gold_text)
+    note("extract", "answer:", answer_text)
+    if answer_text is None:
+        return (False, "no_answer") if gold_text else (None, "no_gold")
+    if not gold_text:
         return None, "no_gold"
-    if wanted == given and wanted.strip(" .$"):
+    if gold_text == answer_text and gold_text.strip(" .$"):
         return True, "text"
-    if max(len(wanted), len(given)) > ANSWER_LIMIT:
+    if max(len(gold_text), len(answer_text)) > ANSWER_LIMIT:
         return None, "too_large"
     start_clock()
-    first, second = _read_gold(wanted), _read(given)
-    if not first.normal:
-        return None, "no_gold"
-    if not second.normal:
-        return False, "no_answer"
-    if first.normal == second.normal:
-        return True, "text"
-    return _decide(first, second, compare_symbolically)
+    gold_reading, answer_reading = _read_gold(gold_text), _read(answer_text)
+    note("read", "gold:", gold_reading.normal)
+    note("read", "answer:", answer_reading.normal)
+    for name, rule in RULES:
+        decision = rule(gold_reading, answer_reading)
+        note(name, "passes it on" if decision is None else f"decides: {decision}")
+        if decision is not None:
+            return decision
+    note("symbolic", "asks a worker process")
+    return compare_symbolically(gold_reading.normal, answer_reading.normal)
 
 
-def _read(written: str) -> Read:
+def _read(written: str) -> Reading:
     normal = normalise(written)
     number = parse_number(normal) if not is_spaced(written) else None
-    return Read(written, normal, number)
+    return Reading(written, normal, number)
 
 
 _read_gold = functools.lru_cache(maxsize=8192)(_read)
 
 
-def _decide(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decision:
-    if gold.number is not None and answer.number is not None:
-        return same_number(gold.number, answer.number)
-    words = compare_words((gold.written, answer.written), (gold.normal, answer.normal))
-    if words is not None:
-        return words
-    if _QUESTION.search(answer.normal):
+# --- the rules, in the order in which they are tried -------------------------------------------
+
+
+def _text_rule(gold: Reading, answer: Reading) -> Decision | None:
+    if not gold.normal:
+        return None, "no_gold"
+    if not answer.normal:
         return False, "no_answer"
-    return _mathematically(gold, answer, compare_symbolically)
+    return (True, "text") if gold.normal == answer.normal else None
 
 
-def _mathematically(gold: Read, answer: Read, compare_symbolically: Comparer) -> Decision:
+def _number_rule(gold: Reading, answer: Reading) -> Decision | None:
+    if gold.number is None or answer.number is None:
+        return None
+    return compare_numbers(gold.number, answer.number)
+
+
+def _word_rule(gold: Reading, answer: Reading) -> Decision | None:
+    return compare_words((gold.written, answer.written), (gold.normal, answer.normal))
+
+
+def _question_rule(gold: Reading, answer: Reading) -> Decision | None:
+    return (False, "no_answer") if _QUESTION.search(answer.normal) else None
+
+
+def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
+    """Compares two answers that the parser reads; what it cannot read is left to SymPy."""
     commas = is_spaced(gold.written) or is_spaced(answer.written)
-    (first, unit), (second, other) = _without_unit(gold.normal), _without_unit(answer.normal)
-    if unit and other and unit != other:
+    (gold_body, gold_unit), (body, unit) = _without_unit(gold.normal), _without_unit(answer.normal)
+    if gold_unit and unit and gold_unit != unit:
         return None, "unit"
     try:
-        wanted = _structure(first, commas)
+        gold_tree = _structure(gold_body, commas)
     except TooLargeError:
         return None, "too_large"
     except UnreadableError:
-        return compare_symbolically(gold.normal, answer.normal)
+        return None
+    note("parse", "gold:", gold_tree)
     try:
-        given = read(second, commas)
+        tree = read(body, commas)
     except TooLargeError:
         return None, "too_large"
     except UnreadableError:
-        if gold.number is not None or is_words(answer.written, answer.normal):
-            return False, "unparsable_answer"
-        return compare_symbolically(gold.normal, answer.normal)
-    return compare(wanted, given)
+        readable = gold.number is not None or is_words(answer.written, answer.normal)
+        return (False, "unparsable_answer") if readable else None
+    note("parse", "answer:", tree)
+    return compare_answers(gold_tree, tree)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("text", _text_rule),
+    ("numbers", _number_rule),
+    ("words", _word_rule),
+    ("question", _question_rule),
+    ("mathematics", _mathematics_rule),
+)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -139,7 +173,7 @@ def _structure_or_error(text: str, commas: bool) -> Answer | type[Exception]:
 
 
 def _two_forms(text: str, commas: bool) -> Answer | None:
-    r"""Read a gold answer that gives two forms of one answer: `x > 4 : (4,\infty)`."""
+    r"""Reads a gold answer that gives two forms of one answer: `x > 4 : (4,\infty)`."""
     first, colon, second = text.rpartition(":")
     if not colon:
         return None
@@ -147,24 +181,24 @@ def _two_forms(text: str, commas: bool) -> Answer | None:
         forms = read(first.strip(), commas), read(second.strip(), commas)
     except (UnreadableError, TooLargeError):
         return None
-    return forms[1] if compare(*forms)[0] else None
+    return forms[1] if compare_answers(*forms)[0] else None
 
 
 def _structure(text: str, commas: bool) -> Answer:
-    found = _structure_or_error(text, commas)
-    if isinstance(found, type):
-        raise found
-    return found
+    answer = _structure_or_error(text, commas)
+    if isinstance(answer, type):
+        raise answer
+    return answer
 
 
 def _without_unit(text: str) -> tuple[str, str]:
-    r"""Take a unit off an expression: `25\pi square units`."""
+    r"""Takes a unit off an expression: `25\pi square units`."""
     text = text.removeprefix(r"\$")
-    found = _UNIT_BEHIND.search(text)
-    if found is None:
+    match = _UNIT_BEHIND.search(text)
+    if match is None:
         return text, ""
-    name = unit_name(found["word"])
-    body = text[: found.start()].rstrip()
+    name = unit_name(match["word"])
+    body = text[: match.start()].rstrip()
     if name is None or not body or "," in body:
         return text, ""
     return body, name

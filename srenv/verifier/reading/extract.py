@@ -1,4 +1,4 @@
-r"""Find the final answer in a turn.
+r"""Finds the final answer in a turn.
 
 One answer is taken: the content of the last closed ``\boxed{...}``, else what follows the last
 answer phrase ("The answer is ..."), else what follows the last ``####``. Text inside
@@ -42,7 +42,7 @@ def looks_like_turn(text: str) -> bool:
 
 
 def only_formula(text: str) -> str | None:
-    r"""Return the only formula in a sentence without doubt, `Hence $x \ge 5$.`, or None."""
+    r"""Returns the only formula in a sentence without doubt, `Hence $x \ge 5$.`, or None."""
     if len(text) > _FORMULA_LIMIT or not ("$" in text or "\\(" in text or "\\[" in text):
         return None
     found = list(_FORMULA.finditer(text))
@@ -56,7 +56,7 @@ def only_formula(text: str) -> str | None:
 
 
 def extract(text: str) -> str | None:
-    r"""Return the final answer of a turn, or None where there is none.
+    r"""Returns the final answer of a turn, or None where there is none.
 
     Args:
         text: A turn of a model: reasoning, then an answer.
@@ -79,7 +79,7 @@ def extract(text: str) -> str | None:
 
 
 def extract_box_span(text: str) -> tuple[int, int, str] | None:
-    r"""Locate the last closed ``\boxed{...}`` or ``\fbox{...}`` of a turn.
+    r"""Locates the last closed ``\boxed{...}`` or ``\fbox{...}`` of a turn.
 
     Args:
         text: A turn of a model.
@@ -104,7 +104,7 @@ class _Box(NamedTuple):
 
 
 def _last_box(visible: str) -> _Box | None:
-    """Match all braces in one pass and keep the box that closed last."""
+    """Matches all braces in one pass and keep the box that closed last."""
     if "box" not in visible:
         return None
     found: _Box | None = None
@@ -131,7 +131,7 @@ def _fills(visible: str, outer: tuple[int, int, int], inner: tuple[int, int, int
 
 
 def _hide_thinking(text: str) -> str:
-    """Blank out the thinking, keeping every position.
+    """Blanks out the thinking, keeping every position.
 
     A lone ``</think>`` ends thinking that the prompt began; a lone ``<think>`` never ends.
     """
@@ -155,7 +155,7 @@ def _hide_thinking(text: str) -> str:
 
 
 def _first_line(text: str) -> str | None:
-    """Return the first sentence of the first non-empty line, without its closing marks."""
+    """Returns the first sentence of the first non-empty line, without its closing marks."""
     line = text.lstrip().split("\n", 1)[0]
     sentence = _NEXT_SENTENCE.split(line, maxsplit=1)[0]
     # "Final Answer: The largest n is **34**."

@@ -1,6 +1,6 @@
-r"""Read tokens as one expression: a small recursive-descent parser of LaTeX and plain formulas.
+r"""Reads tokens as one expression: a small recursive-descent parser of LaTeX and plain formulas.
 
-`expression` builds a tree of `Node`; `srenv.verifier.values.evaluate` gives it a value. What has no
+`expression` builds a tree of `Node`; `srenv.verifier.values.numeric` gives it a value. What has no
 agreed reading (integrals, sums, words, primes) is refused by `UnreadableError`.
 """
 
@@ -33,15 +33,15 @@ _DEPTH = 60
 
 
 def expression(tokens: Sequence[Token], sign: int = 1) -> Node:
-    r"""Read all tokens as one expression.
+    r"""Reads all tokens as one expression.
 
     Args:
         tokens: From `srenv.verifier.reading.tokens.tokenize`.
         sign: Whether ``\pm`` is a plus (1) or a minus (-1); ``\mp`` is the opposite.
 
     Raises:
-        UnreadableError: If they are anything else.
-        TooLargeError: If they nest too deeply.
+        UnreadableError: The tokens are anything else.
+        TooLargeError: The tokens nest too deeply.
     """
     reader = _Reader(tokens, sign)
     node = reader.sum()
@@ -117,7 +117,7 @@ class _Reader:
         return kind in _STARTS and not closes
 
     def _implicit(self, left: Node) -> Node:
-        r"""Multiply neighbours without a sign between them; `2\frac{1}{3}` is a mixed number."""
+        r"""Multiplies neighbours without a sign between them; `2\frac{1}{3}` is a mixed number."""
         start = self.at
         token = self.next
         right = self.power()
@@ -257,7 +257,7 @@ class _Reader:
         return Node("name", (), name)
 
     def subscript(self) -> str:
-        """Read a subscript as part of a name."""
+        """Reads a subscript as part of a name."""
         token = self.take()
         if token.kind != "{":
             if token.kind not in ("number", "name"):
@@ -320,7 +320,7 @@ class _Reader:
         return Node(name, (argument,) if base is None else (argument, base))
 
     def function_argument(self) -> Node:
-        r"""Read what a function is applied to: a group, or the product behind it (`\sin 2x`)."""
+        r"""Reads what a function is applied to: a group, or the product behind it (`\sin 2x`)."""
         if self.next.kind in ("(", "{", "["):
             return self.group()  # `\sin(x)^2` leaves its power to the function
         if self.next.kind in ("-", "+"):
@@ -356,7 +356,7 @@ class _Reader:
         raise UnreadableError
 
     def argument(self) -> Node:
-        r"""Read an argument of a LaTeX command: a group or one token, `\frac12`."""
+        r"""Reads an argument of a LaTeX command: a group or one token, `\frac12`."""
         token = self.next
         if token.kind == "{":
             return self.group()
@@ -375,7 +375,7 @@ class _Reader:
         raise UnreadableError
 
     def raw(self) -> str:
-        """Read letters and digits that are not looked into."""
+        """Reads letters and digits that are not looked into."""
         if self.next.kind != "{":
             return self.take("name").text
         self.take()

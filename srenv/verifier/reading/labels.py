@@ -7,7 +7,7 @@ from srenv.verifier.reading.structure import Answer, Items, Relation, Value, is_
 
 
 def name_of(answer: Answer) -> str | None:
-    """Return the name that an answer gives to a value, as in ``x = 5`` and ``f(x) = x^2``."""
+    """Returns the name that an answer gives to a value, as in ``x = 5`` and ``f(x) = x^2``."""
     if not isinstance(answer, Relation) or answer.signs[0] not in ("=", "in"):
         return None
     if set(answer.signs) - {answer.signs[0]}:
@@ -20,7 +20,7 @@ def name_of(answer: Answer) -> str | None:
 
 
 def _label(node: Node) -> str | None:
-    """Return the name of a lone variable, an unknown function or a segment `AB`."""
+    """Returns the name of a lone variable, an unknown function or a segment `AB`."""
     if node.op == "name" and node.value not in ("pi", "e", "i", "infinity"):
         return node.value
     if node.op == "apply":
@@ -36,12 +36,12 @@ def _label(node: Node) -> str | None:
 
 
 def value_of(answer: Answer) -> Answer:
-    """Return what a named answer says; a chain that computes (`x = 2 + 3 = 5`) ends in it."""
+    """Returns what a named answer says; a chain that computes (`x = 2 + 3 = 5`) ends in it."""
     return answer.items[-1] if isinstance(answer, Relation) else answer
 
 
 def without_repeated_names(answer: Answer) -> Answer:
-    """Drop the names that a list repeats: `x = 1, x = 2` and `x = 1, 2` are 1 and 2."""
+    """Drops the names that a list repeats: `x = 1, x = 2` and `x = 1, 2` are 1 and 2."""
     if not isinstance(answer, Items) or answer.brackets:
         return answer
     named = [name_of(item) for item in answer.items]

@@ -26,12 +26,18 @@ class Node(NamedTuple):
     args: tuple[Node, ...] = ()
     value: str = ""
 
+    def __str__(self) -> str:
+        """Writes the tree on one line: ``multiply(2, root(3, 2))``."""
+        if not self.args:
+            return self.value or self.op
+        return f"{self.value or self.op}({', '.join(map(str, self.args))})"
+
 
 MINUS_ONE = Node("negate", (Node("number", (), "1"),))
 
 
 def quotient(top: Node, bottom: Node) -> Node:
-    """Divide; `dy/dx` is a name, in which nothing cancels."""
+    """Divides; `dy/dx` is a name, in which nothing cancels."""
     parts = [n.args[0] if n.op in ("multiply", "power") else n for n in (top, bottom)]
     parts = [n.args[0] if n.op == "power" else n for n in parts]
     if all(n == Node("name", (), "d") for n in parts) and bottom.op != "name":
@@ -66,7 +72,7 @@ def is_vector(node: Node) -> bool:
 
 
 def radians(node: Node) -> Node:
-    """Put degrees into radians, as trigonometric functions need them."""
+    """Puts degrees into radians, as trigonometric functions need them."""
     if node.op == "degrees":
         turn = Node("divide", (Node("name", (), "pi"), Node("number", (), "180")))
         return Node("multiply", (node.args[0], turn))
@@ -74,7 +80,7 @@ def radians(node: Node) -> Node:
 
 
 def literal(node: Node) -> Fraction:
-    """Return the value of a ``number`` node; ``0.1(6)`` repeats its 6."""
+    """Returns the value of a ``number`` node; ``0.1(6)`` repeats its 6."""
     text = node.value
     if "(" not in text:
         return Fraction(text if text[-1] != "." else text[:-1])
@@ -86,7 +92,7 @@ def literal(node: Node) -> Fraction:
 
 @functools.lru_cache(maxsize=4096)
 def names(node: Node) -> frozenset[str]:
-    """Return the variables of an expression."""
+    """Returns the variables of an expression."""
     if node.op == "name":
         return (
             frozenset() if node.value in ("pi", "e", "i", "infinity") else frozenset([node.value])
@@ -95,11 +101,11 @@ def names(node: Node) -> frozenset[str]:
 
 
 def operations(node: Node) -> frozenset[str]:
-    """Return the operations of an expression, and the constants it names."""
+    """Returns the operations of an expression, and the constants it names."""
     own = frozenset([node.value if node.op == "name" else node.op])
     return own.union(*map(operations, node.args))
 
 
 def count(node: Node) -> int:
-    """Return the number of nodes."""
+    """Returns the number of nodes."""
     return 1 + sum(map(count, node.args))

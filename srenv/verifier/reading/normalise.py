@@ -1,4 +1,4 @@
-r"""Take the dressing off an answer: dollar signs, spacing, ``\text{}``, ``\dfrac``, Unicode signs.
+r"""Takes the dressing off an answer: dollar signs, spacing, ``\text{}``, ``\dfrac``, Unicode signs.
 
 `normalise` maps the many ways of typing an answer to one. Two answers with equal results are the
 same answer, so nothing that carries meaning may be lost here.
@@ -80,7 +80,7 @@ _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
 
 
 def normalise(answer: str) -> str:
-    """Return an answer without its dressing; answers with equal results are the same answer."""
+    """Returns an answer without its dressing; answers with equal results are the same answer."""
     text = answer if answer.isascii() else _to_ascii(answer)
     if "\\" in text:
         text = _undress(text)
@@ -96,7 +96,7 @@ def normalise(answer: str) -> str:
 
 
 def _to_ascii(text: str) -> str:
-    """Write Unicode mathematics as LaTeX."""
+    """Writes Unicode mathematics as LaTeX."""
     text = _STYLED_LETTERS.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = "".join(_vulgar_fraction(c) if "¼" <= c <= "⅞" else c for c in text)
     text = _RAISED.sub(lambda m: f"^{{{''.join(_SUPERSCRIPTS[c] for c in m[0])}}}", text)
@@ -113,7 +113,7 @@ def _vulgar_fraction(char: str) -> str:
 
 
 def _undress(text: str) -> str:
-    r"""Take off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
+    r"""Takes off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
     text = _LETTER_UNIT.sub(lambda m: " " + _LETTER_UNITS[m[1]], text)
     rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
     text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)
@@ -125,7 +125,7 @@ def _undress(text: str) -> str:
 
 
 def _full_stop(text: str) -> str:
-    """Take off the full stop of a sentence, but no ellipsis."""
+    """Takes off the full stop of a sentence, but no ellipsis."""
     return text if text.endswith("..") else text.removesuffix(".").rstrip()
 
 

@@ -1,4 +1,4 @@
-r"""Read a normalised answer as what it is: a value, a tuple, a set, a relation, a matrix.
+r"""Reads a normalised answer as what it is: a value, a tuple, a set, a relation, a matrix.
 
 `read` cuts the tokens at separators outside all brackets and leaves the pieces to `grammar`.
 """
@@ -29,6 +29,9 @@ class Value:
 
     node: Node
 
+    def __str__(self) -> str:
+        return str(self.node)
+
 
 @dataclass(frozen=True, slots=True)
 class Items:
@@ -48,6 +51,10 @@ class Items:
         """Whether the order matters: it does not in sets and bare lists."""
         return self.brackets not in ("", "{}")
 
+    def __str__(self) -> str:
+        kind = {"": "list", "{}": "set", ":": "ratio"}.get(self.brackets, self.brackets)
+        return f"{kind}[{'; '.join(map(str, self.items))}]"
+
 
 @dataclass(frozen=True, slots=True)
 class Relation:
@@ -55,6 +62,10 @@ class Relation:
 
     items: tuple[Answer, ...]
     signs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        steps = zip(self.signs, self.items[1:], strict=True)
+        return str(self.items[0]) + "".join(f" {sign} {item}" for sign, item in steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +75,18 @@ class Combined:
     joint: str
     parts: tuple[Answer, ...]
 
+    def __str__(self) -> str:
+        return f" {self.joint} ".join(f"[{part}]" for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Rows of values."""
 
     rows: tuple[tuple[Answer, ...], ...]
+
+    def __str__(self) -> str:
+        return f"matrix[{'; '.join(', '.join(map(str, row)) for row in self.rows)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +95,17 @@ class Domain:
 
     name: str
 
+    def __str__(self) -> str:
+        return f"the set {self.name}"
+
 
 Answer = Union[Value, Items, Relation, Combined, Matrix, Domain]  # noqa: UP007 (an alias in 3.10)
 
 RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in", "~="])
+
+CONVERSE = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+"""The sign of a relation read from right to left, or of one multiplied by a negative number."""
+
 _ENVIRONMENT = re.compile(
     r"\[?\\begin\{(?P<name>[pbBvV]?matrix|smallmatrix|array)\}(?:\{[lcr|]*\})?(?P<body>.*)"
     r"\\end\{(?P=name)\}\]?",
@@ -107,15 +131,15 @@ def is_spaced(written: str) -> bool:
 
 
 def read(text: str, commas: bool = False) -> Answer:
-    """Read a normalised answer.
+    """Reads a normalised answer.
 
     Args:
         text: A result of `srenv.verifier.reading.normalise.normalise`.
         commas: Whether a comma always separates, even in `1,200`.
 
     Raises:
-        UnreadableError: If it is none of the known kinds.
-        TooLargeError: If it is beyond the limits.
+        UnreadableError: The text is none of the known kinds.
+        TooLargeError: The text is beyond the limits.
     """
     domain = _DOMAINS.get(text.lower().removeprefix("the "))
     if domain is not None:
@@ -190,7 +214,7 @@ def is_bare(answer: Answer) -> TypeGuard[Items]:
 
 
 def _split(tokens: Sequence[Token], kind: str) -> list[Sequence[Token]]:
-    """Cut at a separator outside all brackets."""
+    """Cuts at a separator outside all brackets."""
     if not any(token.kind == kind for token in tokens):
         return [tokens]
     parts, start = [], 0
@@ -203,7 +227,7 @@ def _split(tokens: Sequence[Token], kind: str) -> list[Sequence[Token]]:
 
 
 def _outside(tokens: Sequence[Token]) -> Iterator[int]:
-    """Yield the positions outside all brackets."""
+    """Yields the positions outside all brackets."""
     depth = 0
     for at, token in enumerate(tokens):
         if token.kind in OPENING:
@@ -240,7 +264,7 @@ def _missing() -> Answer:
 
 
 def _enclosed(tokens: Sequence[Token]) -> Answer | None:
-    """Read what one pair of brackets encloses, where it is more than a group."""
+    """Reads what one pair of brackets encloses, where it is more than a group."""
     first, last = tokens[0].kind, tokens[-1].kind
     if tokens[0].text.startswith("Domain") and len(tokens) == 1:
         return Domain(tokens[0].text[-1])
@@ -279,7 +303,7 @@ def _set(inside: Sequence[Token]) -> Answer:
 
 
 def _described(subject: Sequence[Token], condition: Sequence[Token]) -> Answer:
-    r"""Read `\{x : x > 3\}`, and `\{x \in R : x > 3\}`."""
+    r"""Reads `\{x : x > 3\}`, and `\{x \in R : x > 3\}`."""
     lone = [t.kind for t in subject] == ["name"]
     over = len(subject) == 3 and subject[1].kind == "in" and subject[2].text == "DomainR"
     content = _answer(condition)

@@ -1,4 +1,4 @@
-r"""Split a normalised answer into tokens, within hard limits of size.
+r"""Splits a normalised answer into tokens, within hard limits of size.
 
 This and `grammar` are the only reader of mathematics that runs in the caller's process. They build
 plain tuples and call nothing by a name found in the text.
@@ -151,11 +151,11 @@ _NAMES = re.compile("|".join(sorted([*FUNCTIONS, "pi", *GREEK], key=len, reverse
 
 
 def tokenize(text: str) -> list[Token]:
-    """Split a normalised answer.
+    """Splits a normalised answer.
 
     Raises:
-        UnreadableError: If a character has no place in mathematics.
-        TooLargeError: If the text is beyond the limits.
+        UnreadableError: A character has no place in mathematics.
+        TooLargeError: The text is beyond the limits.
     """
     if len(text) > LENGTH_LIMIT:
         raise TooLargeError
@@ -209,7 +209,7 @@ def _command(name: str, spaced: bool) -> Token:
 
 
 def _letters(run: str, spaced: bool) -> list[Token]:
-    """Read a run of letters as a word that joins answers, or as functions and variables."""
+    """Reads a run of letters as a word that joins answers, or as functions and variables."""
     if run in _WORDS:
         return [Token(run, run, spaced)]
     if run.lower() in ("inf", "infinity", "oo"):

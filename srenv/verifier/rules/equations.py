@@ -1,4 +1,4 @@
-"""Compare equations and inequalities in several variables.
+"""Compares equations and inequalities in several variables.
 
 Two of them say the same where one is a constant multiple of the other: `x - y = 10` and
 `2x = 2y + 20`. The factor must be positive for an inequality, or turn its sign.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.nodes import Node, names
-from srenv.verifier.reading.structure import Relation, Value
+from srenv.verifier.reading.structure import CONVERSE, Relation, Value
 from srenv.verifier.reading.tokens import TooLargeError, TooSlowError
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import NotRationalError, UndefinedError, exact
@@ -23,7 +23,7 @@ _POLYNOMIAL = frozenset(["number", "name", "add", "negate", "multiply", "divide"
 
 
 def zero_form(relation: Relation) -> Node | None:
-    """Return left side minus right side, of a relation with two values and a variable."""
+    """Returns left side minus right side, of a relation with two values and a variable."""
     sides = [item.node for item in relation.items if isinstance(item, Value)]
     if len(sides) != 2 or len(relation.items) != 2:
         return None
@@ -32,7 +32,7 @@ def zero_form(relation: Relation) -> Node | None:
 
 
 def compare_equations(gold: Relation, answer: Relation) -> Decision:
-    """Compare two relations that have a `zero_form` each."""
+    """Compares two relations that have a `zero_form` each."""
     left, right = zero_form(gold), zero_form(answer)
     assert left is not None
     assert right is not None
@@ -50,18 +50,18 @@ def compare_equations(gold: Relation, answer: Relation) -> Decision:
         return (False if _is_polynomial(left) and _is_polynomial(right) else None), "equation"
     sign, other = gold.signs[0], answer.signs[0]
     if factor < 0:
-        other = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}.get(other, other)
+        other = CONVERSE.get(other, other)
     if sign != other:
         return False, "equation"
     scaled = Node("multiply", (_constant(factor), right))
-    outcome = equality.equal(left, scaled)
+    outcome = equality.compare_values(left, scaled)
     if outcome == "equal":
         return True, "equation"
     return (False if outcome == "unequal" else None), "equation"
 
 
 def _factor(left: Node, right: Node) -> Fraction | None:
-    """Return the rational factor between two expressions: 0 where there is none, None unknown."""
+    """Returns the rational factor between two expressions: 0 where there is none, None unknown."""
     variables = sorted(names(left))
     ratios = set()
     for shift in range(3):
@@ -71,7 +71,11 @@ def _factor(left: Node, right: Node) -> Fraction | None:
         except UndefinedError:
             continue
         except NotRationalError:
-            return Fraction(1) if equality.equal(left, right) == "equal" else _negated(left, right)
+            return (
+                Fraction(1)
+                if equality.compare_values(left, right) == "equal"
+                else _negated(left, right)
+            )
         if not first and not second:
             continue
         if not first or not second:
@@ -83,12 +87,12 @@ def _factor(left: Node, right: Node) -> Fraction | None:
 
 
 def _negated(left: Node, right: Node) -> Fraction | None:
-    outcome = equality.equal(left, Node("negate", (right,)))
+    outcome = equality.compare_values(left, Node("negate", (right,)))
     return Fraction(-1) if outcome == "equal" else None
 
 
 def _at(node: Node, point: Mapping[str, Fraction]) -> Node:
-    """Put numbers in place of the variables."""
+    """Puts numbers in place of the variables."""
     if node.op == "name" and node.value in point:
         return _constant(point[node.value])
     return Node(node.op, tuple(_at(arg, point) for arg in node.args), node.value)

@@ -77,7 +77,7 @@ _SIZES: dict[str, tuple[str, Fraction]] = {
 
 
 def unit_name(written: str) -> str | None:
-    """Return the canonical name of a unit, or None for words that are no unit."""
+    """Returns the canonical name of a unit, or None for words that are no unit."""
     if written in _NAMES:
         return _NAMES[written]
     if not written[0].isalpha():
@@ -94,8 +94,8 @@ def unit_name(written: str) -> str | None:
     return _NAMES.get(name, name)
 
 
-def same_quantity(gold: Fraction, unit: str, answer: Fraction, other: str) -> bool | None:
-    """Compare two quantities in different units; None where the units are not known."""
+def compare_quantities(gold: Fraction, unit: str, answer: Fraction, other: str) -> bool | None:
+    """Compares two quantities in different units; None where the units are not known."""
     first, second = _SIZES.get(unit), _SIZES.get(other)
     if first is None or second is None:
         return None

@@ -45,7 +45,7 @@ _EMPTY = frozenset(["emptyset", "theemptyset", "nosolution", "nosolutions", "nul
 
 
 def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision | None:
-    """Compare two answers as words.
+    """Compares two answers as words.
 
     Args:
         written: The gold answer and the answer, as written.
@@ -103,7 +103,7 @@ def is_words(written: str, normal: str) -> bool:
 
 
 def as_words(text: str) -> str:
-    """Return plain text without case, spacing, articles, or the brackets of a choice letter."""
+    """Returns plain text without case, spacing, articles, or the brackets of a choice letter."""
     text = re.sub(r"^(?:the|an|a) (?=[a-z]{2})", "", text.casefold())
     return re.sub(r"[\s{}.\\]|^\(|\)$", "", text)
 

@@ -54,22 +54,22 @@ class Worker:
         self.killed = False
 
     def wait(self) -> None:
-        """Wait until it is ready.
+        """Waits until it is ready.
 
         Raises:
-            OSError: If it is not ready in time, or died.
+            OSError: The process is not ready in time, or died.
         """
         try:
             self._reply(START_LIMIT)
         except (TimeoutError, EOFError) as error:
             raise OSError("the verifier's worker does not start") from error
 
-    def compare(self, gold: str, answer: str) -> Decision:
-        """Compare two normalised answers.
+    def ask(self, gold: str, answer: str) -> Decision:
+        """Compares two normalised answers.
 
         Raises:
-            TimeoutError: If the reply is late.
-            EOFError: If the process died. After both, the process has ended.
+            TimeoutError: The reply is late.
+            EOFError: The process died. After both, the process has ended.
         """
         assert self.process.stdin is not None
         job = {"gold": gold, "answer": answer, "limit": TIME_LIMIT}
@@ -104,36 +104,42 @@ class Worker:
         self.process.kill()
 
     def end(self) -> None:
-        """End the process and wait for it."""
+        """Ends the process and wait for it."""
         self.process.kill()
         self.hang_up()
         self.process.wait()
 
     def hang_up(self) -> None:
-        """Close the pipes; a process whose pipes close ends by itself."""
+        """Closes the pipes; a process whose pipes close ends by itself."""
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
 
 
 class Pool:
-    """Up to `POOL_SIZE` workers for all threads."""
+    """Up to `POOL_SIZE` workers for all threads.
+
+    Attributes:
+        workers: All that run.
+        idle: Those that nobody is asking.
+        changed: Guards both, and wakes those who wait for a worker.
+    """
 
     def __init__(self) -> None:
-        self._free: list[Worker] = []
-        self._all: set[Worker] = set()
+        self.idle: list[Worker] = []
+        self.workers: set[Worker] = set()
         self._started = 0
-        self._change = threading.Condition()
+        self.changed = threading.Condition()
         self._closed = False
 
-    def compare(self, gold: str, answer: str) -> Decision:
-        """Compare two normalised answers; undecided where the worker is late or lost."""
+    def ask(self, gold: str, answer: str) -> Decision:
+        """Compares two normalised answers; undecided where the worker is late or lost."""
         try:
             worker = self._take()
         except (OSError, RuntimeError, ValueError):  # no process to be had
             return None, "unavailable"
         try:
-            decision = worker.compare(gold, answer)
+            decision = worker.ask(gold, answer)
         except TimeoutError:
             self._replace(worker)
             return None, "timeout"
@@ -151,24 +157,24 @@ class Pool:
         return decision
 
     def _take(self) -> Worker:
-        with self._change:
-            while not self._free and self._started >= POOL_SIZE:
-                self._change.wait()
-            if self._free:
-                return self._free.pop()
+        with self.changed:
+            while not self.idle and self._started >= POOL_SIZE:
+                self.changed.wait()
+            if self.idle:
+                return self.idle.pop()
             self._started += 1
         try:
             return self._start()
         except BaseException:
-            with self._change:
+            with self.changed:
                 self._started -= 1
-                self._change.notify()
+                self.changed.notify()
             raise
 
     def _start(self) -> Worker:
         worker = Worker()
-        with self._change:
-            self._all.add(worker)
+        with self.changed:
+            self.workers.add(worker)
             closed = self._closed
         if closed:
             worker.end()
@@ -177,21 +183,21 @@ class Pool:
         return worker
 
     def _give(self, worker: Worker) -> None:
-        with self._change:
-            self._free.append(worker)
-            self._change.notify()
+        with self.changed:
+            self.idle.append(worker)
+            self.changed.notify()
 
     def _lose(self, worker: Worker) -> None:
-        with self._change:
-            self._all.discard(worker)
+        with self.changed:
+            self.workers.discard(worker)
             self._started -= 1
-            self._change.notify()
+            self.changed.notify()
 
     def _replace(self, worker: Worker) -> None:
-        """Start another worker in the background in place of a dead one."""
+        """Starts another worker in the background in place of a dead one."""
         worker.end()
-        with self._change:
-            self._all.discard(worker)
+        with self.changed:
+            self.workers.discard(worker)
 
         def start() -> None:
             try:
@@ -205,9 +211,9 @@ class Pool:
             self._lose(worker)
 
     def close(self, inherited: bool = False) -> None:
-        """End all workers; those of a parent process are left to it."""
+        """Ends all workers; those of a parent process are left to it."""
         self._closed = True
-        for worker in list(self._all):
+        for worker in list(self.workers):
             if inherited:
                 worker.process.returncode = 0  # not our child: nothing to wait for
                 worker.hang_up()
@@ -215,21 +221,22 @@ class Pool:
                 worker.end()
 
 
-_pool = Pool()
+shared = Pool()
+"""The pool of this process."""
 
 
-def compare(gold: str, answer: str) -> Decision:
-    """Compare two normalised answers in a worker of this process."""
-    return _pool.compare(gold, answer)
+def ask_worker(gold: str, answer: str) -> Decision:
+    """Compares two normalised answers in a worker of this process."""
+    return shared.ask(gold, answer)
 
 
 def _after_fork() -> None:
-    """Leave the parent's workers to the parent; locks may have been copied in a locked state."""
-    global _pool
-    inherited, _pool = _pool, Pool()
+    """Leaves the parent's workers to the parent; locks may have been copied in a locked state."""
+    global shared
+    inherited, shared = shared, Pool()
     inherited.close(inherited=True)
 
 
-atexit.register(lambda: _pool.close())
+atexit.register(lambda: shared.close())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

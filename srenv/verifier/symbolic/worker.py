@@ -27,7 +27,7 @@ Comparer = Callable[[str, str], Decision]
 
 
 def main() -> None:
-    """Answer jobs from standard input until it closes."""
+    """Answers jobs from standard input until it closes."""
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     sys.stdout = sys.stderr  # nothing that a library prints may pass for a reply
     compare = load_comparer()
@@ -53,7 +53,7 @@ def _work(jobs: IO[bytes], replies: IO[bytes], compare: Comparer) -> None:
 
 
 def _arm(seconds: float) -> None:
-    """Let the system end this process later, should nobody be left to do it."""
+    """Lets the system end this process later, should nobody be left to do it."""
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
@@ -83,7 +83,7 @@ class _Child:
         self.replies = os.fdopen(reply_read, "rb", buffering=0)
 
     def ask(self, line: bytes, limit: float) -> bytes | None:
-        """Return the reply to a job, empty from a dead child; None where it takes too long."""
+        """Returns the reply to a job, empty from a dead child; None where it takes too long."""
         try:
             self.jobs.write(line)
         except BrokenPipeError:
@@ -113,7 +113,7 @@ def _supervise(jobs: IO[bytes], replies: IO[bytes], compare: Comparer) -> None:
 
 
 def confine() -> None:
-    """Take away memory, files, processes and the compiler. A second line of defence."""
+    """Takes away memory, files, processes and the compiler. A second line of defence."""
     try:
         import resource
 
@@ -152,7 +152,7 @@ def is_library_code(source: object, filename: object) -> bool:
 
 
 def load_comparer() -> Comparer:
-    """Import SymPy and return the comparison of two LaTeX strings."""
+    """Imports SymPy and return the comparison of two LaTeX strings."""
     replace_parse_expr()
     import math_verify
     from latex2sympy2_extended import NormalizationConfig
@@ -190,7 +190,7 @@ def load_comparer() -> Comparer:
 
 
 def replace_parse_expr() -> None:
-    """Put a reader of numerals in the place of SymPy's `parse_expr`, which evaluates text.
+    """Puts a reader of numerals in the place of SymPy's `parse_expr`, which evaluates text.
 
     Even the LaTeX path hands its numerals to `sympify`, which hands strings to `parse_expr`. This
     must run before math-verify is imported, so that no module holds the original.
@@ -220,14 +220,14 @@ _PLAIN = (
 
 
 def _to_latex(text: str) -> str:
-    """Write plain formulas, as in `2*sqrt(3)`, as LaTeX."""
+    """Writes plain formulas, as in `2*sqrt(3)`, as LaTeX."""
     for pattern, latex in _PLAIN:
         text = pattern.sub(latex, text)
     return text
 
 
 def _confirm(gold: Any, answer: Any) -> bool:
-    """Check two numbers that were called equal: math-verify rounds small ones to zero."""
+    """Checks two numbers that were called equal: math-verify rounds small ones to zero."""
     import sympy
 
     if type(gold) is type(answer) and isinstance(gold, (sympy.Tuple, sympy.Interval)):

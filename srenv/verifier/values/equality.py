@@ -1,4 +1,4 @@
-"""Decide whether two expressions are equal, by their values.
+"""Decides whether two expressions are equal, by their values.
 
 Rational values are compared exactly. Everything else is evaluated to many digits, constants once
 and functions at random points, and a difference is looked at with two precisions:
@@ -15,14 +15,14 @@ import functools
 import os
 import random
 import threading
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Literal
 
-from srenv.verifier.reading.nodes import Node, count, names, operations
+from srenv.verifier.reading.nodes import Node, count, literal, names, operations
 from srenv.verifier.reading.tokens import TooLargeError, TooSlowError
-from srenv.verifier.values.evaluate import Evaluator
 from srenv.verifier.values.exact import NotRationalError, UndefinedError, exact, start_clock
-from srenv.verifier.values.points import Point, points
+from srenv.verifier.values.numeric import Evaluator
 
 FIRST_BITS = 128
 """Precision of the disproof."""
@@ -39,18 +39,21 @@ POINTS = 10
 DEEP_POINTS = 3
 """Points at which they must agree to a precision that grows with their size."""
 
-Outcome = Literal["equal", "unequal", "undecided", "undefined", "too_large", "timeout"]
+Point = dict[str, Fraction]
+"""A value for each variable."""
 
-_lock = threading.RLock()  # mpmath's precision and its caches belong to the whole process
+Comparison = Literal["equal", "unequal", "undecided", "undefined", "too_large", "timeout"]
+
+lock = threading.RLock()  # mpmath's precision and its caches belong to the whole process
 
 
-def _new_lock() -> None:
-    global _lock
-    _lock = threading.RLock()
+def _renew_lock() -> None:
+    global lock
+    lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 @functools.lru_cache(maxsize=1)
@@ -63,11 +66,11 @@ def _context() -> Any:
 
 
 def rational(node: Node) -> Fraction | None:
-    """Return the exact value of a rational expression, or None for another one.
+    """Returns the exact value of a rational expression, or None for another one.
 
     Raises:
-        TooLargeError: If it is too large to be written down.
-        UndefinedError: If it has no value.
+        TooLargeError: The value is too large to be written down.
+        UndefinedError: The expression has no value.
     """
     try:
         return exact(node)
@@ -75,21 +78,21 @@ def rational(node: Node) -> Fraction | None:
         return None
 
 
-def equal(left: Node, right: Node) -> Outcome:
-    """Decide whether two expressions are equal; symmetric in its arguments.
+def compare_values(left: Node, right: Node) -> Comparison:
+    """Decides whether two expressions are equal; symmetric in its arguments.
 
     Returns:
         ``undefined`` where one has no finite value, ``undecided`` where they are equal on a part of
         their domains only, ``too_large`` and ``timeout`` where a limit was met.
     """
     if left == right:
-        return _self_equal(left)
+        return _compare_with_itself(left)
     try:
         if not names(left) and not names(right):
             first, second = rational(left), rational(right)
             if first is not None and second is not None:
                 return "equal" if first == second else "unequal"
-        with _lock:
+        with lock:
             return _by_value(left, right)
     except UndefinedError:
         return "undefined"
@@ -99,13 +102,13 @@ def equal(left: Node, right: Node) -> Outcome:
         return "too_large"
 
 
-def _self_equal(node: Node) -> Outcome:
+def _compare_with_itself(node: Node) -> Comparison:
     """An expression equals itself, unless it has no value: 0/0 equals nothing."""
     if names(node):
         return "equal"
     try:
         if rational(node) is None:
-            with _lock:
+            with lock:
                 _evaluate(node)
         return "equal"
     except UndefinedError:
@@ -114,15 +117,15 @@ def _self_equal(node: Node) -> Outcome:
         return "equal"
 
 
-def _by_value(left: Node, right: Node) -> Outcome:
+def _by_value(left: Node, right: Node) -> Comparison:
     if "log" in operations(left) | operations(right):
         # `\log` is the natural logarithm to some and the decimal one to others.
-        outcomes = {_compare(left, right, decimal_log) for decimal_log in (False, True)}
+        outcomes = {_compare_at_base(left, right, decimal_log) for decimal_log in (False, True)}
         return outcomes.pop() if len(outcomes) == 1 else "undecided"
-    return _compare(left, right, False)
+    return _compare_at_base(left, right, False)
 
 
-def _compare(left: Node, right: Node, decimal_log: bool) -> Outcome:
+def _compare_at_base(left: Node, right: Node, decimal_log: bool) -> Comparison:
     variables = sorted(names(left) | names(right))
     if not variables:
         return _at_point(left, right, {}, decimal_log, count(left) + count(right))[0]
@@ -139,8 +142,8 @@ def _at_point(
     decimal_log: bool,
     work: int,
     deep: bool = True,
-) -> tuple[Outcome, bool, bool]:
-    """Compare two values; also say which of them are real."""
+) -> tuple[Comparison, bool, bool]:
+    """Compares two values; also say which of them are real."""
     mp = _context()
     gap, scale, height, reals = _difference(mp, left, right, point, decimal_log, FIRST_BITS)
     if gap and gap * 2 ** (FIRST_BITS // 2) > scale:
@@ -171,9 +174,9 @@ def _difference(
 
 
 def sketch(node: Node) -> complex | None:
-    """Return a rough value, at a fixed point where there are variables, or None."""
+    """Returns a rough value, at a fixed point where there are variables, or None."""
     try:
-        with _lock:
+        with lock:
             mp = _context()
             mp.prec = FIRST_BITS
             point = {n: mp.mpf(_spread(n)) for n in names(node)}
@@ -187,15 +190,15 @@ def _spread(name: str) -> float:
 
 
 def magnitude(node: Node) -> Any:
-    """Return a constant to `FIRST_BITS` bits, for ordering; None where it is not real.
+    """Returns a constant to `FIRST_BITS` bits, for ordering; None where it is not real.
 
     Raises:
-        UndefinedError: If it has no value, or is no constant.
-        TooLargeError: If it is too large.
+        UndefinedError: The expression has no value, or is no constant.
+        TooLargeError: The value is too large.
     """
     if names(node):
         raise UndefinedError
-    with _lock:
+    with lock:
         value = _evaluate(node)
         return None if value.imag else value.real
 
@@ -207,13 +210,13 @@ def _evaluate(node: Node) -> Any:
 
 
 def as_fraction(value: Any) -> Fraction:
-    """Return a real number of `magnitude` as a fraction."""
+    """Returns a real number of `magnitude` as a fraction."""
     sign, mantissa, exponent, _ = value._mpf_
     return (-1 if sign else 1) * Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
 def decimal_exponent(value: Any) -> int:
-    """Return the power of ten of the leading digit of a real number."""
+    """Returns the power of ten of the leading digit of a real number."""
     size = abs(as_fraction(value))
     exponent = len(str(size.numerator)) - len(str(size.denominator))
     return exponent if size >= Fraction(10) ** exponent else exponent - 1
@@ -222,8 +225,8 @@ def decimal_exponent(value: Any) -> int:
 # --- at many points ----------------------------------------------------------------------------
 
 
-def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bool) -> Outcome:
-    r"""Compare two functions of real variables, which are equal where both are real.
+def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bool) -> Comparison:
+    r"""Compares two functions of real variables, which are equal where both are real.
 
     Where they differ at points with a negative variable only (`\sqrt{x^2}` and `x`), or one has a
     larger domain (`\ln|x|` and `\ln x`), the answer depends on what the variables stand for.
@@ -231,7 +234,7 @@ def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bo
     complex_valued = "i" in operations(left) | operations(right)
     work = (count(left) + count(right)) * POINTS
     agreed = whole = doubts = 0
-    for point, positive in points(left, right, variables):
+    for point, positive in _points(left, right, variables):
         integers = _whole(point)
         if integers and agreed >= POINTS:
             break
@@ -262,6 +265,34 @@ def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bo
     if agreed < 3:  # sequences such as (-1)^n, which are real at integers only
         return "equal" if whole >= 3 else "unequal" if doubts else "undecided"
     return "undecided" if doubts else "equal"
+
+
+def _points(left: Node, right: Node, variables: list[str]) -> Iterator[tuple[Point, bool]]:
+    """Yields points, the same for any order, and whether all their coordinates are positive."""
+    scales = sorted({s for s in _constants(left) | _constants(right) if 9 < s < 10**6})[-3:]
+    # A negative pair of ends gives negative values, another one either sign.
+    ranges = [(1, 3), (-3, -1), (0, 1), (-9, 9), (4, 9), (-1, 0), (-9, -4), (-1, 1), (20, 60)]
+    ranges += [(-60, -20), (-60, 60)]
+    for scale in scales:
+        ranges += [(scale, 4 * scale), (-4 * scale, -scale), (0, scale), (-scale, 0)]
+    generator = random.Random(" ".join(variables))
+    if (operations(left) | operations(right)) & {"factorial", "binom", "gcd", "lcm"}:
+        ranges = []
+    for low, high in ranges + ranges[:6]:
+        values = [
+            Fraction(low) + Fraction(generator.getrandbits(40) | 1, 1 << 40) * (high - low)
+            for _ in variables
+        ]
+        yield dict(zip(variables, values, strict=True)), low >= 0
+    for top in (4, 5, 6, 7, 8, 9, 10, 12):  # sequences, factorials, (-1)^n
+        values = [Fraction(generator.randint(1, top)) for _ in variables]
+        yield dict(zip(variables, values, strict=True)), True
+
+
+def _constants(node: Node) -> set[int]:
+    if node.op == "number":
+        return {int(abs(literal(node)))}
+    return set().union(*map(_constants, node.args)) if node.args else set()
 
 
 def _whole(point: Point) -> bool:

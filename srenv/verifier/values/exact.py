@@ -1,4 +1,4 @@
-"""Give a rational expression its exact value, within limits.
+"""Gives a rational expression its exact value, within limits.
 
 Every step is bounded before it is taken: an integer never grows beyond `BIT_LIMIT` bits. What would
 is a `TooLargeError`.
@@ -27,18 +27,18 @@ _clock = threading.local()
 
 
 def start_clock() -> None:
-    """Begin the time of a pair of answers, on this thread."""
+    """Starts the time of a pair of answers, on this thread."""
     _clock.end = time.thread_time() + CLOCK_LIMIT
 
 
 def check_clock() -> None:
-    """Raise `TooSlowError` once the time of this pair is over."""
+    """Raises `TooSlowError` once the time of this pair is over."""
     if time.thread_time() > getattr(_clock, "end", math.inf):
         raise TooSlowError
 
 
 def _leave_out_collections(phase: str, info: dict[str, int]) -> None:
-    """Stop the clock while the garbage of the whole process is collected, which may take long."""
+    """Stops the clock while the garbage of the whole process is collected, which may take long."""
     if info["generation"] < 2:
         return
     now = time.thread_time()
@@ -60,12 +60,12 @@ class NotRationalError(Exception):
 
 
 def exact(node: Node) -> Fraction:
-    """Return the exact value of a rational expression.
+    """Returns the exact value of a rational expression.
 
     Raises:
-        NotRationalError: If it holds a variable, an irrational constant or a function.
-        UndefinedError: If it divides by zero.
-        TooLargeError: If a value on the way exceeds `BIT_LIMIT`.
+        NotRationalError: The expression holds a variable, an irrational constant or a function.
+        UndefinedError: The expression divides by zero.
+        TooLargeError: A value on the way exceeds `BIT_LIMIT`.
     """
     check_clock()
     if node.op == "number":
@@ -139,7 +139,7 @@ def _integer_root(value: int, n: int) -> int:
 
 
 def exact_function(op: str, args: list[Fraction]) -> Fraction:
-    """Apply one of the functions that keep rational numbers rational."""
+    """Applies one of the functions that keep rational numbers rational."""
     if op == "floor":
         return Fraction(math.floor(args[0]))
     if op == "ceil":
@@ -162,7 +162,7 @@ def exact_function(op: str, args: list[Fraction]) -> Fraction:
 
 
 def bounded_integer(value: Fraction, limit: int) -> int:
-    """Return a natural number as an int, or raise: it is none, or beyond the limit."""
+    """Returns a natural number as an int, or raise: it is none, or beyond the limit."""
     if value.denominator != 1 or value < 0:
         raise UndefinedError
     if value > limit:
@@ -171,7 +171,7 @@ def bounded_integer(value: Fraction, limit: int) -> int:
 
 
 def bits(value: Fraction) -> int:
-    """Return the size of a fraction."""
+    """Returns the size of a fraction."""
     return max(value.numerator.bit_length(), value.denominator.bit_length())
 
 

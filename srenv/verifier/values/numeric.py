@@ -1,4 +1,4 @@
-"""Give an expression many digits, at a point where it has variables.
+"""Gives an expression many digits, at a point where it has variables.
 
 Every step is bounded before it is taken: the logarithm of a real number never grows beyond
 `BIT_LIMIT` bits, and neither does the time of all steps beyond `exact.CLOCK_LIMIT`.
@@ -46,11 +46,11 @@ class Evaluator:
         self.height = 0
 
     def value(self, node: Node) -> Any:
-        """Return the value as a real or complex number of the context.
+        """Returns the value as a real or complex number of the context.
 
         Raises:
-            UndefinedError: If there is no finite value.
-            TooLargeError: If a value on the way is too large or too small.
+            UndefinedError: The expression has no finite value.
+            TooLargeError: A value on the way is too large or too small.
         """
         check_clock()
         value = self._value(node)
@@ -193,13 +193,13 @@ class Evaluator:
         return nearest
 
     def _settled(self, x: Any) -> Any:
-        """Put a value that is an integer up to rounding on the integer."""
+        """Puts a value that is an integer up to rounding on the integer."""
         nearest = self.mp.nint(x)
         close = abs(x - nearest) * 2 ** (self.mp.prec // 2) <= self.scale
         return nearest if close else x
 
     def _unknown(self, name: str, args: list[Any]) -> Any:
-        """Give an unknown function a value that depends on its arguments only."""
+        """Gives an unknown function a value that depends on its arguments only."""
         mp = self.mp
         key = f"{name}|{'|'.join(mp.nstr(arg, 25) for arg in args)}"
         digest = hashlib.sha256(key.encode()).digest()

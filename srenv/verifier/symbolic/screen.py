@@ -1,4 +1,4 @@
-r"""Compare answers with math-verify, in a process that can be killed, behind limits that hold.
+r"""Compares answers with math-verify, in a process that can be killed, behind limits that hold.
 
 math-verify and SymPy may take for ever on a few characters, and their own limit is an alarm signal
 that only the main thread can use. So `refuse` turns away what is large or foreign before anything
@@ -44,10 +44,10 @@ _FACTORIAL = re.compile(r"[0-9]{4,}\s*!|[)}!]\s*!")
 
 
 def refuse(latex: str) -> str | None:
-    """Say why an answer is not worth parsing.
+    """Says why an answer is not worth parsing.
 
     Args:
-        latex: A result of `srenv.verifier.values.exact.normalise`.
+        latex: A result of `srenv.verifier.reading.normalise.normalise`.
 
     Returns:
         ``"too_large"``, ``"unparsable"``, or None for an answer that may be parsed.
@@ -73,8 +73,8 @@ def refuse(latex: str) -> str | None:
     return None if readable and balanced and latex else "unparsable"
 
 
-def compare(gold: str, answer: str) -> Decision:
-    """Compare two normalised answers symbolically; never raises, and returns in bounded time.
+def compare_symbolically(gold: str, answer: str) -> Decision:
+    """Compares two normalised answers symbolically; never raises, and returns in bounded time.
 
     Args:
         gold: The gold answer.
@@ -92,7 +92,7 @@ def compare(gold: str, answer: str) -> Decision:
             return (None if name == "gold" else False), f"unparsable_{name}"
     if gold != answer and gold.casefold() == answer.casefold():
         return False, "symbolic"  # math-verify takes `x` for `X`
-    return pool.compare(gold, answer)
+    return pool.ask_worker(gold, answer)
 
 
 PASSING = frozenset({"timeout", "crashed", "unavailable"})

@@ -1,4 +1,4 @@
-"""Compare two answers that were read: kind by kind, element by element.
+"""Compares two answers that were read: kind by kind, element by element.
 
 Every function returns a `Decision`, whose first part has three values: an element that cannot be
 decided leaves the whole undecided, unless another element refutes it.
@@ -12,6 +12,7 @@ from srenv.verifier.grade import Decision
 from srenv.verifier.reading.labels import name_of, value_of, without_repeated_names
 from srenv.verifier.reading.nodes import Node, names, operations
 from srenv.verifier.reading.structure import (
+    CONVERSE,
     Answer,
     Combined,
     Domain,
@@ -21,19 +22,19 @@ from srenv.verifier.reading.structure import (
     Value,
 )
 from srenv.verifier.rules.equations import compare_equations, zero_form
-from srenv.verifier.rules.realset import NotASetError, RealSet, real_set
-from srenv.verifier.rules.values import compare_values
+from srenv.verifier.rules.expressions import compare_expressions
+from srenv.verifier.rules.real_sets import NotASetError, RealSet, real_set
+from srenv.verifier.trace import note
 from srenv.verifier.values import equality
 
 ITEMS_LIMIT = 200
 PAIRS_LIMIT = 900
 
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!=", "in": "in"}
 _ORDER = frozenset(["<", ">", "<=", ">=", "!="])
 
 
-def compare(gold: Answer, answer: Answer) -> Decision:
-    """Compare two answers.
+def compare_answers(gold: Answer, answer: Answer) -> Decision:
+    """Compares two answers.
 
     Args:
         gold: The gold answer.
@@ -42,11 +43,16 @@ def compare(gold: Answer, answer: Answer) -> Decision:
     Returns:
         The decision and the rule that made it.
     """
-    gold, answer = without_repeated_names(gold), without_repeated_names(answer)
+    decision = _compare(without_repeated_names(gold), without_repeated_names(answer))
+    note("compare", gold, "with", answer, "->", *decision)
+    return decision
+
+
+def _compare(gold: Answer, answer: Answer) -> Decision:
     if isinstance(gold, Relation) or isinstance(answer, Relation):
         return _with_relation(gold, answer)
     if isinstance(gold, Value) and isinstance(answer, Value):
-        return compare_values(gold.node, answer.node)
+        return compare_expressions(gold.node, answer.node)
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         return _matrices(gold, answer)
     if isinstance(gold, Domain) and isinstance(answer, Domain):
@@ -58,16 +64,16 @@ def compare(gold: Answer, answer: Answer) -> Decision:
     if isinstance(gold, (Domain, Combined)) or isinstance(answer, (Domain, Combined)):
         return _sets(gold, answer)
     if isinstance(gold, Items) and gold.brackets == "{}" and len(gold.items) == 1:
-        return compare(gold.items[0], answer)
+        return compare_answers(gold.items[0], answer)
     if isinstance(answer, Items) and answer.brackets == "{}" and len(answer.items) == 1:
-        return compare(gold, answer.items[0])
+        return compare_answers(gold, answer.items[0])
     if isinstance(answer, Items) and not answer.ordered:
         return False, "hedged"
     return False, "kind"
 
 
 def all_of(decisions: Iterable[Decision], reason: str) -> Decision:
-    """Join the decisions on all elements: one that differs refutes the whole."""
+    """Joins the decisions on all elements: one that differs refutes the whole."""
     undecided: Decision | None = None
     for decision in decisions:
         if decision[0] is False:
@@ -88,7 +94,7 @@ def _items(gold: Items, answer: Items) -> Decision:
             return False, "brackets"
         if len(gold.items) != len(answer.items):
             return False, "length"
-        return all_of(map(compare, gold.items, answer.items), "tuple")
+        return all_of(map(compare_answers, gold.items, answer.items), "tuple")
     if gold.ordered != answer.ordered:
         named, values = (gold, answer) if answer.ordered else (answer, gold)
         in_order = _as_tuple(named)
@@ -104,7 +110,7 @@ def _shape(items: Items) -> str:
 
 
 def _as_tuple(items: Items) -> Items | None:
-    """Return `x = 1, y = 2` as (1, 2): variables in alphabetical order stand for coordinates."""
+    """Returns `x = 1, y = 2` as (1, 2): variables in alphabetical order stand for coordinates."""
     names = [name_of(item) for item in items.items]
     if not items.brackets and all(names) and names == sorted(set(map(str, names))):
         return Items("()", tuple(map(value_of, items.items)))
@@ -112,26 +118,28 @@ def _as_tuple(items: Items) -> Items | None:
 
 
 def _named_lists(gold: Items, answer: Items) -> Decision | None:
-    """Compare lists of named values by name; one without names is taken in order."""
-    mine, yours = ([name_of(item) for item in side.items] for side in (gold, answer))
-    if len(set(mine)) < len(mine) and len(set(yours)) < len(yours):
+    """Compares lists of named values by name; one without names is taken in order."""
+    gold_names, answer_names = ([name_of(item) for item in side.items] for side in (gold, answer))
+    if len(set(gold_names)) < len(gold_names) and len(set(answer_names)) < len(answer_names):
         return None
-    if all(mine) and all(yours):
-        if sorted(map(str, mine)) != sorted(map(str, yours)):
+    if all(gold_names) and all(answer_names):
+        if sorted(map(str, gold_names)) != sorted(map(str, answer_names)):
             return False, "names"
-        by_name = dict(zip(yours, answer.items, strict=True))
-        pairs = [(value_of(g), value_of(by_name[n])) for g, n in zip(gold.items, mine, strict=True)]
-        return all_of([compare(g, a) for g, a in pairs], "names")
-    if (all(mine) and not any(yours)) or (all(yours) and not any(mine)):
-        if len(mine) != len(yours):
+        by_name = dict(zip(answer_names, answer.items, strict=True))
+        pairs = [
+            (value_of(g), value_of(by_name[n])) for g, n in zip(gold.items, gold_names, strict=True)
+        ]
+        return all_of([compare_answers(g, a) for g, a in pairs], "names")
+    if (all(gold_names) and not any(answer_names)) or (all(answer_names) and not any(gold_names)):
+        if len(gold_names) != len(answer_names):
             return False, "length"
         values = [[value_of(i) if name_of(i) else i for i in side.items] for side in (gold, answer)]
-        return all_of(map(compare, *values), "list")
+        return all_of(map(compare_answers, *values), "list")
     return None
 
 
 def _unordered(gold: Items, answer: Items) -> Decision:
-    """Match the elements of two lists; in a set, an element may be written twice."""
+    """Matches the elements of two lists; in a set, an element may be written twice."""
     as_sets = "{}" in (gold.brackets, answer.brackets)
     if not as_sets and len(gold.items) != len(answer.items):
         return False, "hedged" if len(gold.items) < len(answer.items) else "length"
@@ -164,7 +172,7 @@ def _match(first: Answer, second: Answer, keys: dict[int, _Key]) -> bool | None:
     a, b = keys[id(first)], keys[id(second)]
     if a is not None and b is not None and (len(a) != len(b) or any(map(_far, a, b))):
         return False
-    return compare(first, second)[0]
+    return compare_answers(first, second)[0]
 
 
 def _far(a: complex, b: complex) -> bool:
@@ -172,7 +180,7 @@ def _far(a: complex, b: complex) -> bool:
 
 
 def _key(answer: Answer) -> _Key:
-    """Return rough values, which tell most elements apart at once."""
+    """Returns rough values, which tell most elements apart at once."""
     if isinstance(answer, Value) and "log" not in operations(answer.node):
         value = equality.sketch(answer.node)
         return None if value is None else (value,)
@@ -190,21 +198,27 @@ _ZERO = Node("number", (), "0")
 
 
 def _ratios(gold: Answer, answer: Answer) -> Decision:
-    """Compare ratios, of which one may be a fraction: all terms in proportion to the first."""
-    mine, yours = _terms(gold), _terms(answer)
-    if len(mine) != len(yours):
+    """Compares ratios, of which one may be a fraction: all terms in proportion to the first."""
+    gold_names, answer_names = _terms(gold), _terms(answer)
+    if len(gold_names) != len(answer_names):
         return False, "kind"
-    if any(equality.equal(terms[0], _ZERO) != "unequal" for terms in (mine, yours)):
-        return all_of([compare_values(a, b) for a, b in zip(mine, yours, strict=True)], "ratio")
+    if any(
+        equality.compare_values(terms[0], _ZERO) != "unequal"
+        for terms in (gold_names, answer_names)
+    ):
+        return all_of(
+            [compare_expressions(a, b) for a, b in zip(gold_names, answer_names, strict=True)],
+            "ratio",
+        )
     products = [
-        (Node("multiply", (a, yours[0])), Node("multiply", (b, mine[0])))
-        for a, b in zip(mine[1:], yours[1:], strict=True)
+        (Node("multiply", (a, answer_names[0])), Node("multiply", (b, gold_names[0])))
+        for a, b in zip(gold_names[1:], answer_names[1:], strict=True)
     ]
-    return all_of([compare_values(a, b) for a, b in products], "ratio")
+    return all_of([compare_expressions(a, b) for a, b in products], "ratio")
 
 
 def _terms(answer: Answer) -> list[Node]:
-    """Return the terms of a ratio; a value stands in the ratio of itself to 1."""
+    """Returns the terms of a ratio; a value stands in the ratio of itself to 1."""
     if isinstance(answer, Value):
         return [answer.node, Node("number", (), "1")]
     items = answer.items if isinstance(answer, Items) and answer.brackets == ":" else ()
@@ -217,7 +231,7 @@ def _matrices(gold: Matrix, answer: Matrix) -> Decision:
     cells: Sequence[tuple[Answer, Answer]] = [
         pair for g, a in zip(gold.rows, answer.rows, strict=True) for pair in zip(g, a, strict=True)
     ]
-    return all_of((compare(g, a) for g, a in cells), "matrix")
+    return all_of((compare_answers(g, a) for g, a in cells), "matrix")
 
 
 def _same_set(gold: Answer, answer: Answer) -> bool | None:
@@ -233,7 +247,7 @@ def _sets(gold: Answer, answer: Answer) -> Decision:
         return same, "interval"
     if isinstance(gold, Combined) and isinstance(answer, Combined) and gold.joint == answer.joint:
         if gold.joint == "setminus":
-            return all_of(map(compare, gold.parts, answer.parts), "set")
+            return all_of(map(compare_answers, gold.parts, answer.parts), "set")
         decision = _unordered(Items("", gold.parts), Items("", answer.parts))
         return decision if decision[0] else (None, "undecided")
     if isinstance(gold, Value) or isinstance(answer, Value):
@@ -254,36 +268,42 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
     assert isinstance(relation, Relation)
     if name_of(relation) is not None:
         value = value_of(relation)
-        return compare(value, other) if relation is gold else compare(other, value)
+        return compare_answers(value, other) if relation is gold else compare_answers(other, value)
     if not set(relation.signs) <= {"=", "in"} or isinstance(other, Combined):
         if isinstance(other, Value):
             return False, "hedged"
         return _sets(gold, answer)
     constant = _computed(relation)
     if constant is not None:
-        return compare(constant, other) if relation is gold else compare(other, constant)
+        return (
+            compare_answers(constant, other)
+            if relation is gold
+            else compare_answers(other, constant)
+        )
     return False, "equation"
 
 
 def _computed(relation: Relation) -> Value | None:
-    """Return the value of `2^{10} = 1024`, a chain of equal constants."""
+    """Returns the value of `2^{10} = 1024`, a chain of equal constants."""
     if set(relation.signs) != {"="}:
         return None
     nodes = [item.node for item in relation.items if isinstance(item, Value)]
     if len(nodes) < len(relation.items) or any(map(names, nodes)):
         return None
-    if all(equality.equal(nodes[0], node) == "equal" for node in nodes[1:]):
+    if all(equality.compare_values(nodes[0], node) == "equal" for node in nodes[1:]):
         return Value(nodes[-1])
     return None
 
 
 def _two_relations(gold: Relation, answer: Relation) -> Decision:
-    mine, yours = name_of(gold), name_of(answer)
-    if mine is not None and mine == yours:
-        decision = compare(value_of(gold), value_of(answer))
+    gold_names, answer_names = name_of(gold), name_of(answer)
+    if gold_names is not None and gold_names == answer_names:
+        decision = compare_answers(value_of(gold), value_of(answer))
         return decision if decision[0] is not None else (None, decision[1])
     if gold.signs == answer.signs == ("=",) and zero_form(gold) and zero_form(answer):
-        if (mine is None) != (yours is None) and _is_solved(gold if mine else answer):
+        if (gold_names is None) != (answer_names is None) and _is_solved(
+            gold if gold_names else answer
+        ):
             return False, "unsolved"
         return compare_equations(gold, answer)
     if set(gold.signs) & _ORDER and set(answer.signs) & _ORDER:
@@ -317,12 +337,14 @@ def _solved_set(relation: Relation) -> RealSet | None:
 
 
 def _chains(gold: Relation, answer: Relation) -> Decision:
-    """Compare chains such as `a < b < c` step by step, forwards and backwards."""
-    reverse = Relation(answer.items[::-1], tuple(_FLIPPED[sign] for sign in answer.signs[::-1]))
+    """Compares chains such as `a < b < c` step by step, forwards and backwards."""
+    reverse = Relation(
+        answer.items[::-1], tuple(CONVERSE.get(sign, sign) for sign in answer.signs[::-1])
+    )
     decisions: list[Decision] = []
     for form in (answer, reverse):
         if form.signs != gold.signs:
             decisions.append((False, "relation"))
         else:
-            decisions.append(all_of(map(compare, gold.items, form.items), "relation"))
+            decisions.append(all_of(map(compare_answers, gold.items, form.items), "relation"))
     return max(decisions, key=lambda d: (d[0] is True, d[0] is None))

@@ -12,7 +12,15 @@ from fractions import Fraction
 from typing import Any
 
 from srenv.verifier.reading.nodes import Node, names
-from srenv.verifier.reading.structure import Answer, Combined, Domain, Items, Relation, Value
+from srenv.verifier.reading.structure import (
+    CONVERSE,
+    Answer,
+    Combined,
+    Domain,
+    Items,
+    Relation,
+    Value,
+)
 from srenv.verifier.reading.tokens import TooLargeError
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import UndefinedError
@@ -20,7 +28,6 @@ from srenv.verifier.values.exact import UndefinedError
 PIECES_LIMIT = 40
 
 _INFINITY = Node("name", (), "infinity")
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 
 
 class NotASetError(Exception):
@@ -49,7 +56,7 @@ class End:
         gap, size = abs(self.value - other.value), abs(self.value) + abs(other.value) + 1
         if gap * 2**60 > size:
             return False
-        outcome = equality.equal(self.node, other.node)
+        outcome = equality.compare_values(self.node, other.node)
         if outcome not in ("equal", "unequal"):
             raise NotASetError
         return outcome == "equal"
@@ -95,10 +102,10 @@ class RealSet:
 
 
 def real_set(answer: Answer) -> RealSet:
-    """Return the set that an answer describes.
+    """Returns the set that an answer describes.
 
     Raises:
-        NotASetError: If it describes none, or is an inequality still to be solved.
+        NotASetError: The answer describes no set, or is an inequality still to be solved.
     """
     try:
         return _real_set(answer)
@@ -149,14 +156,14 @@ def _from_relation(relation: Relation) -> RealSet:
         if not name:
             raise NotASetError
         return RealSet(_real_set(content).pieces, name)
-    if any(sign not in _FLIPPED for sign in relation.signs):
+    if any(sign not in CONVERSE for sign in relation.signs):
         raise NotASetError
     steps = zip(relation.items, relation.signs, relation.items[1:], strict=False)
     return _combine("and", [_solved(*step) for step in steps])
 
 
 def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
-    """Return the set of one solved inequality: a multiple of a variable, and a constant."""
+    """Returns the set of one solved inequality: a multiple of a variable, and a constant."""
     if isinstance(left, Items) and not left.brackets and not isinstance(right, Items):
         raise NotASetError
     if isinstance(right, Items) and sign == "!=" and isinstance(left, Value) and not right.brackets:
@@ -164,7 +171,7 @@ def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
     if not isinstance(left, Value) or not isinstance(right, Value):
         raise NotASetError
     if names(right.node):
-        left, right, sign = right, left, _FLIPPED[sign]
+        left, right, sign = right, left, CONVERSE[sign]
     variables = names(left.node)
     if len(variables) != 1 or names(right.node):
         raise NotASetError
@@ -173,7 +180,7 @@ def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
     if factor == 0:
         raise NotASetError
     if factor < 0:
-        sign = _FLIPPED[sign]
+        sign = CONVERSE[sign]
     number = Node("number", (), str(abs(factor.numerator)))
     if abs(factor) == 1:
         bound = right.node
@@ -184,7 +191,7 @@ def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
 
 
 def _factor(node: Node, name: str) -> Fraction:
-    """Return c of a node `c x`; other nodes raise."""
+    """Returns c of a node `c x`; other nodes raise."""
     if node == Node("name", (), name):
         return Fraction(1)
     if node.op == "negate":
@@ -245,7 +252,7 @@ def _combine(joint: str, sets: list[RealSet]) -> RealSet:
 
 
 def _merge(pieces: list[Piece]) -> tuple[Piece, ...]:
-    """Sort pieces, and join those that touch."""
+    """Sorts pieces, and join those that touch."""
     if len(pieces) > 2 * PIECES_LIMIT:
         raise NotASetError
     kept = sorted((p for p in pieces if not p.empty), key=lambda p: (p.low, not p.low_closed))

@@ -1,4 +1,4 @@
-r"""Read everyday numbers without a parser: integers, decimals, fractions, percentages, with a unit.
+r"""Reads everyday numbers without a parser: integers, decimals, fractions, percentages, units.
 
 Nothing is rounded: values are `fractions.Fraction`, and lengths are bounded before a number is
 built.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.rules.units import same_quantity, unit_name
+from srenv.verifier.rules.units import compare_quantities, unit_name
 
 DIGIT_LIMIT = 4_000
 """Longest run of digits that is read as a number (Python itself stops at 4300)."""
@@ -56,7 +56,7 @@ class Number:
 
 
 def parse_number(text: str) -> Number | None:
-    r"""Read a normalised answer as one rational number with at most one unit.
+    r"""Reads a normalised answer as one rational number with at most one unit.
 
     Args:
         text: A result of `normalise`, such as ``-1,080``, ``2\frac{1}{3}``, ``1.5e-7``,
@@ -104,7 +104,7 @@ def _split_sign(text: str) -> tuple[int, str]:
 
 
 def _parse_value(text: str) -> Number | None:
-    """Read an unsigned number without a unit."""
+    """Reads an unsigned number without a unit."""
     match = None
     if "/" in text or "\\frac" in text:
         match = _FRACTION.fullmatch(text) or _SLASHED.fullmatch(text)
@@ -126,7 +126,7 @@ def _parse_value(text: str) -> Number | None:
 
 
 def _parse_decimal(text: str) -> Number | None:
-    """Read an integer, a finite decimal, or one of them times a power of ten."""
+    """Reads an integer, a finite decimal, or one of them times a power of ten."""
     if len(text) > DIGIT_LIMIT:
         return None
     if text.isdigit() and text.isascii():
@@ -146,15 +146,15 @@ def _parse_decimal(text: str) -> Number | None:
     return Number(value, "", decimals, len((whole + fraction).lstrip("0")))
 
 
-def same_number(gold: Number, answer: Number) -> Decision:
-    """Compare two numbers exactly."""
+def compare_numbers(gold: Number, answer: Number) -> Decision:
+    """Compares two numbers exactly."""
     if (
         gold.unit != answer.unit
         and gold.unit
         and answer.unit
         and "%" not in (gold.unit, answer.unit)
     ):
-        same = same_quantity(gold.value, gold.unit, answer.value, answer.unit)
+        same = compare_quantities(gold.value, gold.unit, answer.value, answer.unit)
         return same, "unit"
     equal = gold.value == answer.value or _rounds_to(gold, answer) or _rounds_to(answer, gold)
     if "%" in (gold.unit, answer.unit):

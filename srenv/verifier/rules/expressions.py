@@ -1,4 +1,4 @@
-"""Compare two values, and decimals with what they round."""
+"""Compares two values, and decimals with what they round."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from fractions import Fraction
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.nodes import Node, literal, names
 from srenv.verifier.reading.tokens import TooLargeError
-from srenv.verifier.rules.numerals import FULL_DECIMAL, rounds
+from srenv.verifier.rules.numbers import FULL_DECIMAL, rounds
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import UndefinedError
 
 
-def compare_values(gold: Node, answer: Node) -> Decision:
-    """Compare two expressions."""
+def compare_expressions(gold: Node, answer: Node) -> Decision:
+    """Compares two expressions."""
     ends = _infinite(gold), _infinite(answer)
     if ends[0] or ends[1]:
         return ends[0] == ends[1], "infinity"
-    outcome = equality.equal(gold, answer)
+    outcome = equality.compare_values(gold, answer)
     if outcome == "equal":
         return True, "value"
     if outcome == "unequal":
@@ -29,7 +29,7 @@ def compare_values(gold: Node, answer: Node) -> Decision:
 
 def _undefined(gold: Node) -> bool | None:
     """An answer without a value is wrong, unless the gold answer has none either."""
-    return False if equality.equal(gold, gold) == "equal" else None
+    return False if equality.compare_values(gold, gold) == "equal" else None
 
 
 def _infinite(node: Node) -> int:
