@@ -22,7 +22,7 @@ from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
 from srenv.episode import write_episodes
-from srenv.metrics import Metrics, measure, outcomes
+from srenv.metrics import Metrics, Outcomes, measure
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
     model = engine.model if isinstance(engine, ServerEngine) else config.model
-    rows = {Path(model).name: measure(outcomes(episodes))}
+    rows = {Path(model).name: measure(Outcomes.of(episodes))}
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
         name = f"maj@{config.votes}"

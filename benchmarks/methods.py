@@ -33,7 +33,7 @@ from agents.recipes.base import BASE, MAJORITY, REVISED
 from agents.recipes.self_rewarding.rejection import RejectionConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.commands.compare import find_row
-from srenv.metrics import Metrics, Reading, measure, pool
+from srenv.metrics import Metrics, Outcomes, Reading, measure
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,9 @@ def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
     whole = min(map(len, started.values()))
     runs = {title: folders[:whole] for title, folders in started.items()}
     files = collect(runs)
-    data = {title: pool([row.outcomes() for row in rows]) for title, rows in files.items()}
+    data = {
+        title: Outcomes.pooled([row.outcomes() for row in rows]) for title, rows in files.items()
+    }
     metrics = {title: measure(outcomes) for title, outcomes in data.items()}
     seeds = config.seeds[: len(files[BASE])]
     text = [

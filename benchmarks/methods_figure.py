@@ -15,7 +15,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from agents.recipes.base import BASE, MAJORITY
 from agents.runs.figures import accuracy_per_turn, reliability
 from srenv.episode import read_episodes
-from srenv.metrics import Metrics, Outcomes, Reading, pool, vote_outcomes
+from srenv.metrics import Metrics, Outcomes, Reading
 
 
 def plot(
@@ -89,13 +89,13 @@ def parallel(rows: Sequence[Reading]) -> tuple[list[float], list[float]]:
         for _, group in groupby(read_episodes(row.episodes), lambda e: e.problem.id)
     ]
     most = min(map(len, groups))
-    points = [vote_outcomes([group[:k] for group in groups]) for k in range(1, most + 1)]
+    points = [Outcomes.of_votes([group[:k] for group in groups]) for k in range(1, most + 1)]
     return [float(p.tokens.mean()) for p in points], [float(p.final.mean()) for p in points]
 
 
 def sequential(rows: Sequence[Reading]) -> tuple[list[float], list[float]]:
     """(tokens, accuracy) of the answer after each turn, as the row reads it."""
-    accuracy = pool([row.outcomes() for row in rows]).by_turn.mean(axis=0)
+    accuracy = Outcomes.pooled([row.outcomes() for row in rows]).by_turn.mean(axis=0)
     written = [
         [turn.tokens or 0 for turn in episode.turns]
         for row in rows

@@ -13,7 +13,7 @@ from agents.recipes.base import MAJORITY, REVISED
 from agents.recipes.self_rewarding.recipe import WARM
 from agents.runs.tables import interval
 from srenv.commands.compare import find_row
-from srenv.metrics import Estimate, Metrics, Outcomes, difference, pool
+from srenv.metrics import Estimate, Metrics, Outcomes, difference
 
 PROCESS = "process-based, last model"
 HACKED = "self-rewarding, final bonus"
@@ -76,12 +76,14 @@ def claims(
             found.append((text, gap, gap.low > 0))
     for title, (text, holds) in FIRST_ATTEMPTS.items():
         if title in data:
-            warm = pool([find_row(f"{folder}:{WARM}").outcomes() for folder in runs[title]])
+            warm = Outcomes.pooled(
+                [find_row(f"{folder}:{WARM}").outcomes() for folder in runs[title]]
+            )
             gap = difference(data[title], warm)["accuracy_t1"]
             found.append((f"{text}, Acc@t1 since its warm-up", gap, holds(gap)))
     found += step_findings(data, runs)
     for title, folders in runs.items():
-        voted = pool([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
+        voted = Outcomes.pooled([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
         gap = difference(data[title], voted)["accuracy_final"]
         text = f"final accuracy of {title} over maj@k of the base at its tokens: > 0"
         found.append((text, gap, gap.low > 0))
@@ -99,7 +101,7 @@ def step_findings(
     if PROCESS not in data:
         return []
     folders = runs[PROCESS]
-    taught = pool([find_row(f"{folder}:M1").outcomes() for folder in folders])
+    taught = Outcomes.pooled([find_row(f"{folder}:M1").outcomes() for folder in folders])
     gap = difference(data[PROCESS], taught)["accuracy_final"]
     judge = judged(folders, "m1", "base")
     return [

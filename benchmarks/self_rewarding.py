@@ -35,7 +35,7 @@ from agents.rollouts.evaluation import vote_groups
 from agents.runs.figures import plot_summary
 from agents.runs.tables import interval, markdown_table
 from srenv.episode import read_episodes
-from srenv.metrics import Metrics, Outcomes, difference, measure, outcomes, pool
+from srenv.metrics import Metrics, Outcomes, difference, measure
 
 FILES = {BASE: "base", REVISED: "intrinsic", WARM: "warmup", TRAINED: "policy_gradient"}
 
@@ -61,7 +61,8 @@ class Config:
 def load(run: Path) -> dict[str, Outcomes]:
     """The rows of one finished run, from its episodes."""
     rows = {
-        row: outcomes(read_episodes(run / f"episodes_{name}.jsonl")) for row, name in FILES.items()
+        row: Outcomes.of(read_episodes(run / f"episodes_{name}.jsonl"))
+        for row, name in FILES.items()
     }
     votes = json.loads((run / "evaluate_majority" / "done.json").read_text())["votes"]
     rows[MAJORITY] = vote_groups(list(read_episodes(run / "episodes_majority.jsonl")), votes)
@@ -132,7 +133,7 @@ def main(config: Config) -> None:
         run = config.runs / f"seed{seed}"
         train(replace(config.recipe, seed=seed, output=run, eval_n=config.eval_n, resume=True))
         parts.append(load(run))
-    rows = {row: pool([part[row] for part in parts]) for row in ROWS}
+    rows = {row: Outcomes.pooled([part[row] for part in parts]) for row in ROWS}
     pooled = {row: measure(data) for row, data in rows.items()}
     text = [
         "# Self-rewarding correction on the bundled model",

@@ -12,7 +12,7 @@ needs neither torch nor SymPy::
 from srenv.conversation import Conversation, Rules, transcript
 from srenv.envs import register_environments
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
-from srenv.metrics import Metrics, Outcomes, measure, outcomes
+from srenv.metrics import Metrics, Outcomes, measure
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol
 from srenv.rewards import Reward, make_reward, register_term
@@ -36,7 +36,6 @@ __all__ = [
     "load_problems",
     "make_reward",
     "measure",
-    "outcomes",
     "read_episodes",
     "register_term",
     "transcript",

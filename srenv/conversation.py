@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from srenv.episode import Ending, Episode, Message, Problem, Turn
+from srenv.parsing import MAX_TURN_CHARS, ParsedTurn
 from srenv.problems import grade
-from srenv.protocol import MAX_TURN_CHARS, ParsedTurn, Protocol
+from srenv.protocol import Protocol
 from srenv.rewards import Reward, make_reward
 from srenv.verifier.grade import Grade
 
@@ -56,7 +57,7 @@ class Conversation:
 
     def __init__(self, problem: Problem, rules: Rules) -> None:
         self.problem, self.rules = problem, rules
-        self.episode = Episode(problem, rules.protocol.opening(problem.prompt))
+        self.episode = Episode(problem, rules.protocol.opening(problem))
         self.transcript = transcript(self.episode.messages)
 
     @property
@@ -81,7 +82,7 @@ class Conversation:
         """
         if self.ended:
             raise RuntimeError("the episode is over; start a new conversation")
-        return self.rules.protocol.parse(text)
+        return self.rules.protocol.parse(text, self.problem)
 
     def settle(self, text: str, parsed: ParsedTurn, grade: Grade) -> Turn:
         """Plays a turn that has been parsed and graded."""
@@ -95,7 +96,7 @@ class Conversation:
         if episode.ending == "running":
             # A turn without an answer has said nothing, whatever its verdict.
             verdict = None if turn.malformed else turn.verdict
-            messages.append(rules.protocol.follow_up(turn.correct, verdict))
+            messages.append(rules.protocol.follow_up(self.problem, turn.correct, verdict))
         episode.messages += messages
         self.transcript += "\n\n" + transcript(messages)
         return turn

@@ -24,16 +24,18 @@ ended."""
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One maths problem with its gold answer.
+    """One problem with its gold answer.
 
     Attributes:
         id: Unique within its source.
         prompt: The problem statement, as the model reads it.
-        answer: The gold answer. It never stands in an observation.
+        answer: The gold answer. It never appears in an observation.
         source: Where the problem came from, such as ``"synthetic:linear"``.
         checker: Name of a registered checker (see `srenv.problems.register_checker`) for
-            problems with many right answers; None compares with `answer` by `srenv.verify`.
-        data: What the checker needs beyond the answer; JSON values only.
+            problems with many right answers; None lets the domain compare with `answer`.
+        data: What grading needs beyond the answer; JSON values only.
+        domain: Name of a registered domain (see `srenv.domains`), which says how answers are
+            asked for, found, graded and compared.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Problem:
     source: str
     checker: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    domain: str = "maths"
 
 
 @dataclass(slots=True)

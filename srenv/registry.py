@@ -1,4 +1,4 @@
-"""Names into objects: registered tables, `module:attribute`, and helpful refusals."""
+"""Names into objects: registered tables, ``module:attribute``, and helpful refusals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """Return a message that refuses `name`, with the nearest known names and all of them."""
+    """Returns a message that refuses `name`, with the nearest known names and all of them."""
     names = sorted(known)
     nearest = difflib.get_close_matches(name, names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, nearest))}?" if nearest else ""
@@ -20,21 +20,39 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """Return `table[name]`.
+    """Returns `table[name]`.
 
     Raises:
-        ValueError: If the name is not there; the message names what is.
+        ValueError: The name is not there; the message names what is.
     """
     if name not in table:
         raise ValueError(unknown(kind, name, table))
     return table[name]
 
 
-def lookup_or_import(kind: str, name: str, table: Mapping[str, T]) -> T | Any:
-    """Return `table[name]`, or the object that `module:attribute` names.
+def resolve(kind: str, name: str, table: dict[str, T | str]) -> T:
+    """Returns `table[name]`, importing it the first time if the table gives a path for it.
+
+    The entry is imported, never the name, so names may come from data.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: The name is not there; the message names what is.
+    """
+    entry = table.get(name)
+    if entry is None:
+        entry = lookup(kind, name, table)
+    if isinstance(entry, str):
+        entry = table[name] = lookup_or_import(kind, entry, {})
+    return entry  # type: ignore[return-value]
+
+
+def lookup_or_import(kind: str, name: str, table: Mapping[str, T]) -> T | Any:
+    """Returns `table[name]`, or the object that ``module:attribute`` names.
+
+    For names from Python and the command line; those from data are for `lookup` and `resolve`.
+
+    Raises:
+        ValueError: It is neither.
     """
     module_name, colon, attribute = name.partition(":")
     if name in table or not colon:

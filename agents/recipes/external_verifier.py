@@ -31,7 +31,8 @@ from agents.training.sft import Demonstration, SftConfig, read_demonstrations, w
 from srenv.conversation import Conversation, Rules, make_turn
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
-from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
+from srenv.parsing import MARKED, ParsedTurn, find_verdict
+from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from srenv.verifier.grade import Grade
 
 GENERATING = PROTOCOLS["rise"]
@@ -239,12 +240,12 @@ def _parts(episode: Episode, turn: int) -> tuple[str, str]:
 
 def _parse(attempt: Turn, evaluation: str) -> ParsedTurn:
     """Reads attempt and evaluation together: an answer in the verifier's message is nobody's."""
-    said = RECORDED.parse(evaluation)
-    malformed = "" if said.verdict else "no_verdict"
+    verdict, confidence, _ = find_verdict(evaluation, MARKED)
+    malformed = "" if verdict else "no_verdict"
     if attempt.answer is None:
         malformed = "no_answer"
     split = len(attempt.text.strip())
-    return ParsedTurn(attempt.answer, said.verdict, said.confidence, split, malformed)
+    return ParsedTurn(attempt.answer, verdict, confidence, split, malformed)
 
 
 def _quote(conversation: Conversation, evaluation: str) -> None:

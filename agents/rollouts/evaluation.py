@@ -13,7 +13,7 @@ from agents.rollouts.play import play_episodes
 from agents.rollouts.player import Player
 from agents.rollouts.speakers import ModelSpeaker
 from srenv.episode import Episode, Problem
-from srenv.metrics import Outcomes, vote_outcomes
+from srenv.metrics import Outcomes
 
 
 def play_problems(
@@ -77,7 +77,7 @@ def play_votes(
 
 def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
     """Returns the outcomes of majority voting over the episodes of `play_votes`."""
-    return vote_outcomes(episodes[i : i + votes] for i in range(0, len(episodes), votes))
+    return Outcomes.of_votes(episodes[i : i + votes] for i in range(0, len(episodes), votes))
 
 
 def equal_votes(tokens: float, tokens_per_attempt: float) -> int:

@@ -26,8 +26,8 @@ from agents.engines.base import Generation
 from agents.rollouts.episode_log import EpisodeLog
 from agents.runs.progress import progress_bar
 from srenv.episode import Episode
+from srenv.parsing import ParsedTurn
 from srenv.problems.seeding import hashed_seed
-from srenv.protocol import ParsedTurn
 
 
 @dataclass(frozen=True, slots=True)

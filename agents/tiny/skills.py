@@ -20,13 +20,16 @@ from dataclasses import dataclass
 from agents.recipes.process.search import Question
 from agents.recipes.process.solvers import SOLVERS, linear_result
 from agents.tiny.tokenizer import CUE
+from srenv.domains import find_domain
 from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 _TEACHER = SOLVERS["synthetic:linear"]
 _TRAIN = load_problems("synthetic:linear", "train")
-_DEFAULT, _INTRINSIC, _YES_NO = (PROTOCOLS[name] for name in ("default", "intrinsic", "yes_no"))
+_DEFAULT, _INTRINSIC, _YES_NO = (
+    PROTOCOLS[name].worded(find_domain("maths")) for name in ("default", "intrinsic", "yes_no")
+)
 
 
 @dataclass(frozen=True)

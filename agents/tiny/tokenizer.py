@@ -11,6 +11,7 @@ from tokenizers import AddedToken, pre_tokenizers
 from transformers import Qwen2Tokenizer
 
 from agents.recipes.process.search import JUDGING
+from srenv.domains import find_domain
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 PAD, USER, ASSISTANT, END = "<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -36,7 +37,8 @@ ASKED = ("default", "intrinsic", "rise", "gold", "yes_no")
 def phrases() -> list[str]:
     """Texts that are one token each, longest first so that none hides inside another."""
     sentences = {EVALUATE, JUDGING.instruction, PROTOCOLS["yes_no"].question}
-    for protocol in (PROTOCOLS[name] for name in ASKED):
+    maths = find_domain("maths")
+    for protocol in (PROTOCOLS[name].worded(maths) for name in ASKED):
         sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
     return [*sorted(sentences, key=lambda s: (-len(s), s)), *WORDS]
 

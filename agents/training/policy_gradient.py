@@ -48,7 +48,7 @@ from agents.training.engine import prepare_sync, release, trainer_engine, trl_se
 from agents.training.judged_rewards import add_judged_rewards, judged_terms
 from agents.training.settings import common_settings, run_trainer
 from srenv.episode import Episode, Problem
-from srenv.metrics import outcomes, summarise
+from srenv.metrics import Outcomes, summarise
 from srenv.problems.seeding import hashed_seed
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
@@ -240,7 +240,11 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         metrics["rollout/failed"].append(sum(bool(record.error) for record in records))
         complete = [record for record in records if not record.error]
         episodes = [record.episode for record in complete]
-        rates = {**summarise(outcomes(episodes)), **term_means(episodes), **segment_means(complete)}
+        rates = {
+            **summarise(Outcomes.of(episodes)),
+            **term_means(episodes),
+            **segment_means(complete),
+        }
         for name, value in rates.items():
             metrics[name].append(value)
         if self.on_episodes and self.accelerator.is_main_process:

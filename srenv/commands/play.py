@@ -1,23 +1,25 @@
-"""`srenv play`: a person takes the model's place."""
+"""``srenv play``: a person takes the model's place."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import gymnasium as gym
+import tyro
 from rich.console import Console
 
+from srenv.conversation import Conversation
+from srenv.domains import find_domain
 from srenv.envs.rendering import printable
-from srenv.protocol import Protocol
 from srenv.wrappers.common import core
 
 HELP = (
-    "Write your solution; an empty line ends it. A line with a bare answer is enough: it is put "
-    "into \\boxed{} for you. Then say whether you are right: c (correct) or w (wrong), with a "
-    "confidence if you like: c 0.8. Ctrl-D leaves."
+    "Write your solution; an empty line ends it. A line with a bare answer is enough: it is "
+    "written in the required form for you. Then say whether you are right: c (correct) or w "
+    "(wrong), with a confidence if you like: c 0.8. Ctrl-D leaves."
 )
 
 _VERDICT = re.compile(r"(c|w|correct|wrong)(?:\s+\(?(0?\.\d{1,6}|0|1(?:\.0*)?)\)?)?", re.IGNORECASE)
@@ -37,10 +39,10 @@ class PlayConfig:
     """Reward preset, or "term=weight,..."."""
     protocol: str = "default"
     """Turn format by name, or "module:attribute"."""
-    episodes: int = 3
-    """Problems to play."""
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 3
+    """Number of problems."""
     seed: int | None = None
-    """Seed of the problems; none draws new ones."""
+    """Seed of the problems; by default, new ones every time."""
 
 
 def play(config: PlayConfig, ask: Callable[[str], str] = input) -> None:
@@ -63,11 +65,11 @@ def play(config: PlayConfig, ask: Callable[[str], str] = input) -> None:
     console.print(HELP, style="dim")
     total, finished, right = 0.0, 0, 0
     try:
-        for number in range(config.episodes):
+        for number in range(config.n):
             env.reset(seed=config.seed if number == 0 else None)
             ended = False
             while not ended:
-                _, reward, terminated, truncated, _ = env.step(_turn(core(env).protocol, ask))
+                _, reward, terminated, truncated, _ = env.step(_turn(core(env).conversation, ask))
                 total += float(reward)
                 ended = terminated or truncated
             episode = core(env).episode
@@ -81,8 +83,9 @@ def play(config: PlayConfig, ask: Callable[[str], str] = input) -> None:
     console.print(f"{right} of {finished} right, {total:+.2f} in all", style="bold")
 
 
-def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
-    """Asks for one turn and writes it in the form that the protocol wants."""
+def _turn(conversation: Conversation, ask: Callable[[str], str]) -> str:
+    """Asks for one turn and writes it in the form of the problem's domain and of the protocol."""
+    problem, protocol = conversation.problem, conversation.rules.protocol
     lines: list[str] = []
     while not lines or lines[-1].strip():
         line = ask("> " if not lines else "… ")
@@ -90,9 +93,10 @@ def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
             continue
         lines.append(line)
     text = "\n".join(lines).strip()
-    if protocol.parse(text).answer is None:
-        text = f"{text}\n\\boxed{{{lines[-2].strip()}}}" if len(lines) > 2 else _boxed(text)
-    if protocol.verdict == "none" or protocol.parse(text).verdict is not None:
+    if protocol.parse(text, problem).answer is None:
+        attempt = find_domain(problem.domain).write(lines[-2].strip())
+        text = f"{text}\n{attempt}" if len(lines) > 2 else attempt
+    if protocol.verdict == "none" or protocol.parse(text, problem).verdict is not None:
         return text
     while True:
         match = _VERDICT.fullmatch(ask("right? c/w [confidence]: ").strip())
@@ -100,7 +104,3 @@ def _turn(protocol: Protocol, ask: Callable[[str], str]) -> str:
             word = "correct" if match[1].lower().startswith("c") else "wrong"
             stated = f" ({match[2]})" if match[2] else ""
             return protocol.phrase(f"{text}\n[VERIFY] {word}{stated}")
-
-
-def _boxed(text: str) -> str:
-    return f"\\boxed{{{text}}}"

@@ -1,7 +1,7 @@
-"""Grade stored episodes again, and say which verdicts of the verifier changed.
+"""``srenv regrade EPISODES``: grades stored episodes again and lists the grades that changed.
 
-Episodes keep what the verifier said when they were played. A later verifier may say otherwise;
-``srenv regrade episodes.jsonl`` lists every such turn.
+Episodes keep the grades of the day they were played. A later verifier, domain or checker may
+grade otherwise.
 """
 
 from __future__ import annotations
@@ -14,46 +14,47 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
 
 from srenv.episode import Episode, Turn, read_episodes, write_episodes
-from srenv.problems import grade
-from srenv.verifier import Grade, verify_batch
+from srenv.problems import grade_batch
+from srenv.verifier import Grade
 
 CHUNK = 256
-"""Episodes that are graded together."""
+"""Number of episodes that are graded together."""
 
 _WORDS = {True: "right", False: "wrong", None: "undecided"}
 
 
 @dataclass(frozen=True, slots=True)
 class RegradeConfig:
-    """Grade stored episodes again.
-
-    Attributes:
-        episodes: The file of episodes, as JSON Lines.
-        output: Write the episodes here with the new verdicts. Rewards and endings stay as they
-            were played: they belong to the policy that was trained on them.
-        show: How many changed verdicts to print.
-        fail_on_change: Exit with status 1 when a verdict changed.
-    """
+    """Grades stored episodes again."""
 
     episodes: Annotated[Path, tyro.conf.Positional]
+    """The file of episodes, as JSON Lines."""
     output: Path | None = None
+    """Write the episodes to this file with the new grades. Rewards and endings stay as they were
+    played: they belong to the policy that was trained on them."""
     show: int = 50
+    """Number of changed grades to print."""
     fail_on_change: bool = False
+    """Exit with status 1 when a grade changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A turn on which the verifier changed its mind.
+    """A turn whose grade changed.
 
     Attributes:
         episode: Number of the episode in the file, from 1.
         turn: Number of the turn, from 1.
         gold: The gold answer.
         answer: The answer of the turn.
-        before: What the verifier said then, and by which rule.
-        after: What it says now.
+        before: The stored grade.
+        after: The new grade.
     """
 
     episode: int
@@ -66,11 +67,11 @@ class Change:
 
 @dataclass(slots=True)
 class Regraded:
-    """The outcome.
+    """Counts and changes of a regrading.
 
     Attributes:
-        turns: How many turns were graded.
-        changes: The turns whose verdict is another one now.
+        turns: Number of turns that were graded.
+        changes: The turns whose grade changed.
     """
 
     turns: int = 0
@@ -78,19 +79,19 @@ class Regraded:
 
 
 def grade_episodes(episodes: Iterable[Episode]) -> list[list[Grade]]:
-    """Judge every turn of some episodes, answers without a checker of their own in one batch."""
+    """Grades every turn of some episodes in one batch.
+
+    Raises:
+        ValueError: A problem names a checker or a domain that is not registered.
+    """
     episodes = list(episodes)
-    turns = [(e.problem, turn.answer) for e in episodes for turn in e.turns]
-    plain = [(p.answer, a) for p, a in turns if p.checker is None and a is not None]
-    batch = iter(verify_batch(plain))
-    judged = iter(
-        [next(batch) if p.checker is None and a is not None else grade(p, a) for p, a in turns]
-    )
-    return [[next(judged) for _ in episode.turns] for episode in episodes]
+    turns = [(episode.problem, turn.answer) for episode in episodes for turn in episode.turns]
+    grades = iter(grade_batch([p for p, _ in turns], [answer for _, answer in turns]))
+    return [[next(grades) for _ in episode.turns] for episode in episodes]
 
 
 def regrade_episodes(episodes: Iterable[Episode], result: Regraded) -> Iterator[Episode]:
-    """Yield episodes with new verdicts, and collect the changes in `result`."""
+    """Yields episodes with new grades, and adds the changes to `result`."""
     source = iter(episodes)
     number = 0
     while chunk := list(islice(source, CHUNK)):
@@ -110,27 +111,25 @@ def _regrade(turn: Turn, after: Grade, gold: str, place: tuple[int, int], result
 
 
 def regrade(config: RegradeConfig) -> Regraded:
-    """Grade a file of episodes again and print what changed.
+    """Grades a file of episodes again and prints what changed.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If a line of it is no episode.
-        SystemExit: If a verdict changed and `RegradeConfig.fail_on_change` is set.
+        FileNotFoundError: There is no such file.
+        ValueError: A line of it is not an episode, or names a checker or a domain that is not
+            registered; nothing that a file names is imported.
+        SystemExit: A grade changed and `RegradeConfig.fail_on_change` is set; the status is 1.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     if not config.episodes.exists():
         raise FileNotFoundError(f"there is no file {config.episodes}")
     console = Console()
     result = Regraded()
     episodes = regrade_episodes(read_episodes(config.episodes), result)
-    shown = track(episodes, "grading again", console=console, disable=not console.is_terminal)
+    steps = track(episodes, "grading again", console=console, disable=not console.is_terminal)
     if config.output is None:
-        for _ in shown:
+        for _ in steps:
             pass
     else:
-        write_episodes(config.output, shown)
+        write_episodes(config.output, steps)
         console.print(f"wrote {config.output}")
     _report(result, config.show, console)
     if result.changes and config.fail_on_change:
@@ -138,12 +137,7 @@ def regrade(config: RegradeConfig) -> Regraded:
     return result
 
 
-def _report(result: Regraded, show: int, console: object) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    assert isinstance(console, Console)
+def _report(result: Regraded, show: int, console: Console) -> None:
     if result.changes:
         table = Table("episode", "turn", "gold", "answer", "before", "now")
         for change in result.changes[:show]:
@@ -152,7 +146,7 @@ def _report(result: Regraded, show: int, console: object) -> None:
                 str(change.turn),
                 Text(_short(change.gold)),
                 Text(_short(change.answer or "")),
-                *(f"{_WORDS[j.correct]} ({j.reason})" for j in (change.before, change.after)),
+                *(f"{_WORDS[g.correct]} ({g.reason})" for g in (change.before, change.after)),
             )
         console.print(table)
     if len(result.changes) > show:
@@ -160,7 +154,7 @@ def _report(result: Regraded, show: int, console: object) -> None:
     kinds = Counter((_WORDS[c.before.correct], _WORDS[c.after.correct]) for c in result.changes)
     for (before, after), count in sorted(kinds.items()):
         console.print(f"{before} -> {after}: {count}")
-    console.print(f"{result.turns} turns graded again, {len(result.changes)} verdicts changed")
+    console.print(f"{result.turns} turns graded again, {len(result.changes)} grades changed")
 
 
 def _short(text: str, limit: int = 60) -> str:

@@ -1,57 +1,58 @@
-r"""Prove that a source of problems grades as it should.
+"""``srenv validate SOURCE``: proof that a source of problems is graded as it should be.
 
-``srenv validate SOURCE`` checks that every gold answer is accepted, as it stands and from a boxed
-solution, and that answers which are a little wrong are refused: a changed digit, the other sign, a
-second guess beside the right answer, the answer of another problem, no answer.
+Every gold answer must be accepted, as it is and as the attempt that states it, and answers that
+are a little wrong must be refused: what they are is up to the domain (`Domain.perturb`).
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
 
+from srenv.domains import find_domain
 from srenv.episode import Problem
 from srenv.problems import grade, load_problems
 from srenv.problems.seeding import Split
-from srenv.protocol import Protocol
 
 ENDLESS_COUNT = 200
-"""Problems that are drawn from an endless source."""
+"""Number of problems that are drawn from an endless source."""
+ACCEPTED = ("gold", "attempt")
+"""The kinds of answers that must be accepted; all others must be refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidateConfig:
-    """Prove that a problem source accepts its own gold answers and refuses perturbed ones.
-
-    Attributes:
-        source: The source, such as ``synthetic:linear`` or ``jsonl:problems.jsonl``.
-        split: Which split.
-        count: How many problems; all of a finite source and 200 of an endless one by default.
-        seed: Which problems, when not all.
-        show: How many failures to print.
-    """
+    """Checks that a problem source accepts its gold answers and refuses perturbed ones."""
 
     source: Annotated[str, tyro.conf.Positional]
+    """The source, such as ``synthetic:linear`` or ``jsonl:problems.jsonl``."""
     split: Split = "train"
-    count: int | None = None
+    """Split of the source."""
+    n: Annotated[int | None, tyro.conf.arg(aliases=["-n"])] = None
+    """Number of problems; by default all of a finite source and 200 of an endless one."""
     seed: int = 0
+    """Seed of the choice of problems."""
     show: int = 30
+    """Number of failures to print."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A grade that should have been another one.
+    """An answer with a grade that it should not have.
 
     Attributes:
         problem: The problem.
-        kind: What was tried: ``gold``, ``boxed``, or the name of a perturbation.
+        kind: ``gold``, ``attempt``, or the name of a perturbation.
         answer: The answer that was tried.
-        reason: The rule by which the verifier decided.
+        reason: The rule that decided its grade.
     """
 
     problem: Problem
@@ -62,11 +63,11 @@ class Failure:
 
 @dataclass(slots=True)
 class Validation:
-    """The outcome.
+    """Counts and failures of a validation.
 
     Attributes:
-        problems: How many problems were tried.
-        tried: How many answers of each kind.
+        problems: Number of problems that were tried.
+        tried: Number of answers by kind.
         failures: Gold answers that were not accepted, and perturbed ones that were.
     """
 
@@ -75,73 +76,44 @@ class Validation:
     failures: list[Failure] = field(default_factory=list)
 
 
-def perturb(problem: Problem, others: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield wrong answers to a problem, each with the name of what was done.
-
-    Args:
-        problem: The problem.
-        others: Gold answers of other problems.
-    """
-    gold = problem.answer
-    digits = [m.start() for m in re.finditer("[0-9]", gold)]
-    for name, at in (("first digit", digits[:1]), ("last digit", digits[-1:])):
-        for position in at:
-            digit = "1" if gold[position] == "0" else str(int(gold[position]) % 9 + 1)
-            yield name, gold[:position] + digit + gold[position + 1 :]
-    if re.match(r"\$?[1-9]", gold):
-        yield "sign", "$-" + gold[1:] if gold[0] == "$" else "-" + gold
-    yield "no answer", ""
-    if problem.checker is None:
-        other = next((o for o in others if o.strip() != gold.strip()), None)
-        if other is not None:
-            yield "two guesses", f"{gold} or {other}"
-            yield "another answer", other
-
-
 def validate_problems(problems: Sequence[Problem], result: Validation) -> Iterator[Problem]:
-    """Try answers to each problem, yield it, and collect the failures in `result`."""
-    protocol = Protocol()
+    """Grades answers to each problem, yields it, and adds the failures to `result`."""
     for number, problem in enumerate(problems):
+        domain = find_domain(problem.domain)
         result.problems += 1
-        _try(result, problem, "gold", problem.answer, wanted=True)
-        solution = rf"We think about it, and find \boxed{{{problem.answer}}}."
-        parsed = protocol.parse(solution + "\n[VERIFY] correct").answer or ""
-        _try(result, problem, "boxed", parsed, wanted=True)
-        near = range(number + 1, number + 6)
-        others = [problems[n % len(problems)].answer for n in near]
+        _try(result, problem, "gold", problem.answer)
+        answer, _ = domain.extract(f"This is how I solve it.\n{domain.write(problem.answer)}\n")
+        _try(result, problem, "attempt", answer or "")
+        neighbors = range(number + 1, number + 6)
+        others = [problems[n % len(problems)].answer for n in neighbors]
         # Two problems may have the same answer in different words.
-        others = [o for o in others if grade(problem, o).correct is False]
-        for kind, answer in perturb(problem, others):
-            _try(result, problem, kind, answer, wanted=False)
+        others = [other for other in others if grade(problem, other).correct is False]
+        for kind, wrong in domain.perturb(problem, others):
+            _try(result, problem, kind, wrong)
         yield problem
 
 
-def _try(result: Validation, problem: Problem, kind: str, answer: str, wanted: bool) -> None:
+def _try(result: Validation, problem: Problem, kind: str, answer: str) -> None:
     graded = grade(problem, answer)
     result.tried[kind] += 1
-    if (graded.correct is True) != wanted:
+    if (graded.correct is True) != (kind in ACCEPTED):
         result.failures.append(Failure(problem, kind, answer, graded.reason))
 
 
 def validate(config: ValidateConfig) -> Validation:
-    """Validate a source and print the outcome.
+    """Validates a source and prints the result.
 
     Raises:
-        ValueError: If there is no such source, or it has too few problems.
-        SystemExit: With status 1, if a gold answer was refused or a perturbed one accepted.
+        ValueError: There is no such source, or it has too few problems.
+        SystemExit: A gold answer was refused or a perturbed one accepted; the status is 1.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     source = load_problems(config.source, config.split)
-    count = config.count or source.size or ENDLESS_COUNT
-    problems = source.take(count, seed=config.seed)
+    problems = source.take(config.n or source.size or ENDLESS_COUNT, seed=config.seed)
     console = Console()
     result = Validation()
-    tried = validate_problems(problems, result)
-    for _ in track(
-        tried, "validating", total=len(problems), console=console, disable=not console.is_terminal
-    ):
+    steps = validate_problems(problems, result)
+    quiet = not console.is_terminal
+    for _ in track(steps, "validating", total=len(problems), console=console, disable=quiet):
         pass
     _report(result, config, console)
     if result.failures:
@@ -149,22 +121,17 @@ def validate(config: ValidateConfig) -> Validation:
     return result
 
 
-def _report(result: Validation, config: ValidateConfig, console: object) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    assert isinstance(console, Console)
+def _report(result: Validation, config: ValidateConfig, console: Console) -> None:
     failed = Counter(failure.kind for failure in result.failures)
     summary = Table("answer", "should be", "tried", "failed", title=config.source)
     for kind, tried in result.tried.items():
-        wanted = "accepted" if kind in ("gold", "boxed") else "refused"
-        summary.add_row(kind, wanted, str(tried), str(failed[kind]))
+        expected = "accepted" if kind in ACCEPTED else "refused"
+        summary.add_row(kind, expected, str(tried), str(failed[kind]))
     console.print(summary)
     for failure in result.failures[: config.show]:
         line = f"{failure.problem.id}: {failure.kind} {failure.answer!r} "
         console.print(Text(f"{line}(gold {failure.problem.answer!r}, {failure.reason})"))
     if len(result.failures) > config.show:
         console.print(f"and {len(result.failures) - config.show} more; raise --show to see them")
-    verdict = "holds" if not result.failures else f"{len(result.failures)} failures"
-    console.print(f"{result.problems} problems: {verdict}")
+    outcome = "holds" if not result.failures else f"{len(result.failures)} failures"
+    console.print(f"{result.problems} problems: {outcome}")

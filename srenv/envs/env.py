@@ -13,8 +13,9 @@ from srenv.conversation import Conversation, Rules
 from srenv.envs.info import info_of
 from srenv.envs.spaces import UnicodeText
 from srenv.episode import Episode, Problem
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.problems import ProblemSource, load_problems
-from srenv.protocol import MAX_TURN_CHARS, PROTOCOLS, Protocol
+from srenv.protocol import PROTOCOLS, Protocol
 from srenv.registry import lookup_or_import
 from srenv.rewards import RewardSpec, make_reward
 
@@ -50,7 +51,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
         self.protocol = make_protocol(protocol)
         self.render_mode = render_mode
         self.observation_space = UnicodeText(MAX_OBSERVATION_CHARS)
-        self.action_space = UnicodeText(MAX_TURN_CHARS)
+        self.action_space = UnicodeText(MAX_TURN_CHARS, domain=self.source.problem(0).domain)
         self._conversation: Conversation | None = None
 
     @property

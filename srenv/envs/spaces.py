@@ -1,9 +1,9 @@
-"""Spaces that hold what language models write, at home in every part of Gymnasium.
+"""Spaces for the text of language models that work in every part of Gymnasium.
 
 Gymnasium's own `Text` lists its characters one by one, so it can neither hold all of Unicode nor
-check a long string fast, and through `AsyncVectorEnv` with shared memory it returns the same
-characters for ever. Both spaces here register what Gymnasium dispatches on: shared memory, empty
-and zero values, flattening.
+check a long string fast, and through `AsyncVectorEnv` with shared memory it keeps returning the
+first characters that it read. Both spaces here register what Gymnasium dispatches on: shared
+memory, empty and zero values, flattening.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from gymnasium.vector.utils import (
 )
 from gymnasium.wrappers.utils import create_zero_array
 
+from srenv.domains import find_domain
 from srenv.episode import Message
 
 T = TypeVar("T")
@@ -33,9 +34,9 @@ Messages = tuple[Message, ...]
 ROLES = ("system", "user", "assistant")
 
 _SAMPLE_TURNS = (
-    "\\boxed{{{n}}}\n[VERIFY] correct",
-    "\\boxed{{{n}}}\n[VERIFY] wrong",
-    "The answer is \\boxed{{{n}}}.\n[VERIFY] correct (0.{n})",
+    "{attempt}\n[VERIFY] correct",
+    "{attempt}\n[VERIFY] wrong",
+    "The answer is {attempt}.\n[VERIFY] correct (0.{n})",
     "I do not know {n}.",
 )
 _LENGTH_BYTES = 8
@@ -46,11 +47,12 @@ class UnicodeText(Text):
     r"""Any text up to `max_length` characters, lone surrogates excepted.
 
     ASCII text is checked in constant time, other text in about a nanosecond per character.
-    Samples look like turns, so that random play reaches every ending.
+    Samples look like turns of the domain, so that random play reaches every ending.
 
     Args:
         max_length: Greatest number of characters. Shared memory takes four bytes for each.
         seed: Seed of the sampler.
+        domain: Name of the domain in whose form sampled turns give their answers.
 
     Example:
         >>> space = UnicodeText(100)
@@ -58,8 +60,15 @@ class UnicodeText(Text):
         (True, False, False)
     """
 
-    def __init__(self, max_length: int, *, seed: int | np.random.Generator | None = None) -> None:
+    def __init__(
+        self,
+        max_length: int,
+        *,
+        seed: int | np.random.Generator | None = None,
+        domain: str = "maths",
+    ) -> None:
         super().__init__(max_length, min_length=0, charset=string.printable, seed=seed)
+        self.domain = domain
 
     def contains(self, x: Any) -> bool:
         """Whether `x` is a str of allowed length that can be encoded as UTF-8."""
@@ -71,8 +80,9 @@ class UnicodeText(Text):
             return str(super().sample(mask=mask, probability=probability))
         # One draw: environments are timed with the sampler in the loop.
         number = int(self.np_random.random() * 100 * len(_SAMPLE_TURNS))
-        template = _SAMPLE_TURNS[number % len(_SAMPLE_TURNS)]
-        return template.format(n=number // len(_SAMPLE_TURNS))[: self.max_length]
+        n, kind = divmod(number, len(_SAMPLE_TURNS))
+        attempt = find_domain(self.domain).write(str(n))
+        return _SAMPLE_TURNS[kind].format(n=n, attempt=attempt)[: self.max_length]
 
     def __repr__(self) -> str:
         return f"UnicodeText({self.max_length})"

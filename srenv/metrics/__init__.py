@@ -1,7 +1,7 @@
 """Metrics of self-correction, from episodes to tables with confidence intervals.
 
-`outcomes` lays episodes out as arrays, `measure` turns those into numbers, and `readings` names
-the ways to read a file of episodes.
+`Outcomes` holds episodes as arrays, `measure` turns those into numbers, and `READINGS` names the
+ways to read a file of episodes.
 """
 
 from srenv.metrics.measure import (
@@ -15,16 +15,7 @@ from srenv.metrics.measure import (
     summarise,
     wilson,
 )
-from srenv.metrics.outcomes import (
-    Outcomes,
-    any_turn,
-    majority,
-    majority_turn,
-    outcomes,
-    pool,
-    turn_votes,
-    vote_outcomes,
-)
+from srenv.metrics.outcomes import Outcomes, majority
 from srenv.metrics.readings import READINGS, Reading
 
 __all__ = [
@@ -34,17 +25,11 @@ __all__ = [
     "Metrics",
     "Outcomes",
     "Reading",
-    "any_turn",
     "brier_score",
     "calibration_error",
     "difference",
     "majority",
-    "majority_turn",
     "measure",
-    "outcomes",
-    "pool",
     "summarise",
-    "turn_votes",
-    "vote_outcomes",
     "wilson",
 ]

@@ -1,4 +1,4 @@
-"""Rows of a comparison: a file of episodes, and the way in which it is read."""
+"""Readings: a file of episodes, and how the final answer of an episode is found."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from itertools import groupby
 from pathlib import Path
 
 from srenv.episode import Episode, read_episodes
-from srenv.metrics.outcomes import Outcomes, any_turn, outcomes, turn_votes, vote_outcomes
+from srenv.metrics.outcomes import Outcomes
+from srenv.registry import lookup
 
 
 def votes(episodes: Iterable[Episode]) -> Outcomes:
-    """maj@k over single-attempt episodes; those of one problem stand one after the other."""
-    return vote_outcomes(list(group) for _, group in groupby(episodes, lambda e: e.problem.id))
+    """Returns maj@k over single-attempt episodes; those of one problem are consecutive."""
+    groups = groupby(episodes, lambda episode: episode.problem.id)
+    return Outcomes.of_votes([list(group) for _, group in groups])
 
 
 READINGS: dict[str, Callable[[Iterable[Episode]], Outcomes]] = {
-    "final": outcomes,
+    "final": Outcomes.of,
     "votes": votes,
-    "turn_votes": turn_votes,
-    "any_turn": any_turn,
+    "turn_votes": Outcomes.of_turn_votes,
+    "any_turn": Outcomes.of_any_turn,
 }
 """How an episode's answer is found: its last one, a majority over samples or over turns, or (with
 an oracle) the first right one."""
@@ -28,7 +30,7 @@ an oracle) the first right one."""
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A file of episodes and the way it is read: one row of a table.
+    """A file of episodes and how it is read: one row of a table.
 
     Attributes:
         episodes: A file of episodes.
@@ -39,11 +41,15 @@ class Reading:
     reading: str = "final"
 
     def outcomes(self) -> Outcomes:
-        """Reads the file."""
-        return READINGS[self.reading](read_episodes(self.episodes))
+        """Returns the outcomes of the episodes in the file.
+
+        Raises:
+            ValueError: The reading is unknown.
+        """
+        return lookup("reading", self.reading, READINGS)(read_episodes(self.episodes))
 
     def problems(self) -> list[str]:
-        """Ids of the problems whose every attempt was decided, in the order of `outcomes`."""
-        groups = groupby(read_episodes(self.episodes), lambda e: e.problem.id)
-        decided = [(name, all(e.graded and e.turns for e in group)) for name, group in groups]
-        return [name for name, whole in decided if whole]
+        """Returns the ids of problems without undecided attempts, in the order of `outcomes`."""
+        groups = groupby(read_episodes(self.episodes), lambda episode: episode.problem.id)
+        graded = [(name, all(e.graded and e.turns for e in group)) for name, group in groups]
+        return [name for name, decided in graded if decided]

@@ -1,4 +1,4 @@
-"""Judging an answer to a problem: by the verifier, or by the problem's own checker."""
+"""Grading of answers: by the problem's own checker, or by its domain."""
 
 from __future__ import annotations
 
@@ -6,81 +6,79 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from srenv.domains import find_domain
 from srenv.episode import Problem
-from srenv.problems.countdown import check_countdown
-from srenv.problems.reasoning_gym import check_reasoning_gym
-from srenv.registry import lookup_or_import
-from srenv.verifier import Grade, verify_batch
+from srenv.registry import resolve
+from srenv.verifier import Grade
 
 Checker = Callable[[Problem, str], Grade]
-"""Judges an answer to a problem with many right answers. The text is hostile: bound the work."""
+"""Grades an answer to a problem with many right answers. The text is hostile: bound the work."""
 
-_CHECKERS: dict[str, Checker] = {
-    "countdown": check_countdown,
-    "reasoning_gym": check_reasoning_gym,
+CHECKERS: dict[str, Checker | str] = {
+    "countdown": "srenv.problems.countdown:check_countdown",
+    "reasoning_gym": "srenv.problems.reasoning_gym:check_reasoning_gym",
 }
+"""Checkers by name; a ``module:attribute`` is imported when a problem first names it."""
+
+_NO_ANSWER = Grade(False, "no_answer")
 
 
-def register_checker(name: str, fn: Checker) -> None:
-    """Make `fn` available as `Problem(checker=name)`; a later one of the same name wins."""
-    _CHECKERS[name] = fn
+def register_checker(name: str, checker: Checker) -> None:
+    """Registers a checker for ``Problem(checker=name)``; a later one of the same name wins.
+
+    A problem names a registered checker and nothing else: names come from data, and data must not
+    say what to import.
+    """
+    CHECKERS[name] = checker
 
 
 def grade(problem: Problem, answer: str | None) -> Grade:
-    """Judge an answer to a problem.
+    """Grades an answer to a problem.
 
     A checker that raises leaves the answer undecided: its fault is not the model's.
 
     Args:
-        problem: The problem; its `checker` is a registered name or `module:attribute`, and
-            None compares the answer with the gold one by `srenv.verify`.
+        problem: The problem; without a `checker`, its `domain` compares with the gold answer.
         answer: The answer as extracted from the attempt; None if there was none.
 
     Raises:
-        ValueError: If the problem names a checker that does not exist.
+        ValueError: The problem names a checker or a domain that is not registered.
     """
     return grade_batch([problem], [answer])[0]
 
 
 def grade_batch(problems: Sequence[Problem], answers: Sequence[str | None]) -> list[Grade]:
-    """Judge many answers at once, each as `check` would.
-
-    Pairs of a gold answer and an answer that occur more than once are judged once, and all pairs
-    go to the verifier in one call.
+    """Grades many answers at once, each as `grade` would; a domain gets all of its own together.
 
     Args:
         problems: One per answer; repeated for a group.
-        answers: What was extracted from the attempts; None where there was nothing.
+        answers: The answers as extracted from the attempts; None if there was none.
 
     Returns:
         One grade per answer, in order.
 
     Raises:
-        ValueError: If a problem names a checker that does not exist.
+        ValueError: A problem names a checker or a domain that is not registered.
     """
-    grades: list[Grade] = []
-    waiting: dict[tuple[str, str], list[int]] = {}
+    grades = [_NO_ANSWER] * len(problems)
+    batches: dict[str, list[tuple[int, Problem, str]]] = {}
     for place, (problem, answer) in enumerate(zip(problems, answers, strict=True)):
         if answer is None:
-            graded = _NO_ANSWER
-        elif problem.checker is not None:
-            graded = _by_checker(problem, problem.checker, answer)
+            continue
+        if problem.checker is not None:
+            grades[place] = _grade_by_checker(problem, problem.checker, answer)
         else:
-            waiting.setdefault((problem.answer, answer), []).append(place)
-            graded = _NO_ANSWER  # to be replaced
-        grades.append(graded)
-    if waiting:
-        for places, graded in zip(waiting.values(), verify_batch(list(waiting)), strict=True):
-            for place in places:
-                grades[place] = graded
+            batches.setdefault(problem.domain, []).append((place, problem, answer))
+    for name, batch in batches.items():
+        places, asked, answered = zip(*batch, strict=True)
+        graded = find_domain(name).grade_batch(asked, answered)
+        for place, result in zip(places, graded, strict=True):
+            grades[place] = result
     return grades
 
 
-_NO_ANSWER = Grade(False, "no_answer")
-
-
-def _by_checker(problem: Problem, name: str, answer: str) -> Grade:
-    checker: Checker = lookup_or_import("checker", name, _CHECKERS)
+def _grade_by_checker(problem: Problem, name: str, answer: str) -> Grade:
+    checker = resolve("checker", name, CHECKERS)
     start = time.perf_counter()
     try:
         graded = checker(problem, answer)

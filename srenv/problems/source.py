@@ -157,12 +157,13 @@ class ListSource(ProblemSource):
 
 
 class Drawn(NamedTuple):
-    """What an endless source draws from a seed: the fields of a problem, bar its id."""
+    """The fields of a problem that an endless source draws from a seed; see `Problem`."""
 
     prompt: str
     answer: str
-    checker: str | None
-    data: dict[str, object]
+    checker: str | None = None
+    data: dict[str, Any] | None = None
+    domain: str = "maths"
 
 
 class EndlessSource(ProblemSource):
@@ -184,8 +185,15 @@ class EndlessSource(ProblemSource):
             drawn = self._draw(hashed_seed(self._family, self.split, index, attempt))
             if split_of(drawn.prompt) == self.split:
                 problem_id = f"{self._family}/{self.split}/{index}"
-                prompt, answer, checker, data = drawn
-                return Problem(problem_id, prompt, answer, self.name, checker, data)
+                return Problem(
+                    problem_id,
+                    drawn.prompt,
+                    drawn.answer,
+                    self.name,
+                    drawn.checker,
+                    drawn.data or {},
+                    drawn.domain,
+                )
         raise ValueError(f"{self.name} draws too few different prompts for a {self.split} split")
 
     def find(self, problem_id: str) -> Problem:

@@ -12,9 +12,9 @@ from typing import Any
 from srenv.conversation import Conversation, Rules
 from srenv.envs.env import ProtocolSpec, make_protocol
 from srenv.episode import Problem, Turn, Verdict
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.problems import Split, grade, load_problems
 from srenv.problems.seeding import split_of
-from srenv.protocol import MAX_TURN_CHARS
 from srenv.rewards import RewardSpec, make_reward
 from srenv.testing.conformance import HOSTILE
 
@@ -114,29 +114,31 @@ def check_protocol(protocol: ProtocolSpec) -> None:
         AssertionError: A rule is broken.
     """
     made = make_protocol(protocol)
-    opening = made.opening(_PROBLEM.prompt)
+    opening = made.opening(_PROBLEM)
     assert any(_PROBLEM.prompt in message["content"] for message in opening), (
         "the opening must hold the problem"
     )
     if made.feedback == "neutral":
-        assert made.follow_up(True) == made.follow_up(False), "a neutral request must be one"
-        said = made.follow_up(False)["content"].lower().split()
+        request = made.follow_up(_PROBLEM, correct=False)
+        assert request == made.follow_up(_PROBLEM, correct=True), "a neutral request must be one"
+        said = request["content"].lower().split()
         told = [word for word in _TELLING if word in [w.strip(".,:;!?") for w in said]]
         assert not told, f"the neutral request says {told[0]!r}, which tells the model"
     if made.feedback != "oracle":
         for verdict in _VERDICTS:
-            assert made.follow_up(True, verdict) == made.follow_up(False, verdict), (
-                "only an oracle's request may depend on the truth"
+            told_right, told_wrong = (
+                made.follow_up(_PROBLEM, correct, verdict) for correct in (True, False)
             )
+            assert told_right == told_wrong, "only an oracle's request may depend on the truth"
     long = "\\boxed{" + "{" * MAX_TURN_CHARS
     twice = "[VERIFY] correct\n[VERIFY] wrong"
     asked = f"{made.question} " * (MAX_TURN_CHARS // len(made.question))
     for text in (*HOSTILE, long, "\n" * MAX_TURN_CHARS, twice, asked, made.phrase(twice)):
         began = time.perf_counter()
-        parsed = made.parse(text)
+        parsed = made.parse(text, _PROBLEM)
         assert time.perf_counter() - began < PARSE_SECONDS, f"parsing {text[:20]!r} is slow"
         assert 0 <= parsed.split <= min(len(text), MAX_TURN_CHARS), "split lies outside the text"
-        assert parsed == made.parse(text), "the same text must be parsed the same again"
+        assert parsed == made.parse(text, _PROBLEM), "the same text must be parsed the same again"
     conversation = Conversation(_PROBLEM, Rules(made, max_attempts=2))
     conversation.step("I do not know.")
     assert "\\boxed{4}" not in conversation.transcript, "the gold answer must not be given away"

@@ -16,8 +16,10 @@ from gymnasium.spaces.utils import flatten, flatten_space, unflatten
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
+from srenv.domains import find_domain
 from srenv.envs.info import KEYS
-from srenv.protocol import MAX_TURN_CHARS
+from srenv.episode import Problem
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.wrappers.common import core
 
 HOSTILE = (
@@ -98,7 +100,7 @@ def check_vector_parity(
         _assert_same(ours.reset(seed=seed), theirs.reset(seed=seed), "reset")
         for step in range(steps):
             turns = tuple(
-                core(env).protocol.phrase(_some_turn(rng, core(env).episode.problem.answer))
+                core(env).protocol.phrase(_some_turn(rng, core(env).episode.problem))
                 for env in ours.unwrapped.envs  # type: ignore[attr-defined]
             )
             result = ours.step(turns)
@@ -117,13 +119,14 @@ def check_vector_parity(
     return episodes
 
 
-def _some_turn(rng: random.Random, gold: str) -> str:
+def _some_turn(rng: random.Random, problem: Problem) -> str:
     draw = rng.random()
     if draw < 0.05:
         return rng.choice(HOSTILE)
-    answer = gold if draw < 0.4 else str(rng.randint(-9, 99))
+    answer = problem.answer if draw < 0.4 else str(rng.randint(-9, 99))
     verdict = rng.choice(["correct", "wrong", "wrong", "wrong (0.7)", "correct (0.25)", "perhaps"])
-    return f"I think so.\n\\boxed{{{answer}}}\n[VERIFY] {verdict}"
+    attempt = find_domain(problem.domain).write(answer)
+    return f"I think so.\n{attempt}\n[VERIFY] {verdict}"
 
 
 def _assert_same(ours: Any, theirs: Any, where: str) -> None:

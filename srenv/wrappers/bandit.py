@@ -1,4 +1,4 @@
-"""Canned attempts for agents that know only numbers."""
+"""Scripted turns as discrete actions, for agents without a language model."""
 
 from __future__ import annotations
 
@@ -12,37 +12,38 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from srenv.domains import find_domain
 from srenv.wrappers.common import core
 
 Features = NDArray[np.float32]
 
 ARMS = (
-    "\\boxed{{{guess}}}\n[VERIFY] correct",
-    "\\boxed{{{guess}}}\n[VERIFY] wrong",
-    "\\boxed{{{guess}}}\n[VERIFY] {honest}",
-    "\\boxed{{{wrong}}}\n[VERIFY] {honest}",
+    "{guess}\n[VERIFY] correct",
+    "{guess}\n[VERIFY] wrong",
+    "{guess}\n[VERIFY] {honest}",
+    "{wrong}\n[VERIFY] {honest}",
     "I do not know.",
 )
-"""Declare at once, never declare, judge by the check, fail on purpose, say nothing."""
+"""Declare at once, never declare, follow the check, fail on purpose, and give no answer."""
 
 
 class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructorArgs):
-    r"""Discrete actions over canned attempts, and a few numbers as observation.
+    r"""Discrete actions that play scripted turns, and a few numbers as observation.
 
     Learners that know neither text nor language models (Stable-Baselines3, CleanRL) can be tried
-    on the decisions of self-correction: when to stop, what to say of oneself. Action k plays
+    on the decisions of self-correction: when to stop, and what verdict to give. Action k plays
     ``arms[k]``, a template with these fields:
 
-    * ``{answer}``: the gold answer;
-    * ``{wrong}``: another answer;
-    * ``{guess}``: the gold answer with probability `skill`, else another one;
-    * ``{honest}``: ``correct`` or ``wrong``, what a check with accuracy `check` says of the turn's
+    * ``{answer}``: an attempt with the gold answer, in the form of the problem's domain;
+    * ``{wrong}``: an attempt with a wrong answer;
+    * ``{guess}``: the first with probability `skill`, else the second;
+    * ``{honest}``: ``correct`` or ``wrong``, as a check with accuracy `check` says of the turn's
       answer.
 
     Arms that end in a ``[VERIFY]`` line are played in the words of the environment's protocol.
 
     The observation is ``[share of attempts used, last verdict was "wrong", last turn malformed]``,
-    each in [0, 1]. The text that was played stands in ``info["turn_text"]``.
+    each in [0, 1]. The text that was played is in ``info["turn_text"]``.
 
     Args:
         env: A self-correction environment.
@@ -78,7 +79,7 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
         self.skill = skill
         self.check = check
         for arm in self.arms:
-            self._fill(arm, "1", True, True)  # a template with unknown fields is refused here
+            _fill(arm, answer="", wrong="", guess="", honest="")  # refuses unknown fields
         self.action_space = Discrete(len(arms))
         self.observation_space = Box(0.0, 1.0, (3,), np.float32)
 
@@ -96,28 +97,28 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
             raise InvalidAction(f"there are arms 0 to {len(self.arms) - 1}, got {arm}")
         # Two draws whatever the arm: what one arm does leaves the luck of the next as it is.
         lucky, sees = self.env.unwrapped.np_random.random(2) < (self.skill, self.check)
-        text = self._fill(
-            self.arms[arm], core(self.env).episode.problem.answer, bool(lucky), bool(sees)
-        )
-        text = core(self.env).protocol.phrase(text)
+        text = self._turn(self.arms[arm], bool(lucky), bool(sees))
         _, reward, terminated, truncated, info = self.env.step(text)  # type: ignore[arg-type]
         info = {**info, "turn_text": text}
         return self._features(), float(reward), terminated, truncated, info
 
-    def _fill(self, arm: str, gold: str, lucky: bool, sees: bool) -> str:
-        wrong = _another(gold)
-        guess = gold if lucky else wrong
+    def _turn(self, arm: str, lucky: bool, sees: bool) -> str:
+        conversation = core(self.env).conversation
+        problem = conversation.problem
+        domain = find_domain(problem.domain)
+        answer = domain.write(problem.answer)
+        wrong = domain.write(next(domain.perturb(problem, []))[1])
         # The check looks at the answer that the arm gives; an arm without a guess gives `wrong`
         # or `answer` as it says.
         right = lucky if "{guess}" in arm else "{answer}" in arm
-        honest = "correct" if right == sees else "wrong"
-        try:
-            return arm.format(answer=gold, wrong=wrong, guess=guess, honest=honest)
-        except (KeyError, IndexError, ValueError) as error:
-            raise ValueError(
-                f"arm {arm!r} is no template of {{answer}}, {{wrong}}, {{guess}}, {{honest}} "
-                f"(braces of the text itself are doubled): {error!r}"
-            ) from error
+        text = _fill(
+            arm,
+            answer=answer,
+            wrong=wrong,
+            guess=answer if lucky else wrong,
+            honest="correct" if right == sees else "wrong",
+        )
+        return conversation.rules.protocol.phrase(text)
 
     def _features(self) -> Features:
         conversation = core(self.env).conversation
@@ -128,7 +129,11 @@ class BanditView(gym.Wrapper[Features, SupportsInt, str, str], RecordConstructor
         return np.array([used, doubted, malformed], np.float32)
 
 
-def _another(gold: str) -> str:
-    """An answer that is not the gold one."""
-    integer = gold.removeprefix("-").isdecimal() and len(gold) < 100
-    return str(int(gold) + 1) if integer else "-987654321"
+def _fill(arm: str, **fields: str) -> str:
+    try:
+        return arm.format(**fields)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(
+            f"arm {arm!r} is not a template of {{answer}}, {{wrong}}, {{guess}}, {{honest}} "
+            f"(braces of the text itself are doubled): {error!r}"
+        ) from error

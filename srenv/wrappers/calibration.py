@@ -9,7 +9,7 @@ import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
 from srenv.episode import Episode
-from srenv.metrics import outcomes, summarise
+from srenv.metrics import Outcomes, summarise
 from srenv.wrappers.common import core
 
 
@@ -56,7 +56,7 @@ class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorAr
 
     def summary(self) -> dict[str, float]:
         """Returns the measures of the last episodes that are defined for them."""
-        return summarise(outcomes(self.episodes))
+        return summarise(Outcomes.of(self.episodes))
 
 
 def calibration(episode: Episode) -> dict[str, Any]:

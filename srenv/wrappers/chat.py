@@ -9,7 +9,7 @@ from gymnasium.utils import RecordConstructorArgs
 
 from srenv.envs.spaces import Chat, Messages
 from srenv.episode import Episode
-from srenv.protocol import MAX_TURN_CHARS
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.wrappers.common import core
 
 

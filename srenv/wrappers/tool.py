@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from srenv.protocol import MAX_TURN_CHARS
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.tools import ExpressionError, calculate, transform
 from srenv.wrappers.common import core
 

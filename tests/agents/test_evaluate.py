@@ -8,7 +8,7 @@ import srenv
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.rollouts.evaluation import equal_votes
 from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
-from srenv.metrics import measure, outcomes
+from srenv.metrics import Outcomes, measure
 
 
 def command(*arguments):
@@ -28,7 +28,7 @@ def test_evaluation_writes_metrics_and_episodes(tmp_path, untrained):
     episodes = list(srenv.read_episodes(tmp_path / "episodes.jsonl"))
     assert len(episodes) == 5
     stored = metrics_from_json(record["rows"][next(iter(rows))])
-    assert stored["accuracy_t1"] == measure(outcomes(episodes))["accuracy_t1"]
+    assert stored["accuracy_t1"] == measure(Outcomes.of(episodes))["accuracy_t1"]
     with pytest.raises(FileExistsError, match="--output"):
         evaluate(config)
 
@@ -79,7 +79,7 @@ def test_equal_votes_never_cost_less():
 
 
 def test_tables_show_intervals_and_dashes():
-    metrics = measure(outcomes([]))
+    metrics = measure(Outcomes.of([]))
     assert cell("accuracy_t1", metrics.get("accuracy_t1")) == "–"
     record = metrics_to_json(metrics)
     assert metrics_from_json(record) == metrics

@@ -8,6 +8,7 @@ from srenv.episode import Problem, Turn
 from srenv.protocol import CONFIDENCE, PROTOCOLS
 from srenv.rewards import PRESETS, Term, make_reward, register_term
 
+PROBLEM = Problem("p", "2*3?", "6", "test")
 ALWAYS_FIVE = Term("always_five", "attempt", lambda turns: 5.0)
 
 
@@ -54,7 +55,7 @@ def test_pag_pays_attempts_verdicts_and_what_a_revision_changes():
 
 def test_rlcr_pays_the_confidence_that_its_protocol_asks_for():
     def paid(text):
-        parsed = CONFIDENCE.parse(text)
+        parsed = CONFIDENCE.parse(text, PROBLEM)
         said = Turn(
             text, parsed.answer, parsed.verdict, parsed.confidence, 0, parsed.malformed,
             parsed.answer == "6", "test",

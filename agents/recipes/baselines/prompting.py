@@ -84,9 +84,7 @@ def self_refine(
         return replies
 
     def speak(live: Sequence[Dialogue]) -> list[Spoken]:
-        openings = [f"{d.episode.problem.prompt}\n{ASKED.instruction}" for d in live]
-        retries = [rules.protocol.retry] * len(live)
-        attempts = ask(live, retries if live[0].episode.turns else openings)
+        attempts = ask(live, [_request(dialogue.episode) for dialogue in live])
         checks = ask(live, [EVALUATE] * len(live))
         return [
             Spoken(glue(attempt.text, check.text), attempt.tokens + check.tokens)
@@ -94,6 +92,14 @@ def self_refine(
         ]
 
     return play_episodes(dialogues, Rounds(speak), title)
+
+
+def _request(episode: Episode) -> str:
+    """The request for the first attempt, or for another one."""
+    if episode.turns:
+        return episode.messages[-1]["content"]
+    (opening,) = ASKED.opening(episode.problem)
+    return opening["content"]
 
 
 def _message(role: str, content: str) -> Message:

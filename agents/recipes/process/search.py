@@ -139,7 +139,7 @@ class Question:
 
     def messages(self) -> list[Message]:
         """What the judge reads."""
-        return JUDGING.opening(self.text())
+        return JUDGING.opening(replace(self.problem, prompt=self.text()))
 
     def text(self) -> str:
         """The problem, the steps so far, and the candidates."""
@@ -172,7 +172,7 @@ def propose_steps(
 def context_ids(chat: ChatFormat, problem: Problem, steps: Sequence[str]) -> list[int]:
     """Ids of the problem and of a solution that has begun."""
     begun = "".join(f"{step}\n" for step in steps)
-    return [*chat.opening(SOLVING.opening(problem.prompt)), *chat.encode(begun)]
+    return [*chat.opening(SOLVING.opening(problem)), *chat.encode(begun)]
 
 
 def step_ids(chat: ChatFormat, step: str) -> list[int]:

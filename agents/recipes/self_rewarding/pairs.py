@@ -115,10 +115,10 @@ def first_attempts(
     Attempts without an answer are left out.
     """
     chat = engine.chat
-    prompts = [chat.opening(protocol.opening(problem.prompt)) for problem in problems]
+    prompts = [chat.opening(protocol.opening(problem)) for problem in problems]
     found = []
     for problem, generation in zip(problems, engine.generate(prompts, sampling), strict=True):
-        parsed = protocol.parse(chat.turn_text(generation.ids))
+        parsed = protocol.parse(chat.turn_text(generation.ids), problem)
         if parsed.answer is not None:
             end = chat.token_at(generation.ids, parsed.split)
             found.append(FirstAttempt(problem, generation.ids[:end]))

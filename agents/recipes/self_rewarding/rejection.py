@@ -22,12 +22,15 @@ from agents.engines import Engine, Sampling, reply
 from agents.runs.progress import Bar
 from agents.training.sft import Demonstration
 from srenv.conversation import Conversation, Rules
+from srenv.domains import find_domain
 from srenv.episode import Message, Problem
+from srenv.parsing import ParsedTurn
 from srenv.problems import grade
-from srenv.protocol import EVALUATE, PROTOCOLS, ParsedTurn, Protocol
+from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from srenv.rewards import make_reward
 
-SOLVE = PROTOCOLS["intrinsic"].instruction
+_ASKED = PROTOCOLS["intrinsic"]
+"""The protocol that asks for an attempt alone."""
 _SAMPLED = PROTOCOLS["default"]
 """The protocol of the pieces, under any protocol of the demonstrations: verdicts are translated
 when the pieces are glued together."""
@@ -132,7 +135,7 @@ class PieceSampler:
         for problem, group in zip(problems, texts, strict=True):
             # At most one demonstration per distinct attempt: copies teach nothing new.
             for text in dict.fromkeys(group):
-                answer = _SAMPLED.parse(text).answer
+                answer = _SAMPLED.parse(text, problem).answer
                 correct = grade(problem, answer).correct
                 if answer is not None and correct is not None:
                     samples.append(Pieces(problem, text, correct))
@@ -145,7 +148,7 @@ class PieceSampler:
             samples, self._complete(prompts, self.config.evaluations), strict=True
         ):
             for text in group:
-                parsed = self._glued(sample.attempt, text)
+                parsed = self._glued(sample.problem, sample.attempt, text)
                 if parsed is None:
                     continue
                 if (parsed.verdict == "correct") == sample.correct:
@@ -174,20 +177,22 @@ class PieceSampler:
             chosen, self._complete(prompts, self.config.evaluations), strict=True
         ):
             for text in group:
-                parsed = self._glued(sample.revision or "", text)
+                parsed = self._glued(sample.problem, sample.revision or "", text)
                 if parsed is not None and parsed.verdict == "correct":
                     sample.revision_evaluation = text
                     break
 
     def _right(self, sample: Pieces, revision: str) -> bool:
-        return grade(sample.problem, _SAMPLED.parse(revision).answer).correct is True
+        return (
+            grade(sample.problem, _SAMPLED.parse(revision, sample.problem).answer).correct is True
+        )
 
-    def _glued(self, attempt: str, evaluation: str) -> ParsedTurn | None:
+    def _glued(self, problem: Problem, attempt: str, evaluation: str) -> ParsedTurn | None:
         """Reads attempt and evaluation as the one turn that they will become."""
         if evaluation.count("[VERIFY]") != 1:
             return None
-        parsed = _SAMPLED.parse(glue(attempt, evaluation))
-        same_answer = parsed.answer == _SAMPLED.parse(attempt).answer
+        parsed = _SAMPLED.parse(glue(attempt, evaluation), problem)
+        same_answer = parsed.answer == _SAMPLED.parse(attempt, problem).answer
         return parsed if not parsed.malformed and same_answer else None
 
     def _complete(self, prompts: Sequence[list[Message]], count: int) -> list[list[str]]:
@@ -212,7 +217,7 @@ def _assistant(content: str) -> Message:
 
 
 def _asked(problem: Problem) -> list[Message]:
-    return [_user(f"{problem.prompt}\n{SOLVE}")]
+    return _ASKED.opening(problem)
 
 
 def _evaluated(sample: Pieces) -> list[Message]:
@@ -227,7 +232,11 @@ def _first_verdict(sample: Pieces) -> str:
 
 def _told_wrong(sample: Pieces) -> list[Message]:
     verdict = _assistant(_first_verdict(sample))
-    return [*_evaluated(sample), verdict, _user(_SAMPLED.reveal)]
+    return [
+        *_evaluated(sample),
+        verdict,
+        _user(_SAMPLED.worded(find_domain(sample.problem.domain)).reveal),
+    ]
 
 
 def _revision_evaluated(sample: Pieces) -> list[Message]:

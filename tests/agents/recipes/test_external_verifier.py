@@ -19,11 +19,12 @@ from agents.recipes.external_verifier import (
 )
 from agents.recipes.self_rewarding.rejection import Pieces, RejectionConfig, _demonstration
 from agents.training.sft import SftConfig, tokenise
+from srenv.domains.maths import MATHS
 from srenv.protocol import EVALUATE, PROTOCOLS
 from tests.support import ScriptedEngine
 
 ACCEPT, REFUSE = "2*3=6\n[VERIFY] correct", "2*4=8\n[VERIFY] wrong"
-REVEAL = PROTOCOLS["rise"].reveal
+REVEAL = PROTOCOLS["rise"].worded(MATHS).reveal
 
 
 def problem(answer="3"):

@@ -9,7 +9,7 @@ from agents.recipes.process.search import StepSearch, scores, wins_in_both_order
 from agents.training.credit import make_estimator, regression_weight, reward_array
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
-from srenv.metrics import any_turn, measure, outcomes, turn_votes, vote_outcomes
+from srenv.metrics import Outcomes, measure
 from srenv.problems import grade
 from srenv.protocol import PROTOCOLS, Protocol
 from srenv.rewards import make_reward
@@ -66,7 +66,7 @@ TRANSITIONS = """
 @pytest.mark.parametrize("row", TRANSITIONS.split())
 def test_published_rows_follow_from_their_transitions(row):
     first, final, delta, into, out_of = (round(10 * float(cell)) for cell in row.split("/"))
-    data = outcomes(
+    data = Outcomes.of(
         [episode(turn(True), turn(True))] * (first - out_of)
         + [episode(turn(True), turn(False))] * out_of
         + [episode(turn(False), turn(True))] * into
@@ -101,7 +101,7 @@ def test_the_share_of_right_answers_lost_after_a_wrong_verdict(
     n = 20_000
     right, lost = round(n * first / 100), round(n * out_of / 100)
     flagged = right - round(right * accepted / 100)
-    data = outcomes(
+    data = Outcomes.of(
         [episode(turn(True, "correct"))] * (right - flagged)
         + [episode(turn(True, "wrong"), turn(False, "correct"))] * lost
         + [episode(turn(True, "wrong"), turn(True, "correct"))] * (flagged - lost)
@@ -116,7 +116,7 @@ def test_the_share_of_wrong_answers_mended_after_a_right_verdict():
     # Xiong et al., GSM8K: i->c 9.1, turn 1 73.2, verdicts right on 74.0 % of wrong attempts: 45.9 %
     wrong = 2680
     flagged, mended = round(wrong * 0.740), 910
-    data = outcomes(
+    data = Outcomes.of(
         [episode(turn(True, "correct"))] * 7320
         + [episode(turn(False, "wrong"), turn(True, "correct"))] * mended
         + [episode(turn(False, "wrong"), turn(False, "correct"))] * (flagged - mended)
@@ -224,7 +224,7 @@ ANYWHERE = Protocol(marker="once")
     ],
 )
 def test_one_marker_anywhere_as_in_the_papers_scripts(text, answer, verdict):
-    parsed = ANYWHERE.parse(text)
+    parsed = ANYWHERE.parse(text, PROBLEM)
     assert (parsed.answer, parsed.verdict) == (answer, verdict)
     assert bool(parsed.malformed) == (verdict is None)
 
@@ -247,10 +247,10 @@ def test_what_an_unreadable_verdict_leads_to():
 
 def test_reading_as_correct_never_overrules_a_verdict_or_a_missing_answer():
     protocol = Protocol(unreadable="correct")
-    assert protocol.parse("\\boxed{1}\n[VERIFY] wrong").verdict == "wrong"
-    assert protocol.parse("no box").malformed == "no_answer"
+    assert protocol.parse("\\boxed{1}\n[VERIFY] wrong", PROBLEM).verdict == "wrong"
+    assert protocol.parse("no box", PROBLEM).malformed == "no_answer"
     without = PROTOCOLS["intrinsic"]
-    assert without.parse("\\boxed{1}").verdict is None
+    assert without.parse("\\boxed{1}", PROBLEM).verdict is None
 
 
 def test_gold_answers_with_thousands_separators_are_read_whole():
@@ -276,11 +276,11 @@ def test_votes_over_turns_and_the_oracle_over_turns():
         episode(turn(True), turn(False, answer="2"), turn(False, answer="3"), turn(True)),
         episode(turn(False, answer="2"), turn(True), turn(False, answer="2"), turn(True)),
     ]
-    votes = turn_votes(data)
+    votes = Outcomes.of_turn_votes(data)
     # Ties go to the answer given first.
     assert votes.by_turn.tolist() == [[1, 1, 1, 1], [0, 0, 0, 0]]
     assert votes.final.tolist() == [1, 0]
-    oracle = any_turn(data)
+    oracle = Outcomes.of_any_turn(data)
     assert oracle.final.tolist() == [1, 1]
     assert oracle.turns.tolist() == [1, 2]
     assert oracle.tokens.tolist() == [5, 10]
@@ -289,8 +289,8 @@ def test_votes_over_turns_and_the_oracle_over_turns():
 def test_costs_are_counted_in_what_was_generated():
     stops = episode(turn(True, "correct"))
     revises = episode(turn(False, "wrong"), turn(True, "correct"))
-    selective = outcomes([stops, revises])
+    selective = Outcomes.of([stops, revises])
     assert (value(selective, "turns"), value(selective, "tokens")) == (1.5, 7.5)
-    ballots = vote_outcomes([[episode(turn(True))] * 3])
+    ballots = Outcomes.of_votes([[episode(turn(True))] * 3])
     assert (value(ballots, "turns"), value(ballots, "tokens")) == (3, 15)
     assert math.isnan(value(ballots, "p_ci"))

@@ -21,6 +21,7 @@ from agents.training.sft import (
     weighted_loss,
     write_demonstrations,
 )
+from srenv.domains.maths import MATHS
 from srenv.episode import Problem
 from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 
@@ -78,7 +79,7 @@ def test_the_three_sets_and_their_masks(chat):
 def test_the_layout_is_the_rollouts(chat):
     row = tokenise(samples()["D1"], chat)
     text = chat.tokenizer.decode(row["input_ids"])
-    default = PROTOCOLS["default"]
+    default = PROTOCOLS["default"].worded(MATHS)
     assert text == (
         f"<|user|>{problem(1).prompt}\n{default.instruction}<|end|>"
         f"<|assistant|>\\boxed{{4}}\n{CHECK_WRONG}<|end|>"
@@ -126,7 +127,7 @@ class Teller:
                 lying = CHECK_WRONG if right else CHECK_RIGHT
                 two = "[VERIFY] correct\n[VERIFY] wrong"
                 reply = (honest, lying, two, "hm")[number % 4]
-            elif text.endswith(f"{Protocol().reveal}<|end|><|assistant|>"):
+            elif text.endswith(f"{Protocol().worded(MATHS).reveal}<|end|><|assistant|>"):
                 self.asked["revise"] += 1
                 reply = ("\\boxed{3}", "\\boxed{5}")[number % 2]
             else:
@@ -166,7 +167,9 @@ def test_demonstrations_are_asked_for_as_the_trained_model_will_be(chat):
         Teller(chat), [problem(i) for i in range(5)], config, NoBar(), 0, asked
     )
     assert kept
-    assert all(d.episode.messages[0]["content"].endswith(asked.instruction) for d in kept)
+    assert all(
+        d.episode.messages[0]["content"].endswith(asked.worded(MATHS).instruction) for d in kept
+    )
 
 
 def test_demonstrations_speak_the_words_of_their_protocol(chat):

@@ -21,7 +21,7 @@ def answers(*lines):
 
 def test_a_person_plays_an_episode(capsys):
     problem = srenv.load_problems("jsonl:examples/problems.jsonl").problem(0)
-    config = PlayConfig(problems="jsonl:examples/problems.jsonl", episodes=20, seed=0)
+    config = PlayConfig(problems="jsonl:examples/problems.jsonl", n=20, seed=0)
     play(config, answers("", "thinking", "-123456", "", "what", "w 0.9", problem.answer, "", "c"))
     said = capsys.readouterr().out
     assert "\\boxed{-123456}" in said
@@ -45,7 +45,7 @@ def test_a_verdict_is_written_as_the_protocol_wants_it(capsys):
 
 
 def test_the_command(tmp_path):
-    run = [sys.executable, "-m", "srenv.commands.main", "play", "--episodes", "1"]
+    run = [sys.executable, "-m", "srenv.commands.main", "play", "-n", "1"]
     out = subprocess.run(run, input="12\n\nc\n", capture_output=True, text=True, timeout=60)
     assert out.returncode == 0, out.stderr
     assert "of 1 right" in out.stdout

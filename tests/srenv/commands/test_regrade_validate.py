@@ -46,7 +46,7 @@ def test_regrade_reports_every_changed_verdict(episodes, tmp_path, capsys) -> No
     output = tmp_path / "out" / "again.jsonl"
     cli.main(["regrade", str(episodes), "--output", str(output)])
     printed = capsys.readouterr().out
-    assert "5 turns graded again, 3 verdicts changed" in printed
+    assert "5 turns graded again, 3 grades changed" in printed
     for line in ("wrong -> right: 1", "right -> wrong: 1", "undecided -> right: 1"):
         assert line in printed
     again = [[t.correct for t in e.turns] for e in read_episodes(output)]
@@ -91,9 +91,9 @@ def test_regrade_of_nothing(tmp_path) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_synthetic_families_hold(family: str) -> None:
-    result = validate(ValidateConfig(f"synthetic:{family}", count=40))
+    result = validate(ValidateConfig(f"synthetic:{family}", n=40))
     assert result.problems == 40
-    assert result.tried["gold"] == result.tried["boxed"] == 40
+    assert result.tried["gold"] == result.tried["attempt"] == 40
     assert result.failures == []
 
 

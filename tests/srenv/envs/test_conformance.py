@@ -277,20 +277,6 @@ def test_one_call_of_the_verifier_per_step(monkeypatch):
     assert calls == [8]
 
 
-def test_equal_pairs_are_judged_once(monkeypatch):
-    judged = []
-
-    def spy(pairs):
-        judged.extend(pairs)
-        return srenv.verify_batch(pairs)
-
-    monkeypatch.setattr("srenv.problems.grading.verify_batch", spy)
-    problem = srenv.Problem("p", "?", "1/2", "s")
-    found = srenv.problems.grade_batch([problem] * 5, ["0.5", "0.5", "1/3", None, "0.5"])
-    assert [j.correct for j in found] == [True, True, False, False, True]
-    assert sorted(judged) == [("1/2", "0.5"), ("1/2", "1/3")]
-
-
 def test_stepping_a_subset_leaves_the_others_alone():
     envs, whole = vector().unwrapped, vector().unwrapped
     turn = RIGHT.format(1, "wrong")

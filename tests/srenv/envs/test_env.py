@@ -66,7 +66,7 @@ def test_scores_worked_example_is_wrong_then_right():
     env = make(reward={"correctness": 1.0, "progress": 10.0})
     first, second = play(env, RIGHT.format(6, "wrong"), RIGHT.format(9, "correct"))
     assert (first[1], second[1]) == (0.0, 11.0)
-    metrics = srenv.measure(srenv.outcomes([env.unwrapped.episode]))
+    metrics = srenv.measure(srenv.Outcomes.of([env.unwrapped.episode]))
     assert metrics["delta_ic"].value == 1.0
     assert metrics["delta_ci"].value == 0.0
 
@@ -145,7 +145,7 @@ def test_an_undecided_attempt_is_flagged_and_pays_nothing():
     (step,) = play(env, "\\boxed{8^{8^{8^{8}}}}\n[VERIFY] wrong", problem=huge)
     assert step[4]["graded"] is False
     assert step[1] == 0.0
-    metrics = srenv.measure(srenv.outcomes([env.unwrapped.episode]))
+    metrics = srenv.measure(srenv.Outcomes.of([env.unwrapped.episode]))
     assert metrics["undecided"].value == 1
     assert metrics["n"].value == 0
 
@@ -212,3 +212,15 @@ def test_a_step_costs_microseconds():
     env = make(disable_env_checker=True)
     env.reset(seed=0)
     assert benchmark_step(env, target_duration=1, seed=0) > 500
+
+
+def test_changed_rules_count_from_the_next_reset():
+    env = gym.make("SelfCorrectMath-v0").unwrapped
+    env.reset(seed=0)
+    env.max_attempts = 1
+    assert env.step("x")[2:4] == (False, False)
+    env.reset()
+    assert env.step("x")[2:4] == (True, False)
+    env.reward = srenv.make_reward("answer_format=3")
+    env.reset()
+    assert env.step("x")[1] == -3.0

@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from srenv.domains.maths import MATHS
 from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
 from srenv.metrics import (
+    Outcomes,
     brier_score,
     calibration_error,
     majority,
     measure,
-    outcomes,
     summarise,
-    vote_outcomes,
     wilson,
 )
 
@@ -32,7 +32,7 @@ def episode(*turns):
 
 
 def values(episodes):
-    return {name: estimate.value for name, estimate in measure(outcomes(episodes)).items()}
+    return {name: estimate.value for name, estimate in measure(Outcomes.of(episodes)).items()}
 
 
 def test_accuracies_and_transitions_by_hand():
@@ -108,8 +108,8 @@ def test_undecided_problems_are_left_out_and_counted():
 
 
 def test_nothing_to_measure_is_not_an_error():
-    assert measure(outcomes([]))["n"].value == 0
-    assert summarise(outcomes([])) == {}
+    assert measure(Outcomes.of([]))["n"].value == 0
+    assert summarise(Outcomes.of([])) == {}
 
 
 def test_intervals_hold_their_value_and_shrink_with_n():
@@ -119,7 +119,7 @@ def test_intervals_hold_their_value_and_shrink_with_n():
             episode(turn(bool(rng.random() < 0.4)), turn(bool(rng.random() < 0.8)))
             for _ in range(n)
         ]
-        estimate = measure(outcomes(data))["delta"]
+        estimate = measure(Outcomes.of(data))["delta"]
         assert estimate.low <= estimate.value <= estimate.high
         return estimate.high - estimate.low
 
@@ -134,17 +134,17 @@ def test_wilson_is_honest_at_the_edges():
 
 def test_majority_joins_equal_answers_and_breaks_ties_by_order():
     def vote(answer, correct):
-        return episode(turn(correct, answer=answer))
+        return turn(correct, answer=answer)
 
     half, same, other = vote("\\frac12", True), vote("0.5", True), vote("3", False)
-    assert majority([other, half, same])
-    assert not majority([other, half])
-    assert not majority([vote(None, False)])
+    assert majority([other, half, same], MATHS)
+    assert not majority([other, half], MATHS)
+    assert not majority([vote(None, False)], MATHS)
 
 
 def test_votes_cost_all_their_tokens():
     group = [episode(turn(True)), episode(turn(False, answer="2")), episode(turn(True))]
-    got = {k: v.value for k, v in measure(vote_outcomes([group])).items()}
+    got = {k: v.value for k, v in measure(Outcomes.of_votes([group])).items()}
     assert got["accuracy_t1"] == pytest.approx(2 / 3)
     assert got["accuracy_final"] == 1.0
     assert got["tokens"] == 15

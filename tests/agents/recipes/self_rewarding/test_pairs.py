@@ -32,6 +32,7 @@ from agents.rollouts.environments import environment_factory
 from agents.training.dpo import Preference, PreferenceConfig, TokenDPOTrainer, dpo_config
 from agents.training.sft import Demonstration, SftConfig
 from srenv.conversation import Conversation, Rules
+from srenv.domains.maths import MATHS
 from srenv.episode import Problem
 from srenv.protocol import PROTOCOLS, Protocol
 from srenv.rewards import make_reward
@@ -142,7 +143,9 @@ def test_only_the_models_own_tokens_after_the_first_attempt_are_compared(chat):
     begun, records = played(chat, WRONG, ENDS["mended"], ENDS["in vain"])
     (pair,) = make_pairs(begun, records, ["D1"], random.Random(0))
     preference = pair.preference
-    opening = f"<|user|>{PROBLEM.prompt}\n{Protocol().instruction}<|end|><|assistant|>"
+    opening = (
+        f"<|user|>{PROBLEM.prompt}\n{Protocol().worded(MATHS).instruction}<|end|><|assistant|>"
+    )
     assert chat.tokenizer.decode(preference.prompt_ids) == opening + WRONG
     for ids, mask, answer in (
         (preference.chosen_ids, preference.chosen_mask, RIGHT),

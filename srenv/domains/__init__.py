@@ -1,0 +1,35 @@
+"""Domains: what makes a task maths, or another kind of task.
+
+A new domain is a file with a subclass of `Domain`, and a line in `DOMAINS` (or a call of
+`register_domain`).
+"""
+
+from __future__ import annotations
+
+from srenv.domains.base import Domain
+from srenv.registry import resolve
+
+__all__ = ["DOMAINS", "Domain", "find_domain", "register_domain"]
+
+DOMAINS: dict[str, Domain | str] = {
+    "maths": "srenv.domains.maths:MATHS",
+}
+"""Domains by name; a ``module:attribute`` is imported when a problem first names it."""
+
+
+def register_domain(domain: Domain) -> None:
+    """Registers a domain under its name; a later one of the same name wins."""
+    DOMAINS[domain.name] = domain
+
+
+def find_domain(name: str) -> Domain:
+    """Returns the domain that a problem names.
+
+    Raises:
+        ValueError: No domain is registered under this name. Names are never imported: they come
+            from data.
+    """
+    domain = DOMAINS.get(name)
+    if domain is None or isinstance(domain, str):
+        domain = resolve("domain", name, DOMAINS)
+    return domain

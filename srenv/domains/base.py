@@ -1,0 +1,78 @@
+"""What makes a task a task: its answers, and how they are asked for, found, graded and compared."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+from srenv.episode import Problem
+from srenv.verifier.grade import Grade
+
+
+class Domain(ABC):
+    r"""A kind of task, such as maths. Protocols, rewards, environments and recipes know no task.
+
+    A domain holds no state. It is named in `Problem.domain` and found by
+    `srenv.domains.find_domain`. Texts come from a model: every method is total on them, and takes
+    time linear in their length or bounded by limits of its own.
+
+    Attributes:
+        name: Its name in `srenv.domains.DOMAINS`.
+        answer_form: How a final answer is written, as a phrase that completes "give the answer
+            ...", such as ``"in \\boxed{}"``.
+    """
+
+    name: str
+    answer_form: str
+
+    @abstractmethod
+    def extract(self, text: str) -> tuple[str | None, int]:
+        """Returns the final answer of an attempt and the character offset where the attempt ends.
+
+        Args:
+            text: A turn without its verdict, at most `srenv.parsing.MAX_TURN_CHARS` long.
+
+        Returns:
+            The answer as written, or None when there is none; and the offset after which the model
+            no longer solves the problem but checks its answer, `len(text)` if it never does.
+        """
+
+    @abstractmethod
+    def write(self, answer: str) -> str:
+        """Returns the shortest attempt that states `answer`: `extract` finds it again."""
+
+    @abstractmethod
+    def perturb(self, problem: Problem, others: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yields wrong answers to a problem, each after the name of what was done.
+
+        `srenv validate` expects each to be refused. The first one is well formed: it serves where
+        one wrong answer is needed.
+
+        Args:
+            problem: The problem.
+            others: Gold answers of other problems that are wrong here.
+        """
+
+    def same(self, first: str, second: str) -> bool:
+        """Returns whether two answers count as one in a vote; by default, if they are equal."""
+        return first == second
+
+    def grade_batch(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Grade]:
+        """Grades answers to problems without a checker of their own, in order.
+
+        By default an answer is right if it is the `same` as the gold one.
+
+        Args:
+            problems: One per answer.
+            answers: The answers as extracted.
+        """
+        pairs = zip(problems, answers, strict=True)
+        return [Grade(self.same(problem.answer, answer), self.name) for problem, answer in pairs]
+
+    def reduce(self, solution: str) -> str:
+        """Returns the gold answer in a solution as data sets write it; by default, all of it.
+
+        Raises:
+            ValueError: The solution has no final answer; the message says what is missing.
+        """
+        return solution

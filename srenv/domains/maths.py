@@ -1,0 +1,114 @@
+r"""Maths: answers in ``\boxed{}``, graded by the rules of `srenv.verifier`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from srenv.domains.base import Domain
+from srenv.episode import Problem
+from srenv.verifier import extract, extract_box_span, verify, verify_batch
+from srenv.verifier.grade import Grade
+from srenv.verifier.reading.extract import EXTRACT_LIMIT
+
+
+class Maths(Domain):
+    r"""Problems with one final answer, a number, a formula or a set.
+
+    Example:
+        >>> MATHS.extract("2*3=6, so \\boxed{6}. Check: 6/3=2.")
+        ('6', 19)
+        >>> MATHS.same("1/2", "0.5")
+        True
+    """
+
+    name = "maths"
+    answer_form = "in \\boxed{}"
+
+    def extract(self, text: str) -> tuple[str | None, int]:
+        r"""Returns the last ``\boxed{}`` or, without one, the answer in words."""
+        # Fast path for the common attempt: its last box is plain, and nothing else in the text
+        # could be or hide a box. Single characters are found many times faster than words.
+        start = text.rfind("\\boxed{", -EXTRACT_LIMIT)
+        if (
+            start >= 0
+            and text.find("\\", start + 1) < 0
+            and (text.find("\\", 0, start) < 0 or _only_box(text, start))
+            and ("<" not in text or "think>" not in text)
+        ):
+            end = text.find("}", start)
+            inside = text[start + 7 : end]
+            if end >= 0 and "{" not in inside:
+                return inside.strip() or None, end + 1
+        box = extract_box_span(text)
+        return extract(text), box[1] if box else len(text)
+
+    def write(self, answer: str) -> str:
+        r"""Returns the answer in ``\boxed{}``."""
+        return f"\\boxed{{{answer}}}"
+
+    def perturb(self, problem: Problem, others: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yields another number, changed digits, the other sign, no answer, and two guesses."""
+        gold = problem.answer
+        integer = gold.removeprefix("-").isdecimal() and len(gold) < 100
+        yield "another number", str(int(gold) + 1) if integer else "-987654321"
+        digits = [match.start() for match in re.finditer("[0-9]", gold)]
+        for name, places in (("first digit", digits[:1]), ("last digit", digits[-1:])):
+            for place in places:
+                digit = "1" if gold[place] == "0" else str(int(gold[place]) % 9 + 1)
+                yield name, gold[:place] + digit + gold[place + 1 :]
+        if re.match(r"\$?[1-9]", gold):
+            yield "sign", "$-" + gold[1:] if gold[0] == "$" else "-" + gold
+        yield "no answer", ""
+        other = next((other for other in others if other.strip() != gold.strip()), None)
+        if problem.checker is None and other is not None:
+            yield "two guesses", f"{gold} or {other}"
+            yield "another answer", other
+
+    def same(self, first: str, second: str) -> bool:
+        """Returns whether the verifier calls the answers equal."""
+        return first == second or verify(first, second).correct is True
+
+    def grade_batch(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Grade]:
+        """Grades by the verifier, in one call."""
+        return verify_batch(
+            [(problem.answer, answer) for problem, answer in zip(problems, answers, strict=True)]
+        )
+
+    def reduce(self, solution: str) -> str:
+        r"""Returns what follows the last ``####``, or stands in the last box, or all of it."""
+        if "####" in solution:
+            return after_hashes(solution)
+        return inside_box(solution) if "\\boxed" in solution else solution
+
+
+MATHS = Maths()
+
+
+def after_hashes(solution: str) -> str:
+    """Returns what follows the last ``####``, as in GSM8K.
+
+    Raises:
+        ValueError: There is nothing after one.
+    """
+    _, mark, answer = solution.rpartition("####")
+    if not mark or not answer.strip():
+        raise ValueError("the solution has no '#### ANSWER'")
+    return answer.strip()
+
+
+def inside_box(solution: str) -> str:
+    r"""Returns what stands in the last closed ``\boxed{}``, as in MATH.
+
+    Raises:
+        ValueError: There is no such box, or it is empty.
+    """
+    box = extract_box_span(solution)
+    if box is None or not box[2].strip():
+        raise ValueError("the solution has no closed \\boxed{ANSWER}")
+    return box[2].strip()
+
+
+def _only_box(text: str, start: int) -> bool:
+    """Returns whether commands before the box at `start` neither are a box nor escape it."""
+    return text[start - 1] != "\\" and text.find("box", 0, start) < 0

@@ -1,0 +1,197 @@
+"""Parsing of turns: answer, verdict, confidence, split, and what is malformed."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from srenv.episode import Problem
+from srenv.parsing import MARKED, MAX_TURN_CHARS, find_verdict, verdict_on_last_line
+from srenv.protocol import PROTOCOLS, Protocol
+
+PROBLEM = Problem("p", "2*3?", "6", "test")
+YES_NO = PROTOCOLS["yes_no"]
+ASK = YES_NO.question
+
+
+def parse(text, protocol=PROTOCOLS["default"]):
+    return protocol.parse(text, PROBLEM)
+
+
+# --- a marker -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "verdict", "confidence"),
+    [
+        ("\\boxed{6}\n[VERIFY] correct", "6", "correct", None),
+        ("\\boxed{6}\n[VERIFY] wrong.", "6", "wrong", None),
+        ("\\boxed{6}\n\n  [VERIFY] correct (0.85)  \n\n", "6", "correct", 0.85),
+        ("\\boxed{6}\n[VERIFY] wrong (1)", "6", "wrong", 1.0),
+        ("\\boxed{1} no, \\boxed{\\frac{1}{2}}\n[VERIFY] wrong", "\\frac{1}{2}", "wrong", None),
+        # The marker inside a box counts after unwrapping, and the box is not the answer.
+        ("\\boxed{6}\n\\boxed{[VERIFY] correct}", "6", "correct", None),
+        ("\\boxed{6}\n\\boxed{\\text{[VERIFY] wrong}}", "6", "wrong", None),
+        # Markers before the last line are talk.
+        ("I will write [VERIFY] wrong.\n\\boxed{6}\n[VERIFY] correct", "6", "correct", None),
+    ],
+)
+def test_well_formed_turn(text, answer, verdict, confidence):
+    turn = parse(text)
+    assert (turn.answer, turn.verdict, turn.confidence) == (answer, verdict, confidence)
+    assert turn.malformed == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no_answer"),
+        ("[VERIFY] correct", "no_answer"),
+        ("\\boxed{6}", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct [VERIFY] wrong", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct or wrong", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct (1.5)", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct (nan)", "no_verdict"),
+        ("\\boxed{6}\n[verify] correct", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct\nthanks", "no_verdict"),
+        ("\\boxed{6} [VERIFY] correct", "no_verdict"),
+    ],
+)
+def test_malformed_turn_has_a_reason(text, why):
+    turn = parse(text)
+    assert turn.malformed == why
+
+
+def test_split_is_where_the_last_box_ends():
+    text = "so \\boxed{6}\n6*2=12\n[VERIFY] correct"
+    assert text[: parse(text).split] == "so \\boxed{6}"
+
+
+@given(st.text(alphabet="\\boxed{}[VERIFY] correctwrong().01\n$", max_size=300))
+def test_any_text_is_parsed(text):
+    turn = parse(text)
+    assert 0 <= turn.split <= len(text)
+    assert turn.confidence is None or 0 <= turn.confidence <= 1
+    assert bool(turn.malformed) == (turn.answer is None or turn.verdict is None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\boxed{1}" * 200_000,
+        "\\boxed{" * 200_000,
+        "{" * 1_000_000,
+        "\n" * 1_000_000 + "[VERIFY] correct",
+        "[VERIFY] correct (" + "0" * 1_000_000,
+        "\\boxed{6}\n" + "[VERIFY] correct " * 100_000,
+    ],
+)
+def test_hostile_text_is_parsed_in_linear_time(text):
+    start = time.process_time()
+    turn = parse(text)
+    assert time.process_time() - start < 0.5
+    assert turn.split <= MAX_TURN_CHARS
+
+
+PIECES = [
+    "\\boxed{", "}", "12", "x", " ", "\n", "\t", "\r\n", "\u2028", "[VERIFY]", "[VERIFY] correct",
+    "[VERIFY] wrong.", "[VERIFY] wrong (0.75)", "[VERIFY] correct (.5).", "\n[VERIFY] correct",
+    "\n[VERIFY] wrong\n", "[VERIFY] Correct", "\\boxed{[VERIFY] correct}",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+@example("\\boxed{1}\n[VERIFY] wrong")
+def test_fast_path_finds_the_verdict_of_the_last_line(text):
+    start, match = verdict_on_last_line(text, MARKED)
+    expected = (None, None, len(text))
+    if match:
+        expected = (match[1], float(match[2]) if match[2] else None, start)
+    assert find_verdict(text, MARKED) == expected
+
+
+def test_without_a_verdict_only_the_answer_counts():
+    turn = parse("\\boxed{6}", PROTOCOLS["intrinsic"])
+    assert turn.malformed == ""
+    assert turn.verdict is None
+
+
+# --- a question -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "verdict", "confidence"),
+    [
+        (f"\\boxed{{6}}\n{ASK} Yes.", "6", "correct", None),
+        (f"\\boxed{{6}}\n2*3=6\n{ASK} No", "6", "wrong", None),
+        (f"\\boxed{{6}}\n\n  {ASK} Yes (0.85)  \n\n", "6", "correct", 0.85),
+        (f"\\boxed{{1}} no, \\boxed{{\\frac{{1}}{{2}}}}\n{ASK} No.", "\\frac{1}{2}", "wrong", None),
+        (f"\\boxed{{6}}\n\\boxed{{{ASK} Yes.}}", "6", "correct", None),
+        # Questions before the last line are talk.
+        (f"{ASK} No.\n\\boxed{{6}}\n{ASK} Yes.", "6", "correct", None),
+    ],
+)
+def test_well_formed_answer_to_the_question(text, answer, verdict, confidence):
+    turn = parse(text, YES_NO)
+    assert (turn.answer, turn.verdict, turn.confidence) == (answer, verdict, confidence)
+    assert turn.malformed == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"{ASK} Yes.", "no_answer"),
+        ("\\boxed{6}", "no_verdict"),
+        ("\\boxed{6}\nYes.", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK}", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK}\nYes.", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK} yes.", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK} Yes. No.", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK} Yes. {ASK} No.", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK} correct", "no_verdict"),
+        (f"\\boxed{{6}}\n{ASK} Yes (1.5)", "no_verdict"),
+        (f"\\boxed{{6}} {ASK} Yes.", "no_verdict"),
+        ("\\boxed{6}\n[VERIFY] correct", "no_verdict"),
+    ],
+)
+def test_malformed_answer_to_the_question(text, why):
+    assert parse(text, YES_NO).malformed == why
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\\boxed{{6}}\n{ASK} Yes.\n" * 5_000,
+        f"\\boxed{{6}}\n{ASK} Yes.\n" + "\n" * 30_000 + "x",
+        f"{ASK} " * 10_000,
+        f"\\boxed{{6}}\n{ASK} Yes (" + "0" * 1_000_000,
+        f"\\boxed{{6}}\n\\boxed{{{ASK} " * 5_000,
+    ],
+)
+@pytest.mark.parametrize("marker", ["last_line", "once"])
+def test_hostile_answer_to_the_question_is_parsed_in_linear_time(text, marker):
+    protocol = replace(YES_NO, marker=marker)
+    start = time.process_time()
+    turn = parse(text, protocol)
+    protocol.phrase(text)
+    assert time.process_time() - start < 0.5
+    assert turn.split <= MAX_TURN_CHARS
+
+
+@given(st.text(alphabet="\\boxed{}YesNo.?() 01\n$", max_size=200), st.booleans())
+def test_any_answer_to_the_question_is_parsed(text, asked):
+    text = f"{text}{ASK} {text}" if asked else text
+    turn = parse(text, YES_NO)
+    assert 0 <= turn.split <= len(text)
+    assert bool(turn.malformed) == (turn.answer is None or turn.verdict is None)
+
+
+def test_question_is_not_read_as_a_pattern():
+    protocol = Protocol(verdict="question", question="Sure (.*)+?")
+    assert parse("\\boxed{6}\nSure (.*)+? Yes.", protocol).verdict == "correct"
+    assert parse("\\boxed{6}\nSure (aaa)+? Yes.", protocol).malformed == "no_verdict"
+    once = replace(protocol, marker="once")
+    assert parse("\\boxed{6} Sure (.*)+? No. So I stop.", once).verdict == "wrong"
+    assert parse("Sure (.*)+? Yes.\n\\boxed{6}\nSure (.*)+? No.", once).malformed == "no_verdict"
