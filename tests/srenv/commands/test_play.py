@@ -45,7 +45,7 @@ def test_a_verdict_is_written_as_the_protocol_wants_it(capsys):
 
 
 def test_the_command(tmp_path):
-    run = [sys.executable, "-m", "srenv.commands.main", "play", "--episodes", "1"]
+    run = [sys.executable, "-m", "srenv", "play", "--episodes", "1"]
     out = subprocess.run(run, input="12\n\nc\n", capture_output=True, text=True, timeout=60)
     assert out.returncode == 0, out.stderr
     assert "of 1 right" in out.stdout
