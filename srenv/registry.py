@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -67,3 +69,19 @@ def lookup_or_import(kind: str, name: str, table: Mapping[str, T]) -> T | Any:
     if not hasattr(module, attribute):
         raise ValueError(f"{kind} {name!r}: module {module_name!r} has no {attribute!r}")
     return getattr(module, attribute)
+
+
+def config_of(name: str, function: Callable[..., object]) -> type[Any]:
+    """Returns the dataclass that configures a command or a recipe: the hint of its first parameter.
+
+    Args:
+        name: What the error message calls the function, such as "recipe 'score'".
+        function: The function.
+
+    Raises:
+        ValueError: Its first parameter is not annotated with a dataclass.
+    """
+    config = next(iter(typing.get_type_hints(function).values()), None)
+    if not isinstance(config, type) or not dataclasses.is_dataclass(config):
+        raise ValueError(f"{name} must be a function of one annotated dataclass")
+    return config

@@ -1,4 +1,4 @@
-"""``srenv compare RUN RUN``: what one run has gained on another, problem by problem."""
+"""``srenv compare RUN RUN``: the paired difference between two runs on the same problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table
 from srenv.metrics import Metrics, difference, measure
 from srenv.metrics.readings import READINGS, Reading
 
-SHOWN = {
+ROWS = {
     "accuracy_t1": ("accuracy, first attempt, %", 100),
     "accuracy_final": ("accuracy, final answer, %", 100),
     "delta": ("delta, points", 100),
@@ -27,7 +27,7 @@ SHOWN = {
     "turns": ("turns", 1),
     "tokens": ("tokens", 1),
 }
-"""Metric -> (label, factor)."""
+"""Rows of the table: metric -> (label, factor)."""
 
 
 @dataclass(frozen=True)
@@ -37,62 +37,66 @@ class CompareConfig:
     before: Annotated[str, tyro.conf.Positional]
     """A run's folder, an evaluation's folder, or a file of episodes; FOLDER:ROW names a row."""
     after: Annotated[str, tyro.conf.Positional]
-    """What is compared with it."""
+    """The run to compare with it, named in the same way."""
     resamples: int = 2000
     """Bootstrap resamples of the problems."""
     seed: int = 0
-    """Seeds the bootstrap."""
+    """Seed of the bootstrap."""
     output: Path | None = None
-    """Also write the differences to this JSON file."""
+    """JSON file to write the differences to."""
 
 
 def compare(config: CompareConfig) -> Metrics:
-    """Prints a table of both runs and their differences; returns the differences, after - before.
+    """Prints a table of both runs and their differences.
+
+    Returns:
+        The differences, after - before.
 
     Raises:
-        ValueError: The two did not play the same problems.
+        ValueError: The two runs are not on the same problems.
         FileNotFoundError: There is no such run.
     """
-    names = (config.before, config.after)
-    rows = [find_row(name) for name in names]
-    if rows[0].problems() != rows[1].problems():
+    before, after = find_reading(config.before), find_reading(config.after)
+    if before.problems() != after.problems():
         raise ValueError(
-            f"{names[0]} and {names[1]} did not play the same problems (or the verifier left "
-            "different ones undecided), so there are no pairs: give both the same source, eval-n "
-            "and seed"
+            f"{config.before} and {config.after} are not on the same problems (or the verifier "
+            "left different ones undecided), so there are no pairs: give both the same source, "
+            "eval-n and seed"
         )
-    before, after = (row.outcomes() for row in rows)
-    gained = difference(after, before, config.resamples, config.seed)
-    shown = [measure(data) for data in (before, after)]
+    outcomes = before.outcomes(), after.outcomes()
+    differences = difference(outcomes[1], outcomes[0], config.resamples, config.seed)
+    defined = {name: e for name, e in differences.items() if not math.isnan(e.value)}
+    console = Console()
+    names = f"before: {config.before}\nafter:  {config.after}"
+    console.print(names, highlight=False, markup=False, soft_wrap=True)
+    console.print(make_table(measure(outcomes[0]), measure(outcomes[1]), defined))
+    if config.output:
+        record = {n: {"value": e.value, "low": e.low, "high": e.high} for n, e in defined.items()}
+        config.output.parent.mkdir(parents=True, exist_ok=True)
+        config.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return differences
+
+
+def make_table(before: Metrics, after: Metrics, differences: Metrics) -> Table:
+    """Returns the table that `compare` prints, one row per metric that has a difference."""
     table = Table(caption="difference: after - before, paired; 95 % intervals in brackets")
     table.add_column("", no_wrap=True)
     for heading in ("before", "after", "difference"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, (label, factor) in SHOWN.items():
-        if name in gained and not math.isnan(gained[name].value):
-            change, low, high = (
-                f"{factor * x:+.2f}"
-                for x in (gained[name].value, gained[name].low, gained[name].high)
-            )
-            values = [f"{factor * metrics[name].value:.2f}" for metrics in shown]
-            table.add_row(label, *values, f"{change} [{low}, {high}]")
-    console = Console()
-    named = f"before: {names[0]}\nafter:  {names[1]}"
-    console.print(named, highlight=False, markup=False, soft_wrap=True)
-    console.print(table)
-    if config.output:
-        record = {
-            name: {"value": e.value, "low": e.low, "high": e.high}
-            for name, e in gained.items()
-            if not math.isnan(e.value)
-        }
-        config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    return gained
+    for name, (label, factor) in ROWS.items():
+        if name not in differences:
+            continue
+        estimate = differences[name]
+        change, low, high = (
+            f"{factor * x:+.2f}" for x in (estimate.value, estimate.low, estimate.high)
+        )
+        values = (f"{factor * metrics[name].value:.2f}" for metrics in (before, after))
+        table.add_row(label, *values, f"{change} [{low}, {high}]")
+    return table
 
 
-def find_row(name: str) -> Reading:
-    """The row that `name` stands for: a file, a folder's result, or FOLDER:ROW.
+def find_reading(name: str) -> Reading:
+    """Returns the episodes that `name` names: a file, a folder's result, or FOLDER:ROW.
 
     Raises:
         FileNotFoundError: There is no such file or folder, or it holds no finished run.
@@ -105,19 +109,32 @@ def find_row(name: str) -> Reading:
     if path.is_file():
         return Reading(path)
     if (path / "summary.json").exists():
-        summary = json.loads((path / "summary.json").read_text(encoding="utf-8"))
-        rows = summary.get("episodes", {})
-        title = title or summary.get("result", "")
-        if title not in rows:
-            known = "".join(f"\n  {path}:{row}" for row in rows)
-            raise ValueError(f"{path} has no row {title!r}; it has{known}")
-        file, reading = rows[title]
-        if reading not in READINGS:
-            raise ValueError(f"{path}: unknown reading {reading!r} of row {title!r}")
-        return Reading(path / Path(file).name, reading)
+        return find_row(path, title)
     if (path / "episodes.jsonl").exists():
         return Reading(path / "episodes.jsonl")
     raise FileNotFoundError(
-        f"{name} is no file of episodes and holds neither summary.json (a finished run) nor "
+        f"{name} is not a file of episodes, and holds neither summary.json (a finished run) nor "
         "episodes.jsonl (an evaluation)"
     )
+
+
+def find_row(folder: Path, title: str) -> Reading:
+    """Returns the episodes of a row of a finished run.
+
+    Args:
+        folder: The run's folder.
+        title: Title of the row; "" is the run's result.
+
+    Raises:
+        ValueError: The run has no such row, or it is read in an unknown way.
+    """
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    rows = summary.get("episodes", {})
+    title = title or summary.get("result", "")
+    if title not in rows:
+        known = "".join(f"\n  {folder}:{row}" for row in rows)
+        raise ValueError(f"{folder} has no row {title!r}; it has{known}")
+    file, reading = rows[title]
+    if reading not in READINGS:
+        raise ValueError(f"{folder}: unknown reading {reading!r} of row {title!r}")
+    return Reading(folder / Path(file).name, reading)

@@ -1,4 +1,7 @@
-"""The console command ``srenv``. It lives in the core; what needs torch says what to install."""
+"""The console command ``srenv``: a table of commands, and the function that runs them.
+
+The table is in the core. A command that needs torch says which extra to install.
+"""
 
 from __future__ import annotations
 
@@ -6,149 +9,214 @@ import importlib.util
 import os
 import sys
 import warnings
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-USAGE = """usage: srenv COMMAND [options]
+from srenv.registry import config_of, lookup_or_import, unknown
 
-commands:
-  train RECIPE           train a model to correct itself: self_rewarding, score, rise,
-                         process; what these are measured against: prompting, star, pair_sft,
-                         plain_rl, external_verifier; or module:function, a recipe of your own
-  compare RUN RUN        what one run has gained on another, with paired intervals
-  evaluate               measure how well a model corrects itself
-  doctor                 versions, devices, threads, and a check of the weight sync
-  play                   take the model's place, in the terminal
-  regrade EPISODES       grade stored episodes again, and report every changed verdict
-  verify GOLD ANSWER     grade one answer; --explain shows how it was read and decided
-  validate SOURCE        prove that a problem source accepts its gold answers and refuses others
+Threads = Literal["none", "local", "always"]
+"""When a command chooses the number of CPU threads: never; when the model runs in this process
+and not behind a server; always, because this process trains even if a server generates."""
 
-`srenv COMMAND --help` lists the options of a command.
-"""
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the console script.
+
+    Attributes:
+        summary: The line of the help.
+        function: ``module:function``. The type hint of its first parameter is the dataclass that
+            the command's options are made from. The command ``train`` has none: its first argument
+            names a recipe, which is such a function.
+        arguments: Positional arguments, as the help shows them.
+        training_extra: Whether it needs the extra ``train`` (torch, transformers, TRL).
+        threads: When it chooses the number of CPU threads.
+    """
+
+    summary: str
+    function: str = ""
+    arguments: str = ""
+    training_extra: bool = False
+    threads: Threads = "none"
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        "train a model to correct itself; `srenv train` lists the recipes",
+        arguments="RECIPE",
+        training_extra=True,
+        threads="always",
+    ),
+    "evaluate": Command(
+        "measure how well a model corrects itself",
+        "agents.evaluate:evaluate",
+        training_extra=True,
+        threads="local",
+    ),
+    "compare": Command(
+        "differences between two runs on the same problems, with paired intervals",
+        "srenv.commands.compare:compare",
+        arguments="RUN RUN",
+    ),
+    "play": Command("solve problems yourself, in the terminal", "srenv.commands.play:play"),
+    "regrade": Command(
+        "grade stored episodes again and report every changed grade",
+        "srenv.commands.regrade:regrade",
+        arguments="EPISODES",
+    ),
+    "validate": Command(
+        "check that a problem source accepts its gold answers and rejects wrong ones",
+        "srenv.commands.validate:validate",
+        arguments="SOURCE",
+    ),
+    "verify": Command(
+        "grade one answer; --explain shows how it was read and which rule decided",
+        "srenv.commands.verify:verify",
+        arguments="GOLD ANSWER",
+    ),
+    "doctor": Command(
+        "print versions, devices and threads, and check the weight sync of every engine",
+        "agents.doctor:doctor",
+        training_extra=True,
+        threads="local",
+    ),
+}
+"""The commands by name, in the order of the help."""
+
+HELP = ("-h", "--help")
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    command = arguments[0] if arguments else ""
+    """Runs the command line.
+
+    Args:
+        arguments: The words after ``srenv``; None takes those of the process.
+
+    Raises:
+        SystemExit: With a message, if the command is unknown or fails.
+    """
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or [""]
     try:
-        if command == "train":
-            _train(arguments[1:])
-        elif command == "evaluate":
-            _evaluate(arguments[1:])
-        elif command == "compare":
-            from srenv.commands.compare import CompareConfig, compare
-
-            _call(compare, CompareConfig, "srenv compare", arguments[1:])
-        elif command == "doctor":
-            _prepare()
-            from agents.doctor import DoctorConfig, doctor
-
-            _call(doctor, DoctorConfig, "srenv doctor", arguments[1:])
-        elif command == "play":
-            from srenv.commands.play import PlayConfig, play
-
-            _call(play, PlayConfig, "srenv play", arguments[1:])
-        elif command == "regrade":
-            _regrade(arguments[1:])
-        elif command == "verify":
-            from srenv.commands.verify import VerifyConfig, verify
-
-            _call(verify, VerifyConfig, "srenv verify", arguments[1:])
-        elif command == "validate":
-            _validate(arguments[1:])
-        elif command in ("", "-h", "--help"):
-            print(USAGE, end="")
+        if name in ("", *HELP):
+            print(usage(), end="")
+        elif name in COMMANDS:
+            run_command(name, rest)
         else:
-            sys.exit(f"srenv: unknown command {command!r}\n{USAGE}")
+            sys.exit(f"srenv: {unknown('command', name, COMMANDS)}\n\n{usage()}")
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         if os.environ.get("SRENV_TRACEBACK"):
             raise
-        sys.exit(f"srenv: {error}\n(set SRENV_TRACEBACK=1 to see where this came from)")
+        sys.exit(f"srenv: {error}\n(set SRENV_TRACEBACK=1 for the traceback)")
 
 
-def _train(arguments: list[str]) -> None:
-    _prepare()
-    from agents.recipes import RECIPES, find_recipe
-
-    recipe = arguments[0] if arguments else ""
-    if not recipe or recipe.startswith("-"):
-        sys.exit(f"srenv: 'srenv train' needs a recipe: {', '.join(RECIPES)}, or module:function")
-    train, config = find_recipe(recipe)
-    _call(train, config, f"srenv train {recipe}", arguments[1:], trains=True)
+def usage() -> str:
+    """Returns the help of ``srenv``."""
+    rows = {f"{name} {command.arguments}": command.summary for name, command in COMMANDS.items()}
+    return (
+        f"usage: srenv COMMAND [options]\n\ncommands:\n{columns(rows)}\n"
+        "`srenv COMMAND --help` lists the options of a command.\n"
+    )
 
 
-def _evaluate(arguments: list[str]) -> None:
-    _prepare()
-    from agents.evaluate import EvaluateConfig, evaluate
+def train_usage() -> str:
+    """Returns the help of ``srenv train``, which lists the recipes."""
+    from agents import recipes
 
-    _call(evaluate, EvaluateConfig, "srenv evaluate", arguments)
-
-
-def _regrade(arguments: list[str]) -> None:
-    from srenv.commands.regrade import RegradeConfig, regrade
-
-    _call(regrade, RegradeConfig, "srenv regrade", arguments)
-
-
-def _validate(arguments: list[str]) -> None:
-    from srenv.commands.validate import ValidateConfig, validate
-
-    _call(validate, ValidateConfig, "srenv validate", arguments)
+    summaries: Mapping[str, str] = getattr(recipes, "SUMMARIES", {})
+    rows = {name: summaries.get(name, "") for name in recipes.RECIPES}
+    rows["MODULE:FUNCTION"] = "a recipe of your own: a function of one annotated dataclass"
+    return (
+        f"usage: srenv train RECIPE [options]\n\nrecipes:\n{columns(rows)}\n"
+        "`srenv train RECIPE --help` lists the options of a recipe.\n"
+    )
 
 
-def _call(
-    function: Callable[[Any], object],
-    config: type[Any],
-    program: str,
-    arguments: list[str],
-    trains: bool = False,
-) -> None:
+def columns(rows: Mapping[str, str]) -> str:
+    """Returns two aligned columns of text, one line a row."""
+    width = max(map(len, rows))
+    return "".join(f"  {left:<{width}}  {right}".rstrip() + "\n" for left, right in rows.items())
+
+
+def run_command(name: str, arguments: list[str]) -> None:
+    """Runs a command of the table.
+
+    Args:
+        name: Its name.
+        arguments: The words after the name.
+    """
     import tyro
 
-    settings = tyro.cli(config, prog=program, args=arguments)
-    # A model that is only asked by name, behind a server, leaves torch without work here.
-    if hasattr(settings, "model") and (trains or not getattr(settings, "base_url", None)):
-        _choose_threads(settings.model)
-    function(settings)
+    if name == "train" and (not arguments or arguments[0] in HELP):
+        print(train_usage(), end="")
+        return
+    command, program = COMMANDS[name], f"srenv {name}"
+    if command.training_extra:
+        require_training_extra()
+        quiet_libraries()
+    if name != "train":
+        function = lookup_or_import("command", command.function, {})
+        config = config_of(f"command {name!r}", function)
+    else:
+        from agents.recipes import find_recipe
+
+        recipe, *arguments = arguments
+        function, config = find_recipe(recipe)
+        program += f" {recipe}"
+    options = tyro.cli(config, prog=program, args=arguments)
+    if wants_threads(command.threads, options):
+        choose_threads(options.model)
+    function(options)
 
 
-def _choose_threads(model: str) -> None:
+def wants_threads(threads: Threads, options: Any) -> bool:
+    """Returns whether to choose the number of CPU threads for a command with these options."""
+    if threads == "none" or not hasattr(options, "model"):
+        return False
+    return threads == "always" or not getattr(options, "base_url", None)
+
+
+def choose_threads(model: str) -> None:
+    """Measures and sets the number of CPU threads for a model, unless there is a GPU."""
     import torch
 
-    from agents.models.threads import choose_threads
+    from agents.models import threads
     from agents.runs.progress import console
 
     if not torch.cuda.is_available():
-        console.print(f"threads: {choose_threads(model)}", highlight=False)
+        console.print(f"threads: {threads.choose_threads(model)}", highlight=False)
 
 
-def _prepare() -> None:
-    """Checks that the training extra is there, and quietens its libraries before they load."""
-    missing = [name for name in ("torch", "transformers", "trl") if not _installed(name)]
+def require_training_extra() -> None:
+    """Exits with what to install unless the extra ``train`` and our own `agents` are there.
+
+    Raises:
+        SystemExit: Something is missing.
+    """
+    missing = [name for name in ("torch", "transformers", "trl") if not installed(name)]
     if missing:
         sys.exit(
             f"srenv: this command needs {', '.join(missing)}; install the training extra:\n"
             '    pip install "srenv[train]"'
         )
-    if not _installed("agents.recipes"):
+    if not installed("agents.recipes"):
         sys.exit(
             "srenv: the package 'agents' that Python finds is not srenv's; another distribution "
             "uses the same name. Install srenv in an environment of its own."
         )
+
+
+def quiet_libraries() -> None:
+    """Turns off the progress bars and notices of other libraries; call before importing them."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Our own bars say what is happening; the libraries' bars and notices would bury them.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
+    """Returns whether a module can be imported, without importing it."""
     try:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return False
-
-
-if __name__ == "__main__":
-    main()

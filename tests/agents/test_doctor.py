@@ -39,7 +39,7 @@ def test_the_doctor_fails_when_an_engine_does(untrained, monkeypatch):
 
 
 def test_the_command_prints_versions_and_threads():
-    command = [sys.executable, "-m", "srenv.commands.main", "doctor"]
+    command = [sys.executable, "-m", "srenv", "doctor"]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert torch.__version__ in result.stdout

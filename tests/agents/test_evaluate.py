@@ -13,7 +13,7 @@ from srenv.metrics import Outcomes, measure
 
 def command(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "srenv.commands.main", *arguments], capture_output=True, text=True
+        [sys.executable, "-m", "srenv", *arguments], capture_output=True, text=True
     )
 
 

@@ -271,7 +271,7 @@ def test_an_evaluation_goes_on_where_it_was_killed(serve, tmp_path, untrained):
     server = serve()
     server.on_request = lambda: time.sleep(0.05)  # under the server's lock: one after the other
     output = tmp_path / "out"
-    command = [sys.executable, "-m", "srenv.commands.main", "evaluate", "--engine=server"]
+    command = [sys.executable, "-m", "srenv", "evaluate", "--engine=server"]
     command += [f"--base-url={server.url}", "--model=served", "--n=30", f"--output={output}"]
     command += ["--max-new-tokens=40", "--max-attempts=2", "--batch-size=4"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -1,8 +1,6 @@
 """Every recipe, from one end to the other in a few steps, on an untrained model."""
 
 import json
-import subprocess
-import sys
 
 import gymnasium as gym
 import pytest
@@ -19,7 +17,7 @@ from agents.rollouts.play import play
 from agents.rollouts.speakers import ModelSpeaker
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import SftConfig, read_demonstrations
-from srenv.commands.compare import CompareConfig, compare, find_row
+from srenv.commands.compare import CompareConfig, compare
 from srenv.episode import read_episodes
 
 FEW = {
@@ -106,34 +104,6 @@ def test_a_known_first_attempt_is_played_at_reset():
     assert info["correct"]
     _, info = env.reset(options={"problem": other})
     assert info["turn"] == 0
-
-
-def test_runs_on_other_problems_cannot_be_paired(tmp_path):
-    def write(name, ids):
-        problems = [srenv.Problem(i, "?", "1", "test") for i in ids]
-        episodes = []
-        for problem in problems:
-            conversation = srenv.Conversation(problem, srenv.Rules(srenv.Protocol(), 1))
-            conversation.step("\\boxed{1}\n[VERIFY] correct")
-            episodes.append(conversation.episode)
-        return str(srenv.episode.write_episodes(tmp_path / name, episodes))
-
-    one, two = write("a.jsonl", "abc"), write("b.jsonl", "abd")
-    with pytest.raises(ValueError, match="same problems"):
-        compare(CompareConfig(one, two))
-    same = compare(CompareConfig(one, one, output=tmp_path / "out.json"))
-    assert same["accuracy_final"].value == 0.0
-    assert json.loads((tmp_path / "out.json").read_text())["accuracy_final"]["high"] == 0.0
-    with pytest.raises(FileNotFoundError, match=r"episodes\.jsonl"):
-        find_row(str(tmp_path / "nowhere"))
-
-
-@pytest.mark.parametrize("recipe", ["self_rewarding", "process"])
-def test_recipes_have_commands(recipe):
-    command = [sys.executable, "-m", "srenv.commands.main", "train", recipe, "--help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "--model" in result.stdout
 
 
 def short_rise(untrained, folder, **changes):

@@ -24,7 +24,7 @@ from agents.recipes.baselines.star import StarConfig
 from agents.recipes.self_rewarding.recipe import WARM
 from agents.training.policy_gradient import PolicyGradientConfig, grpo_config
 from agents.training.sft import SftConfig
-from srenv.commands.compare import find_row
+from srenv.commands.compare import find_reading
 from srenv.conversation import Conversation, Rules
 from srenv.episode import write_episodes
 from srenv.metrics import measure
@@ -258,7 +258,7 @@ def test_the_benchmark_says_whether_the_final_bonus_was_hacked(tmp_path, wide, l
         ]
         for (name, method), honest in zip(names.items(), (wide, local), strict=True)
     }
-    data = {title: find_row(str(folder)).outcomes() for title, (folder,) in runs.items()}
+    data = {title: find_reading(str(folder)).outcomes() for title, (folder,) in runs.items()}
     lines = methods.claims(data, {title: measure(row) for title, row in data.items()}, runs)
     holds = {line.split(" | ")[0][2:]: line.rstrip(" |").split(" | ")[-1] for line in lines[2:]}
     (hacked,) = (holds[text] for text in holds if "is hacked" in text)
@@ -300,5 +300,5 @@ def test_the_benchmark_grows_and_goes_on(untrained, tmp_path, capsys, monkeypatc
     assert {c["seed"] for c in cells} == {"3", "4", "pooled"}
     assert {c["value"] for c in cells if c["metric"] == "n" and c["seed"] == "pooled"} == {"12"}
     assert (tmp_path / "out" / "methods.png").stat().st_size > 10_000
-    base = find_row(f"{tmp_path / 'runs' / 'few' / 'seed4'}:{BASE}").outcomes()
+    base = find_reading(f"{tmp_path / 'runs' / 'few' / 'seed4'}:{BASE}").outcomes()
     assert len(base.final) == 6

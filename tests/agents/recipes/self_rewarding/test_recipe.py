@@ -41,7 +41,7 @@ def start(folder, *more):
     command = [
         sys.executable,
         "-m",
-        "srenv.commands.main",
+        "srenv",
         "train",
         "self_rewarding",
         *SMALL,
