@@ -345,9 +345,9 @@ def short(model, folder, **changes):
 def test_self_rewarding_by_dpo_runs_through(untrained, chat, tmp_path, monkeypatch, protocol):
     learned = []
 
-    def spy(model, output, preferences, *rest):
-        learned.append((str(model), len(preferences), str(rest[-1])))
-        return prefer(model, output, preferences, *rest)
+    def spy(model, output, preferences, config, **rest):
+        learned.append((str(model), len(preferences), str(rest["reference"])))
+        return prefer(model, output, preferences, config, **rest)
 
     def preferences(*rest):
         # It makes the pairs; rows are measured with the model that is being trained.
