@@ -81,7 +81,7 @@ class ProcessConfig(RecipeConfig):
     )
     """Optional policy gradient from M1, alongside the DPO rounds; 0 steps disables it [none]."""
     reward: str = "correctness=1,judged_steps=0.5"
-    """What policy gradient pays: the verifier's word, and the model's own on each step."""
+    """Reward of policy gradient: the verifier's grade, and the model's judgement of each step."""
 
 
 def train(config: ProcessConfig) -> dict[str, Metrics]:
@@ -126,7 +126,7 @@ class Process(Recipe):
         self.measure_judge("base", self.base)
         self.measure("M1", model)
         if config.pg.steps:
-            self.measure("M1-PG", self.paid(model))
+            self.measure("M1-PG", self.rewarded(model))
         title = "M1"
         for k in range(1, config.iterations + 1):
             pairs, count = self.preferences(f"m{k + 1}_pairs", model, k)
@@ -215,7 +215,7 @@ class Process(Recipe):
 
         return self.prefer(name, model, load, self.config.dpo)
 
-    def paid(self, model: str | Path) -> Path:
+    def rewarded(self, model: str | Path) -> Path:
         """Policy gradient in which the model's own judgement of its steps is a reward term."""
         config, reward = self.config, self.config.reward
         problems = self.training_problems(config.pg, offset=2)

@@ -16,7 +16,6 @@ from srenv.testing import (
     lint_reward,
 )
 
-PEEKS = Term("peeks", "attempt", lambda turns: float(len(turns[-1].text)), by_outcome=True)
 INFINITE = Term("infinite", "attempt", lambda turns: float("inf"))
 FORGETS = Term("forgets", "attempt", lambda turns: turns.pop() and 0.0)
 TELLS = srenv.Protocol(retry="That was wrong. Try again.")
@@ -71,7 +70,7 @@ def test_bad_sources_are_named(name, message):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("PEEKS", "more than the outcome"), ("INFINITE", "inf"), ("FORGETS", "again|change")],
+    [("INFINITE", "inf"), ("FORGETS", "again|change")],
 )
 def test_bad_rewards_are_named(name, message):
     with pytest.raises(AssertionError, match=message):
@@ -93,9 +92,9 @@ def test_the_default_reward_has_no_profitable_vice():
     [
         # SCoRe's bonus for a repair, alpha = 10: fail first, then repair.
         ("score", {"sandbagging"}),
-        # Every right attempt is paid: stay for more of them.
+        # Every right attempt is rewarded: stay for more of them.
         ("per_turn", {"loitering"}),
-        # Only the verdict is paid: be wrong for sure, and say so.
+        # Only the verdict is rewarded: be wrong for sure, and say so.
         ("agreement=1", {"sandbagging"}),
         # Nothing depends on the verdict.
         ("answer_format=1", {"constant_verdict"}),
