@@ -19,7 +19,7 @@ def answers(*lines):
     return ask
 
 
-def test_a_person_plays_an_episode(capsys):
+def test_person_plays_an_episode(capsys):
     problem = srenv.load_problems("jsonl:examples/problems.jsonl").problem(0)
     config = PlayConfig(problems="jsonl:examples/problems.jsonl", n=20, seed=0)
     play(config, answers("", "thinking", "-123456", "", "what", "w 0.9", problem.answer, "", "c"))
@@ -30,28 +30,28 @@ def test_a_person_plays_an_episode(capsys):
     assert "gold answer:" in said
 
 
-def test_a_turn_in_full_form_is_taken_as_it_is_and_leaving_is_no_error(capsys):
+def test_turn_in_full_form_is_played_unchanged(capsys):
     play(PlayConfig(seed=0), answers("\\boxed{7}\n[VERIFY] correct", ""))
     said = capsys.readouterr().out
     assert "right?" not in said
     assert "of 1 right" in said
 
 
-def test_a_verdict_is_written_as_the_protocol_wants_it(capsys):
+def test_verdict_is_written_in_the_words_of_the_protocol(capsys):
     play(PlayConfig(seed=0, protocol="yes_no"), answers("7", "", "w"))
     said = capsys.readouterr().out
     assert "(Yes or No)? No." in said
     assert "says wrong" in said
 
 
-def test_the_command(tmp_path):
+def test_command_plays_n_problems(tmp_path):
     run = [sys.executable, "-m", "srenv.commands.main", "play", "-n", "1"]
     out = subprocess.run(run, input="12\n\nc\n", capture_output=True, text=True, timeout=60)
     assert out.returncode == 0, out.stderr
     assert "of 1 right" in out.stdout
 
 
-def test_ansi_is_plain_text_that_steers_no_terminal():
+def test_ansi_is_plain_text_without_control_sequences():
     problem = srenv.Problem("p", "2+2?", "4", "test")
     conversation = srenv.Conversation(problem, srenv.Rules(srenv.Protocol(), 2))
     conversation.step("\x1b[2J\u202e[bold]\\boxed{5}\n[VERIFY] wrong")
