@@ -90,7 +90,7 @@ class Conversation:
         turn = make_turn(text, parsed, grade)
         episode, rules = self.episode, self.rules
         episode.turns.append(turn)
-        turn.rewards = rules.reward.pay(episode.turns)
+        turn.rewards = rules.reward.by_term(episode.turns)
         episode.ending = rules.ending(turn, len(episode.turns))
         messages: list[Message] = [{"role": "assistant", "content": text}]
         if episode.ending == "running":

@@ -49,7 +49,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Turn:
-    """One attempt, the model's verdict on it, and what they earned.
+    """One attempt, the model's verdict on it, and their rewards.
 
     Attributes:
         text: The whole turn as the model wrote it.
@@ -58,8 +58,8 @@ class Turn:
         confidence: Confidence in the verdict as stated in the text, in [0, 1]; None if unstated.
         split: Character offset in `text` where the attempt ends and the verdict segment begins.
         malformed: Why the turn breaks the format, or ``""``.
-        correct: What the verifier says; None when it could not decide.
-        reason: The rule by which the verifier decided.
+        correct: The grade; None when it could not be decided.
+        reason: The rule that decided the grade.
         rewards: Weighted reward by the name of its term.
         verdict_probability: Probability that the engine gave to the tokens of the verdict it
             chose, in [0, 1]; None for engines without log-probs and for turns without verdict.
@@ -80,7 +80,7 @@ class Turn:
 
     @property
     def reward(self) -> float:
-        """Sum of what the turn earned."""
+        """Sum of the rewards of all terms."""
         return float(sum(self.rewards.values()))
 
     @property

@@ -1,7 +1,7 @@
-"""Reward terms and how they add up: each has a name, a weight, and the segment that it pays.
+"""Reward terms and how they add up: each has a name, a weight, and the segment that it rewards.
 
-A term looks at the episode so far, its newest turn last, and returns what that turn earns. Terms
-are chosen by name and weight, from Python or the command line::
+A term looks at the turns so far and returns the reward of the newest one. Terms are chosen by name
+and weight, from Python or the command line::
 
     make_reward("default")
     make_reward("correctness=1,agreement=0.5")
@@ -14,31 +14,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from srenv.episode import Segment, Turn
-from srenv.registry import lookup_or_import
+from srenv.registry import lookup_or_import, resolve
 
 TermFunction = Callable[[Sequence[Turn]], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One reward term: a name, the segment that it pays, and the rule.
+    """One reward term.
 
     Attributes:
-        name: What it is called in a reward.
-        segment: Which part of the turn it pays.
-        rule: Earns the newest of the turns so far.
-        by_outcome: The rule looks at nothing of the turns but `correct`, `verdict`, `confidence`
-            and `malformed`, so what it pays may be remembered for turns that agree in these.
+        name: Its name in a reward.
+        segment: The part of the turn that it rewards.
+        rule: Returns the reward of the newest of the turns so far, weight not included.
     """
 
     name: str
     segment: Segment
     rule: TermFunction
-    by_outcome: bool = False
 
 
 def _level(turns: Sequence[Turn]) -> float:
-    """Correctness of the newest turn that the verifier decided; 0 before the first."""
+    """Returns the correctness of the newest turn that was graded; 0 before the first."""
     return next((float(turn.correct) for turn in reversed(turns) if turn.correct is not None), 0.0)
 
 
@@ -63,20 +60,20 @@ def revision(turns: Sequence[Turn]) -> float:
 
 
 def final_bonus(turns: Sequence[Turn]) -> float:
-    """Pays 1 for a right final answer and 1.5 for one after a wrong first attempt, telescoping.
+    """1 for a right final answer, 1.5 for one after a wrong first attempt, as a telescoping sum.
 
     A reward that failed: under episode-wide credit the policy learns to fail its first attempt
     (Xiong et al., section 5.6). It is here to be studied.
     """
 
-    def worth(played: Sequence[Turn]) -> float:
-        return _level(played) * (1.0 if played and turns[0].correct else 1.5)
+    def level(history: Sequence[Turn]) -> float:
+        return _level(history) * (1.0 if history and turns[0].correct else 1.5)
 
-    return worth(turns) - worth(turns[:-1])
+    return level(turns) - level(turns[:-1])
 
 
 def agreement(turns: Sequence[Turn]) -> float:
-    """1 when the verdict says what the verifier says, else 0 (PAG's verifier reward)."""
+    """1 when the verdict agrees with the grade, else 0 (PAG's verifier reward)."""
     turn = turns[-1]
     return float(turn.verdict is not None and (turn.verdict == "correct") == turn.correct)
 
@@ -118,27 +115,27 @@ _ATTEMPT: tuple[TermFunction, ...] = (
 )
 _VERDICT: tuple[TermFunction, ...] = (agreement, brier, verdict_format)
 TERMS: dict[str, Term | str] = {
-    **{rule.__name__: Term(rule.__name__, "attempt", rule, True) for rule in _ATTEMPT},
-    **{rule.__name__: Term(rule.__name__, "verdict", rule, True) for rule in _VERDICT},
+    **{rule.__name__: Term(rule.__name__, "attempt", rule) for rule in _ATTEMPT},
+    **{rule.__name__: Term(rule.__name__, "verdict", rule) for rule in _VERDICT},
 }
 """Terms by name; a ``module:attribute`` is imported when a reward names it."""
 
 _FORMAT = {"answer_format": 0.5, "verdict_format": 1.0}
 PRESETS: dict[str, dict[str, float]] = {
     # Telescoping correctness, a bounded calibration bonus, a small price for each extra turn:
-    # neither a failed first attempt nor a constant verdict pays (test_rewards.py proves it on a
-    # toy). A missing verdict costs more than the worst one.
+    # neither a failed first attempt nor a constant verdict is profitable (test_rewards.py proves it
+    # on a toy). A missing verdict costs more than the worst one.
     "default": {"improvement": 1.0, "brier": 0.5, "turn_cost": 0.05, **_FORMAT},
     # Every attempt for itself, every verdict for itself (S2R's process level).
     "per_turn": {"correctness": 1.0, "agreement": 1.0, **_FORMAT},
-    # PAG's whole reward: a revision is also paid for what it changes, alpha = 1.
+    # PAG's whole reward: a revision is also rewarded for what it changes, alpha = 1.
     "pag": {"correctness": 1.0, "agreement": 1.0, "progress": 1.0, **_FORMAT},
-    # SCoRe's stage II: both attempts paid, the second with the shaping bonus, alpha = 10.
+    # SCoRe's stage II: both attempts rewarded, the second with the shaping bonus, alpha = 10.
     "score": {"correctness": 1.0, "progress": 10.0},
     # SCoRe's stage I: the second attempt alone.
     "score_stage1": {"revision": 1.0},
     # RLCR: correctness plus the calibration bonus, per turn. `srenv.protocol:CONFIDENCE` asks for
-    # the confidence that it pays.
+    # the confidence that it rewards.
     "rlcr": {"correctness": 1.0, "brier": 1.0, **_FORMAT},
 }
 
@@ -164,17 +161,17 @@ class Reward:
         """Weight by name of term."""
         return {term.name: weight for term, weight in self.terms}
 
-    def pay(self, turns: Sequence[Turn]) -> dict[str, float]:
-        """Returns what the newest of `turns` earns, by term, weights included.
+    def by_term(self, turns: Sequence[Turn]) -> dict[str, float]:
+        """Returns the rewards of the newest of `turns` by term, weights included.
 
-        An attempt that the verifier could not decide pays nothing.
+        They are zero for an attempt that could not be graded.
         """
         if turns[-1].correct is None:
             return {term.name: 0.0 for term, _ in self.terms}
         return {term.name: weight * term.rule(turns) for term, weight in self.terms}
 
     def by_segment(self, rewards: Mapping[str, float]) -> dict[Segment, float]:
-        """Adds up what `pay` returned, per segment."""
+        """Returns the sums of rewards `by_term` per segment."""
         total: dict[Segment, float] = {"attempt": 0.0, "verdict": 0.0}
         for term, _ in self.terms:
             total[term.segment] += rewards[term.name]
@@ -182,7 +179,7 @@ class Reward:
 
 
 def register_term(name: str, segment: Segment, rule: TermFunction) -> None:
-    """Makes `rule` known as a reward term under `name`."""
+    """Registers `rule` as a reward term under `name`."""
     TERMS[name] = Term(name, segment, rule)
 
 
@@ -190,7 +187,7 @@ def make_reward(spec: RewardSpec = "default") -> Reward:
     """Builds a reward from a preset's name, ``"term=weight,..."``, or a mapping.
 
     Raises:
-        ValueError: An unknown preset or term, or a weight that is not a number.
+        ValueError: A preset or term is unknown, or a weight is not a number.
     """
     weights = _parse(spec) if isinstance(spec, str) else dict(spec)
     return Reward(tuple((_term(name), float(weight)) for name, weight in weights.items()))
@@ -198,9 +195,8 @@ def make_reward(spec: RewardSpec = "default") -> Reward:
 
 def _term(name: str) -> Term:
     # A user's own term is named "module:attribute" and imported where the environment is made.
-    term = lookup_or_import("reward term", name, TERMS)
-    if isinstance(term, str):
-        term = lookup_or_import("reward term", term, {})
+    own = name not in TERMS and ":" in name
+    term = lookup_or_import("reward term", name, {}) if own else resolve("reward term", name, TERMS)
     if not isinstance(term, Term):
         raise ValueError(f"reward term {name!r} is a {type(term).__name__}, not a srenv Term")
     return term
@@ -219,5 +215,5 @@ def _parse(spec: str) -> dict[str, float]:
         try:
             weights[name.strip()] = float(weight)
         except ValueError:
-            raise ValueError(f"reward {spec!r}: the weight in {item!r} is no number") from None
+            raise ValueError(f"reward {spec!r}: the weight in {item!r} is not a number") from None
     return weights

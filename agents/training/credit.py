@@ -51,7 +51,7 @@ def reward_to_go(rewards: Array, discount: float = 0.0) -> Array:
     """What follows from each segment: its own reward, then later turns at `discount` a turn.
 
     With discount 0 a turn answers for itself alone (SCoRe, PAG). A verdict's reward never flows
-    into the attempt before it, or failing in a predictable way would pay.
+    into the attempt before it, or failing in a predictable way would be profitable.
 
     Args:
         rewards: (N, T, 2).
@@ -99,7 +99,7 @@ def s2r(rewards: Array, played: Played, groups: Groups, discount: float = 0.0) -
     """Returns minus the mean over the batch of all actions with the same past (Ma et al. 2025).
 
     The process-level baseline of S2R (arXiv 2502.12853): attempts and verdicts are actions, and
-    the past of an action is what every action before it in its episode was paid. With the preset
+    the past of an action is the rewards of all actions before it in its episode. With the preset
     ``per_turn`` a verdict is thus compared with verdicts on attempts that are as right, after as
     many turns that went alike.
     """

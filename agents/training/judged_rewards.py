@@ -1,10 +1,10 @@
 """Reward terms computed by a model after the episode.
 
-A term of `srenv.rewards` looks at the turns alone and pays while they are played. A judged term
-pays nothing then: once the episodes of a training step are over, the trainer has the policy judge
-them all together, and the pay is entered before credit is formed. In all else it is a term as any
-other, with a name, a weight and a segment: `--reward correctness=1,judged_steps=0.5` asks for it.
-It pays a whole turn, because that is what credit is formed for.
+A term of `srenv.rewards` looks at the turns alone and rewards them while they are played. A judged
+term returns 0 then: once the episodes of a training step are over, the trainer has the policy judge
+them all together, and the rewards are added before credit is assigned. Otherwise it is a term like
+any other, with a name, a weight and a segment: `--reward correctness=1,judged_steps=0.5` asks for
+it. It rewards whole turns, because credit is assigned to those.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from srenv.episode import Episode
 from srenv.rewards import Reward, Term
 
 Judge = Callable[[Engine, Sequence[Episode], int], Sequence[float]]
-"""(engine, episodes, greatest length of a judgement) -> what the last turn of each earns."""
+"""(engine, episodes, greatest length of a judgement) -> reward of the last turn of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def add_judged_rewards(
     records: Sequence[Rollout],
     max_new_tokens: int,
 ) -> int:
-    """Adds what judged terms are worth to the rewards of the last turns.
+    """Adds judged terms to the rewards of the last turns.
 
     Failed episodes and attempts that the verifier could not decide get nothing, as from other
     terms.

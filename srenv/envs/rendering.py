@@ -41,7 +41,7 @@ def heading(episode: Episode) -> Group:
 
 
 def turn_block(turns: Sequence[Turn], reply: str | None) -> Group:
-    """The newest of `turns`, what it earned, and what the environment says next."""
+    """Returns the newest of `turns`, its rewards, and what the environment says next."""
     turn = turns[-1]
     parts: list[RenderableType] = [
         Rule(f"attempt {len(turns)}", style="cyan", align="left"),
@@ -54,7 +54,7 @@ def turn_block(turns: Sequence[Turn], reply: str | None) -> Group:
 
 
 def ending_line(episode: Episode) -> Text:
-    """How the episode ended and what it paid."""
+    """Returns a line with the end of the episode and its reward."""
     right = {True: ("right", "green"), False: ("wrong", "red"), None: ("undecided", "yellow")}
     word, style = right[episode.final.correct]
     line = Text(f"{_ENDINGS[episode.ending]}: ", style="bold")
@@ -103,9 +103,9 @@ def _judged(turn: Turn) -> Text:
         line.append(f"  says {turn.verdict}", style="green" if agrees else "red")
         if turn.confidence is not None:
             line.append(f" ({turn.confidence:g})")
-    paid = {name: value for name, value in turn.rewards.items() if value}
-    line.append(f"  {sum(paid.values()):+.2f}", style="bold")
-    if paid:
-        terms = ", ".join(f"{name} {value:+.2f}" for name, value in paid.items())
+    rewards = {name: value for name, value in turn.rewards.items() if value}
+    line.append(f"  {sum(rewards.values()):+.2f}", style="bold")
+    if rewards:
+        terms = ", ".join(f"{name} {value:+.2f}" for name, value in rewards.items())
         line.append(f"  ({terms})", style="dim")
     return line

@@ -1,8 +1,8 @@
-"""Where problems come from: one string names a source everywhere.
+"""Sources of problems, each named by one string.
 
 | source | problems |
 |---|---|
-| `synthetic:linear` | endless, from a family of `srenv.problems.synthetic.FAMILIES` |
+| `synthetic:linear` | endless, from a family of `srenv.problems.families.FAMILIES` |
 | `jsonl:path/to/file.jsonl` | a file with one `{"problem": ..., "answer": ...}` a line |
 | `hf:openai/gsm8k?config=main` | a Hugging Face dataset |
 | `rg:chain_sum` | endless, from a task of reasoning-gym |
@@ -16,13 +16,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from srenv.problems.families import FAMILIES
 from srenv.problems.grading import Checker, grade, grade_batch, register_checker
 from srenv.problems.hub import hub_source
 from srenv.problems.jsonl import jsonl_source
 from srenv.problems.reasoning_gym import reasoning_gym_source
 from srenv.problems.seeding import Split
 from srenv.problems.source import ListSource, ProblemSource, SourceSpec
-from srenv.problems.synthetic import FAMILIES, synthetic_source
+from srenv.problems.synthetic import synthetic_source
 from srenv.registry import lookup_or_import
 
 __all__ = [
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 SourceFactory = Callable[[SourceSpec], ProblemSource]
-"""Makes a source from a source string that was taken apart."""
+"""Makes a source from a parsed source string."""
 
 _FACTORIES: dict[str, SourceFactory] = {
     "synthetic": synthetic_source,
@@ -52,13 +53,13 @@ _FACTORIES: dict[str, SourceFactory] = {
 
 
 def register_source(scheme: str, factory: SourceFactory) -> None:
-    """Make `factory` available as `load_problems("scheme:...")`; a later one wins."""
+    """Registers a factory for ``load_problems("scheme:...")``; a later one wins."""
     _FACTORIES[scheme] = factory
     _load.cache_clear()
 
 
 def load_problems(source: str, split: Split = "train") -> ProblemSource:
-    """Load the source that a string names; environments in one process share it.
+    """Loads the source that a string names; environments in one process share it.
 
     Args:
         source: `scheme:target?option=value&...`, such as `"synthetic:linear"`.
@@ -66,9 +67,9 @@ def load_problems(source: str, split: Split = "train") -> ProblemSource:
             picks the dataset's split, and a JSONL file is served whole in both.
 
     Raises:
-        ValueError: If the string names no source, or what it names is malformed.
-        FileNotFoundError: If it names a file that is not there.
-        ImportError: If it needs a package that is not installed.
+        ValueError: The string names no source, or what it names is malformed.
+        FileNotFoundError: It names a file that is not there.
+        ImportError: It needs a package that is not installed.
     """
     spec = SourceSpec.parse(source, split)
     if spec.scheme == "jsonl":  # one file has many relative paths, and one of them many files

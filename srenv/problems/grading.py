@@ -15,7 +15,7 @@ Checker = Callable[[Problem, str], Grade]
 """Grades an answer to a problem with many right answers. The text is hostile: bound the work."""
 
 CHECKERS: dict[str, Checker | str] = {
-    "countdown": "srenv.problems.countdown:check_countdown",
+    "countdown": "srenv.problems.families.countdown:check_countdown",
     "reasoning_gym": "srenv.problems.reasoning_gym:check_reasoning_gym",
 }
 """Checkers by name; a ``module:attribute`` is imported when a problem first names it."""

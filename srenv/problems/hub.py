@@ -1,4 +1,4 @@
-"""`hf:openai/gsm8k?config=main`: problems from a Hugging Face dataset, by id or folder."""
+"""``hf:openai/gsm8k?config=main``: problems from a Hugging Face dataset, by id or folder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SPLITS: dict[Split, tuple[str, ...]] = {
     "train": ("train",),
     "eval": ("test", "validation"),
 }
-"""The dataset's splits to try for ours, where the source names none by `?split=`."""
+"""The dataset's splits to try for ours if the source names none by ``?split=``."""
 
 
 def hub_source(spec: SourceSpec) -> ListSource:
-    """Load a dataset through the `datasets` package, which caches it on disk.
+    """Loads a dataset through the `datasets` package, which caches it on disk.
 
     Raises:
-        ImportError: If `datasets` is not installed.
-        ValueError: If the dataset cannot be loaded or holds anything but problems.
+        ImportError: `datasets` is not installed.
+        ValueError: The dataset cannot be loaded or holds anything but problems.
     """
     options = spec.read_options("config", "split", "revision", *COLUMN_OPTIONS)
     columns = Columns.read(options, spec)
@@ -37,7 +37,7 @@ def hub_source(spec: SourceSpec) -> ListSource:
 
 
 def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:
-    """Return the name of the dataset's split and its rows."""
+    """Returns the name of the dataset's split and its rows."""
     try:
         import datasets
     except ImportError as error:
@@ -45,9 +45,9 @@ def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:
         raise ImportError(message) from error
     config, revision = options.get("config"), options.get("revision")
     try:
-        found = datasets.get_dataset_split_names(spec.target, config, revision=revision)
-        wanted = (options["split"],) if "split" in options else SPLITS[spec.split]
-        split = next((name for name in wanted if name in found), None)
+        present = datasets.get_dataset_split_names(spec.target, config, revision=revision)
+        candidates = (options["split"],) if "split" in options else SPLITS[spec.split]
+        split = next((name for name in candidates if name in present), None)
         if split is not None:
             return split, datasets.load_dataset(spec.target, config, split=split, revision=revision)
     except Exception as error:  # offline, no such dataset, no such config: all say so themselves
@@ -56,6 +56,6 @@ def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:
             "without one, name a file: 'jsonl:path/to/problems.jsonl'"
         ) from error
     raise ValueError(
-        f"{spec.text!r} has no split {' or '.join(wanted)}; found {', '.join(found)}. "
+        f"{spec.text!r} has no split {' or '.join(candidates)}; found {', '.join(present)}. "
         "Name one in the source: '?split=NAME'"
     )

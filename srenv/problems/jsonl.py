@@ -1,4 +1,4 @@
-"""`jsonl:path/to/file.jsonl`: problems from a file, one JSON object a line."""
+"""``jsonl:path/to/file.jsonl``: problems from a file, one JSON object a line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MAX_LINE_BYTES = 1_000_000
 
 
 def jsonl_source(spec: SourceSpec) -> ListSource:
-    """Load a file of problems; both splits serve all of it.
+    """Loads a file of problems; both splits serve all of it.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file holds anything but problems, saying in which line.
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds anything but problems; the message names the line.
     """
     path = Path(spec.target)
     if not path.is_file():
@@ -34,7 +34,7 @@ def jsonl_source(spec: SourceSpec) -> ListSource:
         problem_id = row.get("id", f"{path.stem}/{number}")
         problem = problem_of(row, columns, where, problem_id, row.get("source", path.name))
         if problem.id in first_line:
-            message = f"id {problem.id!r} stands in line {first_line[problem.id]} already"
+            message = f"id {problem.id!r} is in line {first_line[problem.id]} already"
             raise ValueError(f"{where}: {message}; ids must be distinct")
         first_line[problem.id] = number
         problems.append(problem)
@@ -44,7 +44,7 @@ def jsonl_source(spec: SourceSpec) -> ListSource:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the line number and the object of every line that is not blank."""
+    """Yields the line number and the object of every line that is not blank."""
     with path.open("rb") as file:
         number = 0
         # The limit holds while reading: a huge file without newlines is refused, not loaded.
@@ -60,7 +60,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:
-    """Parse one line; numbers keep the digits that they are written with."""
+    """Parses one line; numbers keep the digits that they are written with."""
     try:
         row = json.loads(line.decode("utf-8-sig"), parse_int=str, parse_float=str)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""`rg:chain_sum`: tasks of the reasoning-gym package as endless sources."""
+"""``rg:chain_sum``: tasks of the reasoning-gym package as endless sources."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ GUARDS = {
 
 
 def reasoning_gym_source(spec: SourceSpec) -> EndlessSource:
-    """Return a task as a source; options in the query are fields of the task's config.
+    """Returns a task as a source; options in the query are fields of the task's config.
 
     Raises:
-        ImportError: If reasoning-gym is not installed.
-        ValueError: If there is no such task or option.
+        ImportError: reasoning-gym is not installed.
+        ValueError: There is no such task or option.
     """
     task = spec.target
     try:
@@ -80,7 +80,7 @@ def _draw(task: str, options: str, seed: int) -> Drawn:
 
 
 def check_reasoning_gym(problem: Problem, answer: str) -> Grade:
-    """Judge by the task's own scorer; only its full score is right.
+    """Grades by the task's own scorer; only its full score is right.
 
     The entry is drawn again from its seed, because many entries do not survive JSON.
     """
@@ -98,7 +98,7 @@ def check_reasoning_gym(problem: Problem, answer: str) -> Grade:
 
 @functools.lru_cache(maxsize=32)  # some tasks' datasets are megabytes
 def _entry(task: str, options: str, seed: int) -> tuple[Any, Mapping[str, Any]]:
-    """Draw one entry from its own seed: a dataset's items draw from seed + index, which overlap."""
+    """Draws one entry from its own seed: a dataset's items use seed + index, which overlap."""
     import reasoning_gym
 
     dataset = reasoning_gym.create_dataset(task, size=1, seed=seed, **json.loads(options))
@@ -106,7 +106,7 @@ def _entry(task: str, options: str, seed: int) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _value(text: str) -> Any:
-    """Read an option as JSON (`3`, `true`, `[1, 2]`), or as plain text."""
+    """Reads an option as JSON (`3`, `true`, `[1, 2]`), or as plain text."""
     try:
         return json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Randomness by hashing: neighbouring seeds share nothing, and splits share no prompt."""
+"""Randomness by hashing: neighboring seeds share nothing, and splits share no prompt."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ EVAL_SHARE = 8
 
 
 def hashed_seed(*parts: str | int) -> int:
-    """Return a 256-bit seed that depends on every part and on nothing else.
+    """Returns a 256-bit seed that depends on every part and on nothing else.
 
     Args:
-        *parts: What the seed is for, such as a family, a split and an index. They are hashed
+        *parts: The purpose of the seed, such as a family, a split and an index. They are hashed
             rather than added, so that (seed 1, index 0) and (seed 0, index 1) are unrelated.
     """
     text = "\x1f".join(str(part) for part in parts)
@@ -24,10 +24,10 @@ def hashed_seed(*parts: str | int) -> int:
 
 
 def hashed_rng(*parts: str | int) -> random.Random:
-    """Return a generator seeded with `hashed_seed(*parts)`."""
+    """Returns a generator seeded with `hashed_seed(*parts)`."""
     return random.Random(hashed_seed(*parts))
 
 
 def split_of(prompt: str) -> Split:
-    """Return the split that a prompt belongs to; one prompt never belongs to both."""
+    """Returns the split that a prompt belongs to; one prompt never belongs to both."""
     return "eval" if hashed_seed("split", prompt) % EVAL_SHARE == 0 else "train"

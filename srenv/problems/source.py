@@ -1,4 +1,4 @@
-"""What a source of problems is: its name, and the three ways to get problems out of it."""
+"""Sources of problems: numbered collections, finite or endless."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from srenv.registry import unknown
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """A source string taken apart: `scheme:target?option=value&...`, and a split.
+    """A parsed source string, ``scheme:target?option=value&...``, and a split.
 
     Attributes:
         text: The string as it was given.
-        scheme: What stands before the first colon.
-        target: What stands between the first colon and the question mark.
+        scheme: The text before the first colon.
+        target: The text between the first colon and the question mark.
         options: The query, decoded; hashable, so that loaded sources can be cached.
-        split: Which problems to serve.
+        split: The split to serve.
     """
 
     text: str
@@ -35,10 +35,10 @@ class SourceSpec:
 
     @classmethod
     def parse(cls, text: str, split: Split) -> SourceSpec:
-        """Take a source string apart.
+        """Parses a source string.
 
         Raises:
-            ValueError: If the string or the split is malformed.
+            ValueError: The string or the split is malformed.
         """
         if split not in ("train", "eval"):
             raise ValueError(f"split must be 'train' or 'eval', not {split!r}")
@@ -54,10 +54,10 @@ class SourceSpec:
         return cls(text, scheme, target, tuple(options), split)
 
     def read_options(self, *allowed: str) -> dict[str, str]:
-        """Return the options as a dictionary.
+        """Returns the options as a dictionary.
 
         Raises:
-            ValueError: If an option is not among `allowed`.
+            ValueError: An option is not among `allowed`.
         """
         for name, _ in self.options:
             if name not in allowed:
@@ -74,7 +74,7 @@ class ProblemSource(ABC):
     Attributes:
         name: The source string.
         split: `"train"` or `"eval"`.
-        size: How many problems there are; None for endless.
+        size: Number of problems; None if endless.
     """
 
     def __init__(self, name: str, split: Split, size: int | None) -> None:
@@ -83,30 +83,30 @@ class ProblemSource(ABC):
         self.size = size
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ProblemSource:
-        # Nothing in a source changes: a copied environment goes on with the same one.
+        # Nothing in a source changes: a copied environment shares it.
         return self
 
     @abstractmethod
     def problem(self, index: int) -> Problem:
-        """Return problem number `index`.
+        """Returns problem number `index`.
 
         Raises:
-            IndexError: If there is no such problem.
+            IndexError: There is no such problem.
         """
 
     @abstractmethod
     def find(self, problem_id: str) -> Problem:
-        """Return the problem with this id.
+        """Returns the problem with this id.
 
         Raises:
-            KeyError: If this source has no such problem.
+            KeyError: This source has no such problem.
         """
 
     def take(self, n: int, seed: int = 0) -> list[Problem]:
-        """Return `n` distinct problems in a seeded order; fewer are a prefix of more.
+        """Returns `n` distinct problems in a seeded order; fewer are a prefix of more.
 
         Raises:
-            ValueError: If the source does not have that many.
+            ValueError: The source does not have that many.
         """
         rng = hashed_rng("take", self.name, self.split, seed)
         if self.size is not None:
@@ -129,7 +129,7 @@ class ProblemSource(ABC):
         return list(taken.values())
 
     def _check_index(self, index: int) -> int:
-        """Return the index as an int, or raise the IndexError that says what is allowed."""
+        """Returns the index as an int, or raises an IndexError that says what is allowed."""
         index = operator.index(index)
         if index < 0 or (self.size is not None and index >= self.size):
             allowed = "0 or more" if self.size is None else f"0 to {self.size - 1}"
@@ -146,11 +146,11 @@ class ListSource(ProblemSource):
         self._by_id = {problem.id: problem for problem in problems}
 
     def problem(self, index: int) -> Problem:
-        """Return problem number `index`, in the order of the list."""
+        """Returns problem number `index`, in the order of the list."""
         return self._problems[self._check_index(index)]
 
     def find(self, problem_id: str) -> Problem:
-        """Return the problem with this id."""
+        """Returns the problem with this id."""
         if problem_id not in self._by_id:
             raise KeyError(f"{self.name} has no problem with id {problem_id!r}")
         return self._by_id[problem_id]
@@ -169,7 +169,7 @@ class Drawn(NamedTuple):
 class EndlessSource(ProblemSource):
     """An endless source: problem `i` is drawn from a hash of (family, split, i).
 
-    Draws are repeated until the prompt falls into the wanted split, so no prompt is ever in
+    Draws are repeated until the prompt falls into the right split, so no prompt is ever in
     both. Ids are `family/split/index` and are all that is needed to draw a problem again.
     """
 
@@ -179,7 +179,7 @@ class EndlessSource(ProblemSource):
         self._draw = draw
 
     def problem(self, index: int) -> Problem:
-        """Draw problem number `index`."""
+        """Draws problem number `index`."""
         index = self._check_index(index)
         for attempt in range(400):
             drawn = self._draw(hashed_seed(self._family, self.split, index, attempt))
@@ -197,7 +197,7 @@ class EndlessSource(ProblemSource):
         raise ValueError(f"{self.name} draws too few different prompts for a {self.split} split")
 
     def find(self, problem_id: str) -> Problem:
-        """Draw the problem that the id describes."""
+        """Draws the problem that the id describes."""
         prefix = f"{self._family}/{self.split}/"
         index = problem_id.removeprefix(prefix)
         if index == problem_id or not re.fullmatch("[0-9]{1,20}", index):

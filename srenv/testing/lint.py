@@ -1,4 +1,4 @@
-"""A search for policies that earn more by gaming a reward than by honest work."""
+"""A search for policies that gain more reward by gaming it than by honest work."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class Finding:
     """A way to game a reward.
 
     Attributes:
-        kind: ``"sandbagging"``: failing on purpose pays. ``"loitering"``: going on after a passed
-            check pays. ``"constant_verdict"``: a verdict that ignores the check pays as much as
-            one that follows it.
+        kind: ``"sandbagging"``: failing on purpose is profitable. ``"loitering"``: continuing
+            after a passed check is profitable. ``"constant_verdict"``: a verdict that ignores the
+            check is rewarded as much as one that follows it.
         profit: Expected reward beyond the best policy without that vice; may be 0 for constant
-            verdicts, which must pay less.
+            verdicts, which must be rewarded less.
         skill: Probability of a right attempt at which this was found.
         policy: What the policy does, turn by turn.
     """
@@ -84,7 +84,7 @@ def lint_reward(
         check: Accuracy of the check, above one half.
 
     Returns:
-        The worst case of each vice that pays; empty for a sound reward.
+        The worst case of each profitable vice; empty for a sound reward.
 
     Raises:
         ValueError: Arguments out of range.
@@ -101,11 +101,11 @@ def lint_reward(
         )
     if not all(0 < skill < 1 for skill in skills):
         raise ValueError(f"skills must lie between 0 and 1, got {list(skills)}")
-    pay = _Pay(make_reward(reward), max_attempts)
+    toy = _Toy(make_reward(reward), max_attempts)
     policies = [tuple(moves) for moves in _policies(max_attempts)]
     worst: dict[Kind, Finding] = {}
     for skill in skills:
-        values = {policy: pay.expected(policy, skill, check) for policy in policies}
+        values = {policy: toy.expected(policy, skill, check) for policy in policies}
         for finding in _vices(values, skill):
             if finding.kind not in worst or worst[finding.kind].profit < finding.profit:
                 worst[finding.kind] = finding
@@ -152,8 +152,8 @@ def _vices(values: dict[Policy, float], skill: float) -> Iterator[Finding]:
         yield found
 
 
-class _Pay:
-    """What a reward pays on the toy, by the facts (right, verdict) of the turns so far."""
+class _Toy:
+    """Expected rewards on the toy, by the facts (right, verdict) of the turns so far."""
 
     def __init__(self, reward: Reward, max_attempts: int) -> None:
         self._reward = reward
@@ -174,15 +174,15 @@ class _Pay:
                 if not odds:
                     continue
                 now = (*history, (right, says))
-                value += odds * self._paid(now)
+                value += odds * self._rewarded(now)
                 if says != "correct" and len(now) < self._max:
                     value += odds * self._from(now, policy, skill, check)
         return value
 
-    def _paid(self, history: tuple[tuple[bool, Says], ...]) -> float:
+    def _rewarded(self, history: tuple[tuple[bool, Says], ...]) -> float:
         if history not in self._known:
             turns = [_turn(right, says) for right, says in history]
-            self._known[history] = float(sum(self._reward.pay(turns).values()))
+            self._known[history] = float(sum(self._reward.by_term(turns).values()))
         return self._known[history]
 
 

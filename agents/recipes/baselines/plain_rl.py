@@ -17,7 +17,7 @@ class PlainRlConfig(RecipeConfig):
     output: Path = Path("runs/plain_rl")
     """The run's folder."""
     max_attempts: int = 2
-    """Attempts per episode, each paid for being right; 1 is single-turn RL."""
+    """Attempts per episode, each rewarded for being right; 1 is single-turn RL."""
     pg: PolicyGradientConfig = field(
         default_factory=lambda: PolicyGradientConfig(kl=0.01, scale_roles=False)
     )

@@ -80,7 +80,7 @@ class ProcessConfig(RecipeConfig):
     )
     """Optional policy gradient from M1, alongside the DPO rounds; 0 steps disables it [none]."""
     reward: str = "correctness=1,judged_steps=0.5"
-    """What policy gradient pays: the verifier's word, and the model's own on each step."""
+    """Reward of policy gradient: the verifier's grade, and the model's judgement of each step."""
 
 
 def train(config: ProcessConfig) -> dict[str, Metrics]:

@@ -63,6 +63,4 @@ def _nothing_yet(turns: Sequence[Turn]) -> float:
     return 0.0
 
 
-JUDGED_STEPS = JudgedTerm(
-    "judged_steps", "attempt", _nothing_yet, by_outcome=True, judge=judged_steps
-)
+JUDGED_STEPS = JudgedTerm("judged_steps", "attempt", _nothing_yet, judge=judged_steps)

@@ -160,7 +160,7 @@ class SelfRewarding(Recipe):
             )
 
     def policy_gradient(self, warm: Path) -> tuple[str, Path]:
-        """Stage 2: play, pay by rule, and follow the gradient."""
+        """Stage 2: play, reward by rule, and follow the gradient."""
         config = self.config
         trained = self.reinforce(
             "policy_gradient",

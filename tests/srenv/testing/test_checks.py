@@ -11,7 +11,6 @@ from srenv.rewards import PRESETS, Term
 from srenv.testing import check_protocol, check_reward, check_source
 
 HERE = "tests.srenv.testing.test_checks"
-PEEKS = Term("peeks", "attempt", lambda turns: float(len(turns[-1].text)), by_outcome=True)
 INFINITE = Term("infinite", "attempt", lambda turns: float("inf"))
 FORGETS = Term("forgets", "attempt", lambda turns: turns.pop() and 0.0)
 TELLS = srenv.Protocol(retry="That was wrong. Try again.")
@@ -62,7 +61,7 @@ def test_every_preset_of_the_reward_passes(preset):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("PEEKS", "more than the outcome"), ("INFINITE", "inf"), ("FORGETS", "again|change")],
+    [("INFINITE", "inf"), ("FORGETS", "again|change")],
 )
 def test_a_bad_term_is_named(name, message):
     with pytest.raises(AssertionError, match=message):

@@ -61,15 +61,15 @@ def test_what_cannot_be_told_pays_nothing(untrained):
     assert len(steps_of(written(EQUATION, ["x"] * 99).final)) == 20
 
 
-def test_the_pay_is_entered_beside_that_of_other_terms(untrained):
+def test_judged_rewards_are_added_to_those_of_other_terms(untrained):
     spec = "correctness=1,judged_steps=0.5"
     terms = judged_terms(lambda: gym.make("srenv:SelfCorrectMath-v0", reward=spec))
     episodes = group()
     records = [Rollout(e, [], rewards=[(float(e.final.correct), 0.0)]) for e in episodes]
     for episode in episodes:
-        episode.final.rewards = make_reward(spec).pay(episode.turns)
+        episode.final.rewards = make_reward(spec).by_term(episode.turns)
         assert episode.final.rewards["judged_steps"] == 0.0
-    episodes[2].final.correct = None  # undecided attempts are paid nothing
+    episodes[2].final.correct = None  # undecided attempts get no reward
     tokens = add_judged_rewards(terms, judge_of(untrained), records, 40)
     assert tokens == 2 * (len(chat_of(untrained).encode("because\n[[A]]")) + 1)
     assert [e.final.rewards["judged_steps"] for e in episodes] == [0.25, -0.25, 0.0]
@@ -85,7 +85,7 @@ def test_other_rewards_ask_no_model(untrained):
 
 
 def _length(engine, episodes, max_new_tokens):
-    """Pays by the length of the text, after asking the model something."""
+    """Rewards the length of the text, after asking the model something."""
     engine.generate([engine.chat.encode("?")], Sampling(0.0, max_new_tokens=3))
     return [float(len(episode.final.text)) for episode in episodes]
 
@@ -93,7 +93,7 @@ def _length(engine, episodes, max_new_tokens):
 LENGTH = JudgedTerm("length", "attempt", lambda turns: 0.0, judge=_length)
 
 
-def test_the_trainer_enters_the_pay_before_credit_is_formed(untrained, tmp_path):
+def test_the_trainer_adds_judged_rewards_before_credit_is_assigned(untrained, tmp_path):
     spec = "correctness=1,tests.agents.recipes.process.test_reward:LENGTH=0.5"
     config = PolicyGradientConfig(
         steps=1, problems_per_step=2, group_size=2, micro_batch=4, max_new_tokens=6,

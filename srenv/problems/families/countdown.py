@@ -1,4 +1,20 @@
-"""Countdown: building expressions, and judging those of a model without evaluating text."""
+"""Reach a target from given numbers.
+
+## Description
+Found by search, checked by evaluating. Many expressions are right: a checker of its own
+evaluates the answer, every given number used at most once, and never runs it as code.
+
+## Problems
+``synthetic:countdown``: endless, the prompts of ``"train"`` and ``"eval"`` disjoint.
+
+>>> import gymnasium as gym, srenv
+>>> observation, _ = gym.make("SelfCorrectCountdown-v0").reset(seed=0)
+>>> print(observation.splitlines()[0])
+User: Use each of 3, 5, 23, 9 at most once with + - * and parentheses to make 85.
+
+## Version History
+* v0: Initial version.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +23,8 @@ import re
 from collections import Counter
 
 from srenv.episode import Problem
+from srenv.problems.families import Family
+from srenv.problems.source import Drawn
 from srenv.verifier.grade import Grade
 
 MAX_LENGTH = 200
@@ -23,8 +41,19 @@ class NotAnExpression(ValueError):
     """The text is not a sum, difference or product of written numbers."""
 
 
+def draw(rng: random.Random) -> Drawn:
+    """Draws four numbers up to 25, and a target up to 999 that they reach."""
+    target = 0
+    while not 30 <= target <= 999:
+        numbers = rng.sample(range(2, 26), 4)
+        answer, target = build(rng, numbers)
+    listed = ", ".join(map(str, numbers))
+    prompt = f"Use each of {listed} at most once with + - * and parentheses to make {target}."
+    return Drawn(prompt, answer, "countdown", {"numbers": numbers, "target": target})
+
+
 def build(rng: random.Random, numbers: list[int]) -> tuple[str, int]:
-    """Combine all numbers in a random order by random operations.
+    """Combines all numbers in a random order by random operations.
 
     Returns:
         The expression and its value.
@@ -48,13 +77,13 @@ def build(rng: random.Random, numbers: list[int]) -> tuple[str, int]:
 
 
 def evaluate(text: str) -> tuple[int, list[int]]:
-    """Evaluate `+`, `-`, `*` and parentheses over written numbers.
+    """Evaluates `+`, `-`, `*` and parentheses over written numbers.
 
     Returns:
-        The value, and the numbers in the order in which they stand.
+        The value, and the numbers in the order of the text.
 
     Raises:
-        NotAnExpression: If the text is anything else, too long or too deep.
+        NotAnExpression: The text is anything else, too long or too deep.
     """
     if len(text) > MAX_LENGTH:
         raise NotAnExpression("too long")
@@ -71,7 +100,7 @@ def evaluate(text: str) -> tuple[int, list[int]]:
 
 
 class _Parser:
-    """A recursive descent over a list of tokens; the depth is bounded by an argument."""
+    """A recursive-descent parser over a list of tokens; an argument bounds the depth."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens[::-1]  # the next token is the last
@@ -109,7 +138,7 @@ class _Parser:
 
 
 def check_countdown(problem: Problem, answer: str) -> Grade:
-    """Judge an expression: the target reached, each given number used at most once.
+    """Grades an expression: it reaches the target and uses each given number at most once.
 
     A trailing `= target`, as in `3*7+2=23`, is read as part of the working.
     """
@@ -122,3 +151,6 @@ def check_countdown(problem: Problem, answer: str) -> Grade:
     if Counter(numbers) - Counter(problem.data["numbers"]):
         return Grade(False, "countdown_numbers")
     return Grade(value == target, "countdown_value")
+
+
+FAMILY = Family("Countdown", draw, __doc__)
