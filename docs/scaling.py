@@ -1,10 +1,10 @@
 """The arithmetic of docs/scaling.md: what fits on which GPUs, and how fast it can be at best.
 
-    python docs/scaling.py        # print the table that stands in the page
+    python docs/scaling.py        # prints the table of the page
 
 Nothing here is measured. Memory follows from bytes per parameter, generation from the bytes that
-one decoding step reads, training from 6 floating-point operations per parameter and token, 8 with
-activations computed anew.
+one decoding step reads, training from 6 floating-point operations per parameter and token, 8 when
+activations are recomputed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Model:
         head: Width of a head.
         trainers: GPUs that train it.
         engine: GPUs that one copy of vLLM spans.
-        where: Beside the trainer, or a server on GPUs of its own.
+        where: ``"next to it"``, on the trainer's GPUs, or ``"server"``, on GPUs of its own.
     """
 
     name: str
@@ -52,18 +52,18 @@ class Model:
 
 
 MODELS = (
-    Model("Qwen2.5-1.5B", 1.54e9, 28, 2, 128, 1, 1, "beside"),
-    Model("Qwen2.5-7B", 7.62e9, 28, 4, 128, 8, 1, "beside"),
+    Model("Qwen2.5-1.5B", 1.54e9, 28, 2, 128, 1, 1, "next to it"),
+    Model("Qwen2.5-7B", 7.62e9, 28, 4, 128, 8, 1, "next to it"),
     Model("Qwen2.5-72B", 72.7e9, 80, 8, 128, 32, 8, "server"),
 )
 
 
 def column(model: Model) -> list[str]:
-    """The figures of one model."""
+    """Returns the figures of one model."""
     state = TRAINED * model.parameters / model.trainers
     weights = 2 * model.parameters
     step = (weights + LIVE * TOKENS / 2 * model.cached) / (BANDWIDTH * model.engine)
-    room = (0.3 if model.where == "beside" else 0.9) * GPU_MEMORY * model.engine - weights
+    room = (0.3 if model.where == "next to it" else 0.9) * GPU_MEMORY * model.engine - weights
     training = 8 * model.parameters * EPISODES * TOKENS / (FLOPS * model.trainers)
     return [
         f"{model.trainers}",
@@ -92,7 +92,7 @@ ROWS = (
 
 
 def table() -> str:
-    """The table in Markdown."""
+    """Returns the table in Markdown."""
     columns = [column(model) for model in MODELS]
     lines = [f"| | {' | '.join(model.name for model in MODELS)} |", "|---" * 4 + "|"]
     lines += [f"| {row} | {' | '.join(c[i] for c in columns)} |" for i, row in enumerate(ROWS)]
