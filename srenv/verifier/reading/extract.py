@@ -1,9 +1,13 @@
 r"""Finds the final answer in a turn.
 
-One answer is taken: the content of the last closed ``\boxed{...}``, else what follows the last
-answer phrase ("The answer is ..."), else what follows the last ``####``. Text inside
-``<think>...</think>`` is never the answer. Every scan is a single pass, so that a megabyte of
-braces costs no more than the reading of it.
+The first of these that a turn has counts, read from its end:
+
+1. its last ``\boxed{...}``, or the list of boxes that are joined there by commas and words;
+2. what follows its last mark of an answer, such as "The answer is", ``####`` or ``<answer>``;
+3. what its closing sentence or formula states without doubt.
+
+Text inside ``<think>...</think>`` is never the answer. Only the last `EXTRACT_LIMIT` characters are
+searched, in linear time: a long turn keeps its end, where its answer is.
 """
 
 from __future__ import annotations
@@ -11,22 +15,20 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from srenv.verifier.reading.boxes import last_boxes
+from srenv.verifier.reading.closing import closing_answer, content, formulas, strip_trailer
+from srenv.verifier.reading.markers import Marker, find_markers, has_marker
+
 EXTRACT_LIMIT = 65_536
 """Only this many characters at the end of a turn are searched for an answer."""
 
-_THINK, _END_THINK = "<think>", "</think>"
-# An escaped character is a token of its own, so that `\{` neither opens nor closes anything.
-_BRACES = re.compile(r"\\(?:boxed|fbox)[ \t]*\{|\\.|[{}]", re.DOTALL)
-_PHRASE = re.compile(r"answer[ \t*]*(?:\bis\b|:)[ \t:*]*", re.IGNORECASE)
-_CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
-_NEXT_SENTENCE = re.compile(r"\.\s+(?=[A-Z<])")
+_WINDOWS = (2_000, 16_000, EXTRACT_LIMIT)
+"""Ends of a turn that are searched for a mark one after another, the shortest first."""
 
-_TURN = re.compile(r"\n|\\boxed|\\fbox|####|</?think>|answer(?:\s+is\b|\**\s?:)", re.IGNORECASE)
-_FORMULA = re.compile(
-    r"(?<![\\$])\$\$(?P<a>[^$]+)\$\$|(?<![\\$])\$(?P<b>(?:[^$\\]|\\.)+)\$(?!\$)"
-    r"|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
-    re.DOTALL,
-)
+_THINK, _END_THINK = "<think>", "</think>"
+_TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|<")
+_SENTENCE = re.compile(r"[^\W\d_]{2,}[ *,:][^.]*[ *$][^\W_]|[。】]")
+_SHORT = re.compile(r"[^A-Za-z\n<#\u0080-\uffff]*|[^ \n<#:]*", re.ASCII)
 _PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
 _DOUBT = re.compile(
     r"\b(?:not|n't|no|or|either|maybe|perhaps|possibly|probably|about|around|between|approximately|"
@@ -34,100 +36,108 @@ _DOUBT = re.compile(
     re.IGNORECASE,
 )
 _FORMULA_LIMIT = 4_000
+_CHOICE = re.compile(r"\(?[A-H]\)?[.]?")
+_RETRACTED = re.compile(
+    r"\b(?:wait|re-?check|re-?examin\w+|actually|correction|oops|let me (?:re\w+|check|verify))\b",
+    re.IGNORECASE,
+)
+_WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
+_CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
+_NEXT_SENTENCE = re.compile(r"[.!]\*{0,2}\s+(?=[A-ZА-Я<\[])|[。！]|\s+<|\.(?=\s*</)")
+
+
+class Extracted(NamedTuple):
+    """The answer of a turn.
+
+    Attributes:
+        answer: The answer, without its box or mark.
+        source: ``box``, ``marker`` or ``closing``: what it was found by.
+    """
+
+    answer: str
+    source: str
 
 
 def looks_like_turn(text: str) -> bool:
     """Whether a text is a turn to search for an answer, rather than an answer."""
-    return _TURN.search(text) is not None
+    return _TURN.search(text) is not None or has_marker(text)
 
 
 def only_formula(text: str) -> str | None:
     r"""Returns the only formula in a sentence without doubt, `Hence $x \ge 5$.`, or None."""
     if len(text) > _FORMULA_LIMIT or not ("$" in text or "\\(" in text or "\\[" in text):
         return None
-    found = list(_FORMULA.finditer(text))
-    if len(found) != 1:
+    matches = formulas(text)
+    if len(matches) != 1:
         return None
-    before, after = text[: found[0].start()], text[found[0].end() :]
+    before, after = text[: matches[0].start()], text[matches[0].end() :]
     around = f"{before} {after}"
     if not _PROSE.fullmatch(around) or _DOUBT.search(around) or not before.strip():
         return None
-    return next(part for part in found[0].groups() if part is not None).strip() or None
+    return content(matches[0]) or None
 
 
 def extract(text: str) -> str | None:
-    r"""Returns the final answer of a turn, or None where there is none.
+    r"""Returns the final answer of a turn, or None if there is none.
 
     Args:
         text: A turn of a model: reasoning, then an answer.
 
     Returns:
-        The answer without its box or phrase. An empty last box is no answer; an unclosed box is
-        passed over in favour of the closed one before it.
+        The answer without its box or mark. An empty last box is no answer, nor is a box that is
+        still open at the end of the turn.
     """
-    visible = _hide_thinking(text)
-    box = _last_box(visible)
-    if box is not None:
-        _, inside, end = box.innermost
-        return visible[inside:end].strip() or None
-    tail = visible[-EXTRACT_LIMIT:]
-    phrases = list(_PHRASE.finditer(tail))
-    if phrases:
-        return _first_line(tail[phrases[-1].end() :])
-    _, marker, after = tail.rpartition("####")
-    return _first_line(after) if marker else None
+    extracted = find_answer(text)
+    return extracted.answer if extracted else None
+
+
+def find_answer(text: str) -> Extracted | None:
+    """Returns the final answer of a turn and what it was found by, or None."""
+    visible = strip_trailer(_visible_end(text)[1])
+    boxes = last_boxes(visible)
+    if boxes is not None:
+        letter = _choice_behind(visible, boxes.end if boxes.final else boxes.start)
+        if letter is not None:
+            return Extracted(letter, "marker")
+        return Extracted(boxes.content, "box") if boxes.final and boxes.content else None
+    marked = _marked_answer(visible)
+    if marked is not None:
+        return Extracted(marked, "marker") if marked else None
+    closing = closing_answer(visible)
+    return Extracted(closing, "closing") if closing else None
 
 
 def extract_box_span(text: str) -> tuple[int, int, str] | None:
-    r"""Locates the last closed ``\boxed{...}`` or ``\fbox{...}`` of a turn.
+    r"""Locates the box that `extract` takes its answer from.
 
     Args:
-        text: A turn of a model.
+        text: A turn.
 
     Returns:
-        The position of the backslash, the position after the closing brace, and the text between
-        the braces; None where no box is closed. Of nested boxes the outer one is meant.
+        Start and end of ``\boxed{...}`` in `text`, and what is inside, or None; of several that
+        are joined into a list, from the start of the first to the end of the last.
     """
-    visible = _hide_thinking(text)
-    box = _last_box(visible)
-    if box is None:
+    offset, visible = _visible_end(text)
+    boxes = last_boxes(visible)
+    if boxes is None or not boxes.final:
         return None
-    start, inside, end = box.outermost
-    return start, end + 1, visible[inside:end]
+    return offset + boxes.start, offset + boxes.end, boxes.content
 
 
-class _Box(NamedTuple):
-    """The last closed box as (start of the command, start of the content, end of the content)."""
-
-    outermost: tuple[int, int, int]
-    innermost: tuple[int, int, int]  # the same, unless the box holds a box and nothing else
+# --- what is visible ---------------------------------------------------------------------------
 
 
-def _last_box(visible: str) -> _Box | None:
-    """Matches all braces in one pass and keep the box that closed last."""
-    if "box" not in visible:
-        return None
-    found: _Box | None = None
-    open_braces: list[tuple[int, int] | None] = []  # where a box began, or None for a plain brace
-    for token in _BRACES.finditer(visible, max(0, len(visible) - EXTRACT_LIMIT)):
-        if token.group() == "}":
-            begun = open_braces.pop() if open_braces else None
-            if begun is not None:
-                box = (*begun, token.start())
-                filled = found is not None and _fills(visible, box, found.outermost)
-                found = _Box(box, found.innermost if found is not None and filled else box)
-        elif token.group() == "{":
-            open_braces.append(None)
-        elif len(token.group()) > 2:  # a box; the rest are escaped characters
-            open_braces.append(token.span())
-    return found
+def _visible_end(text: str) -> tuple[int, str]:
+    """Returns the end of a turn with its thinking blanked out, and where that end begins."""
+    offset = max(0, len(text) - EXTRACT_LIMIT)
+    tail = text[offset:]
+    if offset and text.rfind(_THINK, 0, offset) > text.rfind(_END_THINK, 0, offset):
+        tail = _blank(tail, 0, tail.find(_END_THINK)) if _END_THINK in tail else " " * len(tail)
+    return offset, _hide_thinking(tail)
 
 
-def _fills(visible: str, outer: tuple[int, int, int], inner: tuple[int, int, int]) -> bool:
-    """Whether one box is all that stands in the other."""
-    if inner[0] < outer[1]:
-        return False
-    return not (visible[outer[1] : inner[0]] + visible[inner[2] + 1 : outer[2]]).strip()
+def _blank(text: str, start: int, end: int) -> str:
+    return text[:start] + " " * (end - start) + text[end:]
 
 
 def _hide_thinking(text: str) -> str:
@@ -154,10 +164,57 @@ def _hide_thinking(text: str) -> str:
     return "".join([" " * hidden, *pieces, text[at:start], " " * (len(text) - start)])
 
 
-def _first_line(text: str) -> str | None:
-    """Returns the first sentence of the first non-empty line, without its closing marks."""
-    line = text.lstrip().split("\n", 1)[0]
+# --- what follows a mark -----------------------------------------------------------------------
+
+
+def _marked_answer(text: str) -> str | None:
+    """Returns what follows the last mark: empty if nothing does, None if there is no mark."""
+    for length in _WINDOWS:
+        end = text[-length:]
+        markers = find_markers(end)
+        if markers:
+            return _behind(end, markers[-1])
+        if length >= len(text):
+            break
+    return None
+
+
+def _choice_behind(text: str, start: int) -> str | None:
+    """Returns a choice letter that is marked as the answer behind the last box."""
+    markers = find_markers(text[start:][-_WINDOWS[0] :])
+    if not markers:
+        return None
+    answer = _behind(text[start:][-_WINDOWS[0] :], markers[-1])
+    return answer if answer and _CHOICE.fullmatch(answer.strip("$")) else None
+
+
+def _behind(text: str, marker: Marker) -> str | None:
+    """Returns the answer behind a mark, or None if what is said later takes it back."""
+    rest = text[marker.end : marker.stop].strip().lstrip(":： \t*")
+    rest = rest.lstrip("#").lstrip() if rest.startswith("####") else rest
+    line = _first_piece(rest)
+    later = rest[len(line) :]
+    retracted = _RETRACTED.search(later)
+    if retracted and any(char.isdigit() for char in later[retracted.end() :]):
+        return closing_answer(text) or ""
+    return _clean(line)
+
+
+def _first_piece(text: str) -> str:
+    """Returns the first formula, if a text begins with one of several lines, or its first line."""
+    formula = next(iter(formulas(text[:_FORMULA_LIMIT])), None)
+    if formula is not None and not formula.start() and "\n" in formula.group():
+        return formula.group()
+    return text.split("\n", 1)[0]
+
+
+def _clean(line: str) -> str:
+    """Returns the first sentence of a line, without its closing marks."""
     sentence = _NEXT_SENTENCE.split(line, maxsplit=1)[0]
     # "Final Answer: The largest n is **34**."
     answer = sentence.rpartition(" is ")[2].strip()
-    return _CLOSING.sub("", answer) or None
+    answer = _CLOSING.sub("", answer)
+    for opening, closing in _WRAPPINGS:
+        if answer.startswith(opening) and answer.endswith(closing) and len(answer) > len(opening):
+            answer = answer[len(opening) : -len(closing)].strip()
+    return answer

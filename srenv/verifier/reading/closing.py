@@ -1,0 +1,132 @@
+r"""The answer in the closing words of a turn that marks none: its last sentence or formula."""
+
+from __future__ import annotations
+
+import re
+
+FORMULA = re.compile(
+    r"(?<![\\$])\$\$(?P<a>[^$]+)\$\$|(?<![\\$])\$(?P<b>(?:[^$\\]|\\.)+)\$(?!\$)"
+    r"|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    re.DOTALL,
+)
+CLOSING_LIMIT = 1_500
+"""Characters at the end of a turn that are searched for its closing words."""
+
+# What ends a message, or is said behind every answer.
+_TRAILER = re.compile(
+    r"(?:<\|[^<>|\n]{1,40}\|>(?:user|assistant|system)?|</?(?:s|eo[a-z]|end|br|think)\s?/?>|"
+    r"(?<!-)-{3,}|I hope (?:it|this) (?:is correct|helps)[.!]?|This is the (?:final )?answer\.|"
+    r"[■□∎]|\\(?:blacksquare|square)|Это и есть ответ\.)$",
+    re.IGNORECASE,
+)
+_TRAILERS = 8
+"""How many of them are taken off, at most."""
+
+_DOUBT = re.compile(
+    r"\b(?:not|either|maybe|perhaps|possibly|probably|approximately|roughly|about|around|between|"
+    r"if|unless|except|wrong|false|incorrect|guess|could|might|example|cannot|unknown|assum\w+|"
+    r"at (?:least|most)|(?:more|less|fewer|greater|larger|smaller) than [-$\\\d]|or)\b|n't\b|[?？]|"
+    r"\b(?:не|или|если|возможно|примерно|около)\b|可能|不是|或者?|大约|如果|约为",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)|(?<=[.:])\n")
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_IS = re.compile(
+    r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|get|have|has|of|total(?:s|ed)?)|=|"
+    r"равн[оаы]?|равен|составля[а-я]+|является|是|为|等于|得|共有?|есть)[\s:：—]*$"
+)
+_NUMBER = re.compile(
+    r"(?<![\w.,^_{\\/])(?:-|\\?\$|£|€|¥|-\\?\$)?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?(?![\w/^])"
+)
+_EQUALS = re.compile(r"(?<![<>!:])=(?!=)")
+_VALUE_ALONE = re.compile(r"[\s*_`]*((?:[A-Za-z]\w?\s*=\s*)?[-+$\\]*[\d(\\{\[][^A-Za-z\n]*|.{0,2}\\[a-z].*)[\s*_`]*")
+
+
+def strip_trailer(text: str) -> str:
+    """Returns a text without tokens that end a message, and without polite last words."""
+    for _ in range(_TRAILERS):
+        text = text.rstrip()
+        match = _TRAILER.search(text, max(0, len(text) - 80))
+        if match is None:
+            break
+        text = text[: match.start()]
+    return text
+
+
+def formulas(text: str) -> list[re.Match[str]]:
+    """Returns the formulas of a text."""
+    return list(FORMULA.finditer(text))
+
+
+def content(formula: re.Match[str]) -> str:
+    """Returns what a formula holds."""
+    return next(part for part in formula.groups() if part is not None).strip()
+
+
+def closing_answer(text: str) -> str | None:
+    """Returns the answer that the closing words of a turn state without doubt, or None.
+
+    It is a formula of its own at the end, or what the last sentence says: its only bold value, its
+    only formula, its only number, or the one behind its verb.
+
+    Args:
+        text: A turn, without what its `strip_trailer` takes off.
+    """
+    tail = text[-CLOSING_LIMIT:]
+    last = formulas(tail)
+    if last and not tail[last[-1].end() :].strip(" .,;:*\n)") and _is_display(last[-1]):
+        return _formula_value(last[-1])
+    sentence = _last_sentence(tail)
+    if not sentence or _DOUBT.search(FORMULA.sub(" ", sentence)):
+        return None
+    return _stated(sentence)
+
+
+def _is_display(formula: re.Match[str]) -> bool:
+    return formula["a"] is not None or formula["d"] is not None
+
+
+def _formula_value(formula: re.Match[str]) -> str | None:
+    return content(formula).rstrip(".,;").strip() or None
+
+
+def _last_sentence(text: str) -> str:
+    r"""Returns the last sentence; formulas are not cut at their full stops."""
+    masked = FORMULA.sub(lambda m: "\x01" * len(m[0]), text)
+    pieces = [0, *(m.end() for m in _SENTENCE_END.finditer(masked))]
+    for start in reversed(pieces):
+        if text[start:].strip(" .*\n"):
+            return text[start:].strip()
+    return ""
+
+
+def _stated(sentence: str) -> str | None:
+    """Returns the value that a sentence states."""
+    bold = [m[1] for m in _BOLD.finditer(sentence) if _has_value(m[1])]
+    if bold:
+        return _from_words(bold[0].rstrip(".:,")) if len(bold) == 1 else None
+    return _from_words(sentence)
+
+
+def _has_value(text: str) -> bool:
+    return any(c.isdigit() for c in text) or "$" in text or "\\" in text
+
+
+def _from_words(sentence: str) -> str | None:
+    found = formulas(sentence)
+    numbers = list(_NUMBER.finditer(FORMULA.sub(lambda m: " " * len(m[0]), sentence)))
+    if len(found) == 1 and not numbers:
+        return _formula_value(found[0])
+    if found:
+        stated = [f for f in found if _IS.search(sentence[: f.start()])]
+        behind = sentence[found[-1].end() :].strip(" .*")
+        return _formula_value(found[-1]) if stated[-1:] == found[-1:] and not behind else None
+    equals = [m.end() for m in _EQUALS.finditer(sentence)]
+    if equals:
+        return sentence[equals[-1] :].strip(" .*") or None
+    if len(numbers) == 1:
+        return numbers[0].group()
+    stated_numbers = [n for n in numbers if _IS.search(sentence[: n.start()])]
+    if len(stated_numbers) == 1:
+        return stated_numbers[0].group()
+    return None
