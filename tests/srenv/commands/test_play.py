@@ -45,7 +45,7 @@ def test_verdict_is_written_in_the_words_of_the_protocol(capsys):
 
 
 def test_command_plays_n_problems(tmp_path):
-    run = [sys.executable, "-m", "srenv.commands.main", "play", "-n", "1"]
+    run = [sys.executable, "-m", "srenv", "play", "-n", "1"]
     out = subprocess.run(run, input="12\n\nc\n", capture_output=True, text=True, timeout=60)
     assert out.returncode == 0, out.stderr
     assert "of 1 right" in out.stdout
