@@ -1,16 +1,35 @@
 """What the documentation shows is true."""
 
+import dataclasses
 import doctest
 import importlib
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from srenv.commands.main import COMMANDS
+from srenv.registry import config_of, lookup_or_import
+
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "agents/**/*.md", "benchmarks/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+
+
+def blocks(page, language):
+    """Returns the code blocks of a page in one language."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def name_of(page):
+    return str(page.relative_to(ROOT))
 
 
 def modules_with_examples():
@@ -23,7 +42,7 @@ def modules_with_examples():
 
 
 @pytest.mark.parametrize("module", modules_with_examples())
-def test_docstring_examples(module):
+def test_docstring_examples_hold(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0
     assert result.attempted > 0
@@ -35,26 +54,30 @@ def test_environment_pages_are_those_of_the_docstrings():
     assert result.returncode == 0, result.stderr
 
 
-def test_readme_sessions():
+def test_readme_sessions_hold():
     assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
 
 
-def test_readme_python_blocks_run():
-    for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+@pytest.mark.parametrize("page", ["README.md", "docs/tools.md"])
+def test_python_blocks_run(page):
+    for block in blocks(page, "python"):
         if ">>>" not in block:
             subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
 
 
-def test_the_page_on_tools_runs():
-    page = (ROOT / "docs" / "tools.md").read_text(encoding="utf-8")
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
-
-
-def test_readme_files_exist():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_links_lead_to_files(page):
+    for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert (page.parent / target).exists(), target
+
+
+def test_files_that_contributing_names_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = re.findall(r"`((?:srenv|agents|tests|docs|benchmarks|\.ci)/[\w./]+)`", text)
+    assert len(names) > 10
+    for name in (name for name in names if "NAME" not in name):
+        assert (ROOT / name).exists(), name
 
 
 @pytest.mark.parametrize(
@@ -62,11 +85,12 @@ def test_readme_files_exist():
     [
         ("quickstart.py",),
         ("custom_algorithm.py", "--steps=2", "--batch=8"),
+        ("any_text_env.py", "--steps=1"),
         ("evaluate_real_problems.py", "--max-new-tokens=40"),
     ],
     ids=lambda example: example[0],
 )
-def test_examples_run_as_they_stand(example, tmp_path):
+def test_examples_run(example, tmp_path):
     name, *options = example
     result = subprocess.run(
         [sys.executable, str(ROOT / "examples" / name), *options],
@@ -78,21 +102,59 @@ def test_examples_run_as_they_stand(example, tmp_path):
     assert result.returncode == 0, result.stderr
 
 
-def test_readme_options_exist():
-    from agents.evaluate import EvaluateConfig
-    from agents.recipes.self_rewarding.recipe import SelfRewardingConfig
+def commands(page):
+    """Yields the words after `srenv` of every command that a page shows."""
+    for block in blocks(page, "bash"):
+        for line in block.replace("\\\n", " ").splitlines():
+            for words in re.findall(r"(?:^|&& |-m |=\S+ )srenv (.*?)(?=&&|$)", line):
+                yield shlex.split(words, comments=True)
 
-    def names(config, prefix=""):
-        import dataclasses
 
-        for item in dataclasses.fields(config):
-            value = getattr(config, item.name)
-            name = f"{prefix}{item.name.replace('_', '-')}"
-            yield name
-            if dataclasses.is_dataclass(value):
-                yield from names(value, f"{name}.")
+def option_names(config, prefix=""):
+    """Yields the long options that a configuration makes, such as ``pg.learning-rate``."""
+    for item in dataclasses.fields(config):
+        name = f"{prefix}{item.name.replace('_', '-')}"
+        yield name
+        default = item.default_factory() if callable(item.default_factory) else item.default
+        if dataclasses.is_dataclass(default):
+            yield from option_names(default, f"{name}.")
 
-    known = {*names(EvaluateConfig()), *names(SelfRewardingConfig()), "help", "version"}
-    known |= {"tensor-parallel-size", "data-parallel-size"}  # vLLM's
-    used = set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", README))
-    assert used - known == set()
+
+def config_for(words):
+    """Returns the configuration of a command, and the words after its name."""
+    name, *rest = words
+    if name != "train":
+        return config_of(name, lookup_or_import("command", COMMANDS[name].function, {})), rest
+    from agents.recipes import find_recipe
+
+    return find_recipe(rest[0])[1], rest[1:]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(True for _ in commands(page))], ids=name_of
+)
+def test_commands_and_their_options_exist(page, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    for words in commands(page):
+        config, rest = config_for(words)
+        known = {*option_names(config)}
+        known |= {f"no-{name}" for name in known}
+        used = {word[2:].partition("=")[0] for word in rest if word.startswith("--")}
+        assert used <= known, words
+
+
+def test_options_in_the_text_of_the_readme_exist():
+    from agents.recipes import RECIPES
+
+    programs = [[name] for name in COMMANDS if name != "train"]
+    programs += [["train", recipe] for recipe in RECIPES]
+    known = {"help", *(name for words in programs for name in option_names(config_for(words)[0]))}
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", text)) <= known
+
+
+def test_the_citation_names_the_version_of_the_package():
+    import srenv
+
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {srenv.__version__}\n" in citation

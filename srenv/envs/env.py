@@ -152,7 +152,7 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Description
     A language model reads a problem. Each step it writes one turn: an attempt that ends in
     ``\boxed{...}``, an optional check, and a verdict on itself as the last line. Rules compare the
-    attempt with the gold answer and the verdict with that comparison, and pay both. The setting
+    attempt with the gold answer and the verdict with that comparison, and reward both. The setting
     is the multi-turn decision process of self-rewarding correction (Xiong et al. 2025,
     section 2), with the model's own verdict as its stopping decision.
 
@@ -166,16 +166,16 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Observation Space
     The whole conversation as plain text: the problem with the instruction at first, later also
     the model's turns and the requests to try again. A request never says whether the attempt was
-    right (under ``"yes_no"`` it repeats what the model has said of it), and the gold answer never
-    stands in an observation.
+    right (under ``"yes_no"`` it repeats the model's own verdict), and no observation contains the
+    gold answer.
 
     ## Rewards
-    A weighted sum of named terms, each paid to the attempt or to the verdict in the step that
-    earned it (`srenv.rewards`). Default: ``improvement`` (1.0; the change in correctness, so that
-    an episode pays its final correctness), ``brier`` (0.5; minus the squared distance of the
+    A weighted sum of named terms, each for the attempt or for the verdict (`srenv.rewards`).
+    Default: ``improvement`` (1.0; the change in correctness, so that it sums to the final
+    correctness over an episode), ``brier`` (0.5; minus the squared distance of the
     stated confidence from the truth), ``turn_cost`` (0.05 per extra turn), ``answer_format`` (0.5)
-    and ``verdict_format`` (1.0) for malformed turns. An attempt that the verifier cannot decide
-    pays nothing.
+    and ``verdict_format`` (1.0) for malformed turns. An attempt that cannot be graded is worth
+    nothing.
 
     ## Starting State
     A problem drawn from the source by the environment's seeded generator.
@@ -183,7 +183,7 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Episode End
     1. Termination: the model declares itself correct, rightly or wrongly.
     2. Termination: its only attempt is made (``max_attempts=1``).
-    3. Truncation: the attempts have run out without a declaration.
+    3. Truncation: no attempts are left.
 
     ## Arguments
     | Parameter | Type | Default | Description |
@@ -195,11 +195,10 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     | `protocol` | str or dict | `"default"` | name, fields to change, or `"module:attribute"` |
     | `render_mode` | str | `None` | `"ansi"` or `"human"` |
 
-    A user may also pass ``max_episode_steps``, as for any environment: a cap on turns from
-    outside, which truncates.
+    As for any environment, ``max_episode_steps`` limits the steps from outside and truncates.
 
-    Reset options: `problem_id` chooses a problem of the source, `problem` gives one (a
-    `srenv.Problem` or its fields).
+    Reset options: `problem_id` chooses a problem of the source; `problem` is a `srenv.Problem` or
+    its fields.
 
     >>> import gymnasium as gym, srenv
     >>> env = gym.make("SelfCorrectMath-v0")

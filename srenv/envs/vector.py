@@ -29,17 +29,17 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
     r"""`SelfCorrectMath-v0` in batches, value for value what `SyncVectorEnv` returns.
 
     `gym.make_vec("srenv:SelfCorrectMath-v0", num_envs=64)` makes one. All answers of a step are
-    checked in one call (`srenv.problems.grade_batch`), and the arrays of `info` are built once.
+    graded in one call (`srenv.problems.grade_batch`), and the arrays of `info` are built once.
 
     ## Autoreset
     ``autoreset_mode`` is one of Gymnasium's three. ``SAME_STEP`` fits language models best:
     under ``NEXT_STEP`` the turn after the end of an episode is generated and thrown away.
 
     ## Reset options
-    As for one environment, `problem` and `problem_id`, where a list gives one per environment
-    (None lets that one draw). `group_size=k` gives each k neighbours the same problem: lists then
-    hold one entry per group, and without a list the first of a group draws for all.
-    `reset_mask`, a bool array of shape (num_envs,), resets some environments alone.
+    As for one environment, `problem` and `problem_id`; a list has one entry per environment (None
+    lets that one draw). `group_size=k` gives every k neighbors the same problem: lists then have
+    one entry per group, and without a list the first of a group draws for all. `reset_mask`, a
+    bool array of shape (num_envs,), limits the reset to some environments.
 
     ## Slow conversations
     `step_subset` plays the environments whose turns are ready and leaves the others as they are.
@@ -47,7 +47,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
     Args:
         num_envs: Number of environments.
         autoreset_mode: A member of `gymnasium.vector.AutoresetMode`, or its value.
-        max_episode_steps: Truncates every episode after so many turns; None and -1 never do.
+        max_episode_steps: Turns after which every episode is truncated; None and -1 set no limit.
         disable_env_checker: Accepted because training scripts pass it; changes nothing.
         kwargs: The arguments of the environment (`srenv.envs.env.SelfCorrectMathEnv`).
 

@@ -1,7 +1,7 @@
 """Checks for your own problem sources, rewards, protocols and environments.
 
-Every ``check_...`` returns None or raises an AssertionError that says what is wrong; `lint_reward`
-returns what a policy could exploit. In a test suite::
+Every ``check_...`` function raises an AssertionError that says what is wrong, or returns nothing.
+`lint_reward` returns what a policy could exploit. In a test suite::
 
     from srenv.testing import check_source, lint_reward
 

@@ -1,4 +1,4 @@
-"""Does a problem source, a reward or a protocol do what the environment expects of it?"""
+"""Checks of problem sources, rewards and protocols: do they keep the rules they rely on?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from srenv.rewards import RewardSpec, make_reward
 from srenv.testing.conformance import HOSTILE
 
 PARSE_SECONDS = 0.5
-"""What parsing one turn of the greatest length may take."""
+"""Maximum time for parsing one turn of the maximum length."""
 
 _PROBLEM = Problem("testing/1", "What is 2+2?", "4", "testing")
 _VERDICTS: tuple[Verdict | None, ...] = ("correct", "wrong", None)
@@ -28,14 +28,14 @@ _TELLING = ("incorrect", "wrong", "right", "mistaken")
 def check_source(source: str, split: Split = "train", n: int = 50) -> None:
     """Checks a source of problems.
 
-    A problem must be the same whenever it is asked for, be found by its id, have a prompt and
-    plain JSON as data; its own gold answer must be judged right and an empty one not; an endless
-    source must keep its splits apart.
+    A problem must be the same every time, be found by its id, have a prompt, and have plain JSON as
+    data. Its own gold answer must be graded right, and an empty one must not. The splits of an
+    endless source must be disjoint.
 
     Args:
-        source: The source string, such as ``"my_module:my_source"``.
+        source: The source, such as ``"my_module:my_source"``.
         split: The split to check.
-        n: How many problems to look at.
+        n: Number of problems to check.
 
     Raises:
         AssertionError: A rule is broken; the message names the problem.
@@ -58,7 +58,7 @@ def check_source(source: str, split: Split = "train", n: int = 50) -> None:
             f"{where}: its own answer {problem.answer!r} is graded {graded.correct} "
             f"({graded.reason})"
         )
-        assert grade(problem, "").correct is not True, f"{where}: an empty answer is judged right"
+        assert grade(problem, "").correct is not True, f"{where}: an empty answer is graded right"
         if problems.size is None:
             assert split_of(problem.prompt) == split, (
                 f"{where}: its prompt belongs to the other split; see srenv.problems.seeding"
@@ -73,9 +73,9 @@ def check_source(source: str, split: Split = "train", n: int = 50) -> None:
 
 
 def check_reward(reward: RewardSpec) -> None:
-    """Checks a reward: every term a finite float, repeatable, and leaving the turns alone.
+    """Checks that every term of a reward is finite, repeatable, and leaves the turns unchanged.
 
-    Whether a policy can exploit it is another question: see `lint_reward`.
+    `lint_reward` checks whether a policy can exploit it.
 
     Raises:
         AssertionError: A rule is broken; the message names the term.
@@ -95,7 +95,7 @@ def check_reward(reward: RewardSpec) -> None:
 
 
 def check_protocol(protocol: ProtocolSpec) -> None:
-    """Checks a protocol: the prompt is asked, requests are silent, parsing is total and fast.
+    """Checks that a protocol asks the problem, tells no grade, and parses any text fast.
 
     Raises:
         AssertionError: A rule is broken.

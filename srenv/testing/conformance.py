@@ -1,4 +1,4 @@
-"""Does an environment keep Gymnasium's contract? Every warning counts as an error."""
+"""Conformance to Gymnasium's contract; every warning counts as an error."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ HOSTILE = (
     "%s %d {0} {problem}\n[VERIFY] wrong",
     "x" * (MAX_TURN_CHARS + 1),
 )
-"""Turns that no environment may stumble over."""
+"""Turns that every environment must survive."""
 
 
 def check_environment(env_id: str = "SelfCorrectMath-v0", **kwargs: Any) -> None:
-    """Runs the whole suite on a registered environment, as `gym.make(env_id, **kwargs)` makes it.
+    """Checks a registered environment, as `gym.make(env_id, **kwargs)` makes it.
 
-    Gymnasium's checker, determinism, info, hostile turns, pickling and copying in the middle of
-    an episode, the spec as JSON, the laws of the spaces, and the vector environment against
+    Runs Gymnasium's own checker, and checks determinism, info, hostile turns, pickling and copying
+    in the middle of an episode, the spec as JSON, the spaces, and the vector environment against
     `SyncVectorEnv` in all autoreset modes. Takes a few seconds.
 
     Args:
-        env_id: The id, with ``module:`` before it where the module registers it.
+        env_id: The id; ``module:id`` imports the module that registers it.
         kwargs: Arguments of the environment; a source of your own is ``problems="module:name"``.
 
     Raises:
@@ -73,49 +73,58 @@ def check_vector_parity(
     vector_kwargs: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> int:
-    """Compares the native vector environment with one of Gymnasium's, value for value.
+    """Checks that the native vector environment returns what one of Gymnasium's does.
 
-    Observations, rewards, flags and infos must be equal in value, type and mask, final
-    observations and infos included. Turns are right, wrong, malformed or hostile by a seeded
-    draw.
+    Observations, rewards, flags and infos must be equal in value, type and mask, including final
+    observations and infos. Turns are right, wrong, malformed or hostile, by a seeded draw.
+
+    Args:
+        env_id: Id of the environment.
+        mode: The autoreset mode.
+        num_envs: Number of environments.
+        steps: Number of steps.
+        seed: Seed of the environments and of the turns.
+        vectorization_mode: ``"sync"`` or ``"async"``, of the environment to compare with.
+        vector_kwargs: Further arguments of the environment to compare with.
+        kwargs: Arguments of the environments inside.
 
     Returns:
-        How many episodes ended.
+        Number of episodes that ended.
 
     Raises:
         AssertionError: They differ; the message names the step and the value.
     """
-    theirs = gym.make_vec(
+    reference = gym.make_vec(
         env_id,
         num_envs,
         vectorization_mode=vectorization_mode,
         vector_kwargs={"autoreset_mode": mode, **(vector_kwargs or {})},
         **kwargs,
     )
-    ours = gym.make_vec(env_id, num_envs, autoreset_mode=mode, **kwargs)
-    _assert_same(ours.single_observation_space, theirs.single_observation_space, "space")
+    native = gym.make_vec(env_id, num_envs, autoreset_mode=mode, **kwargs)
+    _assert_same(native.single_observation_space, reference.single_observation_space, "space")
     rng = random.Random(seed)
     episodes = 0
     try:
-        _assert_same(ours.reset(seed=seed), theirs.reset(seed=seed), "reset")
+        _assert_same(native.reset(seed=seed), reference.reset(seed=seed), "reset")
         for step in range(steps):
             turns = tuple(
                 core(env).protocol.phrase(_some_turn(rng, core(env).episode.problem))
-                for env in ours.unwrapped.envs  # type: ignore[attr-defined]
+                for env in native.unwrapped.envs  # type: ignore[attr-defined]
             )
-            result = ours.step(turns)
-            _assert_same(result, theirs.step(turns), f"step {step}")
+            result = native.step(turns)
+            _assert_same(result, reference.step(turns), f"step {step}")
             over = result[2] | result[3]
             episodes += int(over.sum())
             if mode is AutoresetMode.DISABLED and over.any():
                 _assert_same(
-                    ours.reset(options={"reset_mask": over.copy()}),
-                    theirs.reset(options={"reset_mask": over.copy()}),
+                    native.reset(options={"reset_mask": over.copy()}),
+                    reference.reset(options={"reset_mask": over.copy()}),
                     f"reset after step {step}",
                 )
     finally:
-        theirs.close()
-        ours.close()
+        reference.close()
+        native.close()
     return episodes
 
 
@@ -129,26 +138,28 @@ def _some_turn(rng: random.Random, problem: Problem) -> str:
     return f"I think so.\n{attempt}\n[VERIFY] {verdict}"
 
 
-def _assert_same(ours: Any, theirs: Any, where: str) -> None:
-    if isinstance(theirs, dict):
-        assert isinstance(ours, dict), f"{where}: {type(ours).__name__}, not dict"
-        assert ours.keys() == theirs.keys(), f"{where}: keys {ours.keys() ^ theirs.keys()} differ"
-        for key in theirs:
-            _assert_same(ours[key], theirs[key], f"{where}, {key!r}")
-    elif isinstance(theirs, np.ndarray):
-        assert ours.dtype == theirs.dtype, f"{where}: {ours.dtype}, not {theirs.dtype}"
-        assert ours.shape == theirs.shape, f"{where}: {ours.shape}, not {theirs.shape}"
-        if theirs.dtype == object:
-            _assert_same(list(ours), list(theirs), where)
+def _assert_same(actual: Any, expected: Any, where: str) -> None:
+    if isinstance(expected, dict):
+        assert isinstance(actual, dict), f"{where}: {type(actual).__name__}, not dict"
+        assert actual.keys() == expected.keys(), (
+            f"{where}: keys {actual.keys() ^ expected.keys()} differ"
+        )
+        for key in expected:
+            _assert_same(actual[key], expected[key], f"{where}, {key!r}")
+    elif isinstance(expected, np.ndarray):
+        assert actual.dtype == expected.dtype, f"{where}: {actual.dtype}, not {expected.dtype}"
+        assert actual.shape == expected.shape, f"{where}: {actual.shape}, not {expected.shape}"
+        if expected.dtype == object:
+            _assert_same(list(actual), list(expected), where)
         else:
-            assert np.array_equal(ours, theirs), f"{where}: {ours!r}, not {theirs!r}"
-    elif isinstance(theirs, (tuple, list)):
-        assert len(ours) == len(theirs), f"{where}: {len(ours)} values, not {len(theirs)}"
-        for place, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            assert np.array_equal(actual, expected), f"{where}: {actual!r}, not {expected!r}"
+    elif isinstance(expected, (tuple, list)):
+        assert len(actual) == len(expected), f"{where}: {len(actual)} values, not {len(expected)}"
+        for place, (one, other) in enumerate(zip(actual, expected, strict=True)):
             _assert_same(one, other, f"{where}, {place}")
     else:
-        assert type(ours) is type(theirs), f"{where}: {type(ours)}, not {type(theirs)}"
-        assert ours == theirs, f"{where}: {ours!r}, not {theirs!r}"
+        assert type(actual) is type(expected), f"{where}: {type(actual)}, not {type(expected)}"
+        assert actual == expected, f"{where}: {actual!r}, not {expected!r}"
 
 
 def _check_determinism(env_id: str, kwargs: dict[str, Any]) -> None:

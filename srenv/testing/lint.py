@@ -1,4 +1,4 @@
-"""A search for policies that gain more reward by gaming it than by honest work."""
+"""A reward linter: searches for policies that gain by gaming a reward."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SAYS: tuple[Says, ...] = ("correct", "wrong", None)
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What a policy does in one turn of the toy.
+    """What a policy does in one turn of the toy problem.
 
     Attributes:
-        tries: Whether the attempt is meant; if not it is wrong for sure.
-        passed: The verdict when the check passes; None is no readable verdict.
+        tries: Whether the policy tries to be right; if not, the attempt is wrong for certain.
+        passed: The verdict when the check passes; None is an unreadable one.
         failed: The verdict when the check fails.
     """
 
@@ -49,11 +49,11 @@ class Finding:
     """A way to game a reward.
 
     Attributes:
-        kind: ``"sandbagging"``: failing on purpose is profitable. ``"loitering"``: continuing
-            after a passed check is profitable. ``"constant_verdict"``: a verdict that ignores the
-            check is rewarded as much as one that follows it.
-        profit: Expected reward beyond the best policy without that vice; may be 0 for constant
-            verdicts, which must be rewarded less.
+        kind: ``"sandbagging"``: failing on purpose gains. ``"loitering"``: continuing after a
+            passed check gains. ``"constant_verdict"``: a verdict that ignores the check is worth
+            as much as one that follows it.
+        profit: Expected reward beyond the best honest policy; may be 0 for constant verdicts,
+            which must be worth less.
         skill: Probability of a right attempt at which this was found.
         policy: What the policy does, turn by turn.
     """
@@ -70,24 +70,24 @@ def lint_reward(
     skills: Sequence[float] = (0.3, 0.5, 0.7),
     check: float = 0.95,
 ) -> list[Finding]:
-    """Searches all deterministic policies of a toy for profitable vices, exactly.
+    """Searches all deterministic policies of a toy problem for ways to game a reward.
 
-    On the toy every attempt is right with probability `skill`, independently (or wrong on
-    purpose), and a check of it tells the truth with probability `check`. A policy chooses, per
-    turn, whether to try and what to say after a passed and after a failed check; the episode ends
-    as under the default protocol. Returns are summed, without discount.
+    In the toy problem, every attempt is right with probability `skill`, independently (or wrong on
+    purpose), and a check of it is true with probability `check`. In every turn, a policy chooses
+    whether to try, and its verdict after a passed and after a failed check. The episode ends as
+    under the default protocol. Expected returns are exact and undiscounted.
 
     Args:
         reward: The reward.
-        max_attempts: Turns of the toy, 2 or 3.
+        max_attempts: Number of attempts, 2 or 3.
         skills: Probabilities of a right attempt to try.
         check: Accuracy of the check, above one half.
 
     Returns:
-        The worst case of each profitable vice; empty for a sound reward.
+        The worst case of each kind; empty for a sound reward.
 
     Raises:
-        ValueError: Arguments out of range.
+        ValueError: An argument is out of range.
 
     Example:
         >>> lint_reward("default")
@@ -101,11 +101,11 @@ def lint_reward(
         )
     if not all(0 < skill < 1 for skill in skills):
         raise ValueError(f"skills must lie between 0 and 1, got {list(skills)}")
-    toy = _Toy(make_reward(reward), max_attempts)
+    returns = _Returns(make_reward(reward), max_attempts)
     policies = [tuple(moves) for moves in _policies(max_attempts)]
     worst: dict[Kind, Finding] = {}
     for skill in skills:
-        values = {policy: toy.expected(policy, skill, check) for policy in policies}
+        values = {policy: returns.expected(policy, skill, check) for policy in policies}
         for finding in _vices(values, skill):
             if finding.kind not in worst or worst[finding.kind].profit < finding.profit:
                 worst[finding.kind] = finding
@@ -141,19 +141,16 @@ def _vices(values: dict[Policy, float], skill: float) -> Iterator[Finding]:
         turns = "; ".join(f"turn {i}: {move}" for i, move in enumerate(vice[1], start=1))
         return Finding(kind, vice[0] - virtue[0], skill, turns)
 
-    found = finding("sandbagging", best(lambda policy: not tries(policy)), best(tries))
-    if found.profit > TOLERANCE:
-        yield found
-    found = finding("loitering", best(loiters), best(stops))
-    if found.profit > TOLERANCE:
-        yield found
-    found = finding("constant_verdict", best(constant), best(follows))
-    if found.profit > -TOLERANCE:
-        yield found
+    findings = (
+        (finding("sandbagging", best(lambda policy: not tries(policy)), best(tries)), TOLERANCE),
+        (finding("loitering", best(loiters), best(stops)), TOLERANCE),
+        (finding("constant_verdict", best(constant), best(follows)), -TOLERANCE),
+    )
+    yield from (candidate for candidate, threshold in findings if candidate.profit > threshold)
 
 
-class _Toy:
-    """Expected rewards on the toy, by the facts (right, verdict) of the turns so far."""
+class _Returns:
+    """Expected returns of policies on the toy problem."""
 
     def __init__(self, reward: Reward, max_attempts: int) -> None:
         self._reward = reward
@@ -174,12 +171,12 @@ class _Toy:
                 if not odds:
                     continue
                 now = (*history, (right, says))
-                value += odds * self._rewarded(now)
+                value += odds * self._reward_of(now)
                 if says != "correct" and len(now) < self._max:
                     value += odds * self._from(now, policy, skill, check)
         return value
 
-    def _rewarded(self, history: tuple[tuple[bool, Says], ...]) -> float:
+    def _reward_of(self, history: tuple[tuple[bool, Says], ...]) -> float:
         if history not in self._known:
             turns = [_turn(right, says) for right, says in history]
             self._known[history] = float(sum(self._reward.by_term(turns).values()))

@@ -1,4 +1,4 @@
-"""Tools that a model may call inside an attempt: exact, bounded, and free of `eval`."""
+"""Tools that a model may call inside an attempt: exact and bounded, without `eval`."""
 
 from srenv.tools.algebra import transform
 from srenv.tools.arithmetic import calculate

@@ -1,4 +1,4 @@
-"""Algebra by SymPy, in a process that can be killed."""
+"""Algebra by SymPy, in a process that is killed when it takes too long."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any
 from srenv.tools.expression import ExpressionError, parse
 
 TIME_LIMIT = 2.0
-"""Seconds for one formula, after which the worker is killed."""
+"""Seconds for one formula, after which the worker process is killed."""
 
 START_LIMIT = 60.0
-"""Seconds for the worker to import SymPy."""
+"""Seconds for the worker process to import SymPy."""
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
 _BOOT = (
@@ -27,14 +27,14 @@ _BOOT = (
 
 
 def transform(text: str) -> str:
-    """Works out a formula with letters: simplified, or as its outer call says.
+    """Simplifies a formula with letters, or transforms it as its outer call says.
 
-    Knows ``simplify``, ``expand``, ``factor``, ``solve(equation, x)``, ``diff(f, x)``,
-    ``integrate(f, x)`` and the elementary functions. SymPy runs under hard limits: of length,
-    depth and digits (`srenv.verifier.symbolic.screen`), of time (`TIME_LIMIT`) and of memory.
+    Calls are ``simplify``, ``expand``, ``factor``, ``solve(equation, x)``, ``diff(f, x)``,
+    ``integrate(f, x)`` and the elementary functions. Length, depth and digits of the formula are
+    limited (`srenv.verifier.symbolic.screen`), and so are the time (`TIME_LIMIT`) and the memory.
 
     Raises:
-        ExpressionError: If it cannot be worked out; the message says why in a few words.
+        ExpressionError: It cannot be transformed; the message says why in a few words.
 
     Example:
         >>> transform("factor(x^2 - 1)"), transform("solve(3x + 4 = 10, x)")
@@ -47,7 +47,7 @@ def transform(text: str) -> str:
 
 
 class _Process:
-    """One worker, shared by all threads; started when first needed, ended when late."""
+    """A worker process shared by all threads, started on first use and killed when it is late."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -103,7 +103,7 @@ class _Process:
         return reply
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """Kills the process, if there is one."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -121,7 +121,7 @@ _process = _Process()
 
 
 def _after_fork() -> None:
-    """Leave the parent's worker to the parent."""
+    """Forgets the parent's worker process in a forked child."""
     global _process
     inherited, _process = _process._process, _Process()
     if inherited is not None:

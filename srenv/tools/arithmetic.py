@@ -8,23 +8,23 @@ from fractions import Fraction
 from srenv.tools.expression import ExpressionError, Node, parse
 
 MAX_BITS = 1_000
-"""Numerators and denominators of more bits (300 digits) are refused, before they are built."""
+"""Maximum bits of a numerator or denominator (300 digits); larger ones are never computed."""
 
 
 def calculate(text: str) -> str:
-    """Evaluates a formula of numbers, exactly.
+    """Evaluates a formula of numbers exactly.
 
-    Knows ``+ - * / ^`` with integer exponents, parentheses, and ``sqrt``, ``abs``, ``gcd``,
-    ``lcm``, ``mod``, ``floor`` and ``factorial`` where their value is rational.
+    Supports ``+ - * / ^`` with integer exponents, parentheses, and ``sqrt``, ``abs``, ``gcd``,
+    ``lcm``, ``mod``, ``floor`` and ``factorial``, as long as the value is rational.
 
     Args:
-        text: Such as ``(3/4)*12 - 2^5``. Hostile text costs microseconds.
+        text: The formula, such as ``(3/4)*12 - 2^5``. Hostile text is refused in microseconds.
 
     Returns:
-        An integer, or a fraction in lowest terms as ``-23/2``.
+        An integer such as ``-23``, or a fraction in lowest terms such as ``-23/2``.
 
     Raises:
-        ExpressionError: If it cannot be evaluated; the message says why in a few words.
+        ExpressionError: It cannot be evaluated; the message says why in a few words.
 
     Example:
         >>> calculate("(3/4)*12 - 2^5"), calculate("1/3 + 1/6"), calculate("0.1 + 0.2")

@@ -1,4 +1,4 @@
-"""Formulas that a model writes, parsed into nested tuples; nothing is ever evaluated as code.
+"""A parser of formulas that a model writes, into nested tuples; no text is evaluated as code.
 
 The grammar: numbers, one-letter names and ``pi``, ``e``, ``i``; ``+ - * / ^`` (also ``**``),
 parentheses, products by juxtaposition of a number and what follows (``2x``), ``=``, and calls
@@ -23,14 +23,14 @@ _SPELLINGS = {"×": "*", "·": "*", "−": "-", "÷": "/"}
 
 
 class ExpressionError(ValueError):
-    """The text is no formula, or too large a one. The message is short and fit for a model."""
+    """The text is not a formula, or too large. The message is short, as a model will read it."""
 
 
 def parse(text: str) -> Node:
-    """Parses a formula.
+    """Parses a formula into a node.
 
     Raises:
-        ExpressionError: If the text is anything else, too long or too deep.
+        ExpressionError: The text is not a formula, too long or too deep.
     """
     if len(text) > LENGTH_LIMIT:
         raise ExpressionError("too long")
@@ -58,7 +58,7 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Parser:
-    """A recursive descent; every recursion costs one of a bounded number of levels."""
+    """A recursive-descent parser with a limited depth."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens[::-1]  # the next token is the last

@@ -1,7 +1,7 @@
-"""The process behind `srenv.tools.algebra`: a script that builds SymPy objects from parsed trees.
+"""The worker process of `srenv.tools.algebra`: a script that builds SymPy objects from trees.
 
-It reads one tree of `srenv.tools.expression` a line, as JSON, and answers each with one line. No
-text of a model reaches a parser of SymPy's, which would evaluate it as Python.
+It reads trees of `srenv.tools.expression` as JSON, one a line, and answers each with one line. No
+text of a model reaches SymPy's own parser, which would evaluate it as Python.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ import sys
 from typing import Any
 
 MEMORY_LIMIT = 1 << 30
+"""Bytes of address space."""
+
 RESULT_LIMIT = 200
-"""Characters of a result; a longer one would be of no use to a model."""
+"""Maximum characters of a result."""
+
 EXPONENT_LIMIT = 64
+"""Maximum absolute value of a numeric exponent."""
 
 ELEMENTARY = {
     *("sqrt", "exp", "log", "ln", "sin", "cos", "tan", "asin", "acos", "atan"),
@@ -24,7 +28,7 @@ ACTIONS = ("simplify", "expand", "factor", "solve", "diff", "integrate")
 
 
 class _RefusedError(Exception):
-    """Says why a tree is not worked out."""
+    """A tree that is not transformed; the message says why."""
 
 
 def _serve() -> None:

@@ -1,4 +1,4 @@
-"""Wrappers around self-correction environments; `srenv.wrappers.vector` has those for batches."""
+"""Wrappers for self-correction environments; `srenv.wrappers.vector` has those for batches."""
 
 from srenv.wrappers.bandit import BanditView
 from srenv.wrappers.calibration import CalibrationStatistics

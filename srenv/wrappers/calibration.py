@@ -1,4 +1,4 @@
-"""How well the verdicts of recent episodes agree with the truth."""
+"""Calibration statistics: how well the verdicts of recent episodes agree with the grades."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from srenv.wrappers.common import core
 
 
 class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
-    r"""Keeps count of right, wrong and overconfident verdicts.
+    r"""Measures how well the verdicts agree with the grades, per episode and over recent ones.
 
     The counterpart of `gymnasium.wrappers.RecordEpisodeStatistics`: the last step of an episode
     has ``info["calibration"]`` with
 
-    * `verdicts`: number of readable verdicts on attempts that the verifier decided (int),
-    * `agreement`: share of them that say what the verifier says (float, 0 without verdicts),
-    * `brier`: mean squared distance of the stated confidence from the truth (float, likewise),
+    * `verdicts`: number of readable verdicts on attempts with a decided grade (int),
+    * `agreement`: share of them that agree with the grade (float, 0 without verdicts),
+    * `brier`: mean squared distance of the stated confidence from the grade (float, 0 without
+      verdicts),
     * `final_correct`: whether the final answer is right (bool).
 
-    `summary` pools the last episodes into the measures of `srenv.metrics`.
+    `summary` pools recent episodes into the measures of `srenv.metrics`.
 
     Args:
         env: A self-correction environment.
-        buffer_length: Number of episodes that `summary` looks back on.
+        buffer_length: Number of recent episodes that `summary` pools.
 
     Example:
         >>> import gymnasium as gym, srenv
@@ -55,12 +56,12 @@ class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorAr
         return observation, float(reward), terminated, truncated, info
 
     def summary(self) -> dict[str, float]:
-        """Returns the measures of the last episodes that are defined for them."""
+        """Returns the measures of recent episodes, by name; undefined ones are left out."""
         return summarise(Outcomes.of(self.episodes))
 
 
 def calibration(episode: Episode) -> dict[str, Any]:
-    """Compares the verdicts of an episode with the truth."""
+    """Returns the calibration of one episode, as `CalibrationStatistics` reports it."""
     pairs = [
         (turn.stated_confidence, turn.correct, turn.verdict == "correct")
         for turn in episode.turns

@@ -1,4 +1,4 @@
-"""The conversation as chat messages."""
+"""Observations as chat messages."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from srenv.wrappers.common import core
 
 
 class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstructorArgs):
-    """Observes the chat as messages instead of as plain text.
+    """Observes the conversation as chat messages instead of plain text.
 
-    An observation is a tuple of ``{"role": ..., "content": ...}``, new objects at every step, as
-    chat templates and chat servers take them. A chat that outgrows `max_chars` loses the beginning
+    An observation is a tuple of ``{"role": ..., "content": ...}``, as chat templates and servers
+    take them, with new objects at every step. A chat longer than `max_chars` loses the beginning
     of its first message.
 
     Args:
         env: A self-correction environment.
-        max_chars: Greatest number of characters in all contents; None leaves room for every
-            attempt at full length.
+        max_chars: Maximum number of characters in all contents together; None leaves room for
+            every attempt at full length.
 
     Example:
         >>> import gymnasium as gym, srenv
@@ -45,13 +45,13 @@ class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstruc
 
 
 def chat_space(max_attempts: int, max_chars: int | None) -> Chat:
-    """The space of chats with so many attempts."""
+    """Returns the space of chats with at most `max_attempts` attempts."""
     messages = 2 * max_attempts + 1
     return Chat(messages, messages * MAX_TURN_CHARS if max_chars is None else max_chars)
 
 
 def chat_of(episode: Episode, max_chars: int) -> Messages:
-    """Copies the messages of an episode, cut to `max_chars` characters."""
+    """Returns copies of an episode's messages, cut from the front to `max_chars` characters."""
     messages: list[dict[str, Any]] = [dict(message) for message in episode.messages]
     excess = sum(len(message["content"]) for message in messages) - max_chars
     for message in messages:

@@ -1,4 +1,4 @@
-"""The environment under a stack of wrappers."""
+"""Access to the environment under a stack of wrappers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def core(env: Any) -> SelfCorrectEnv:
     """Returns the `SelfCorrectEnv` that `env` wraps.
 
     Raises:
-        TypeError: It wraps something else.
+        TypeError: `env` wraps another environment.
     """
     inner = env.unwrapped
     if not isinstance(inner, SelfCorrectEnv):

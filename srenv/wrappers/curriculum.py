@@ -1,4 +1,4 @@
-"""More attempts as the agent gets better."""
+"""A curriculum: more attempts as the agent gets better."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from srenv.wrappers.common import core
 
 
 class TurnBudgetCurriculum(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
-    r"""Raises the number of attempts step by step.
+    r"""Raises the maximum number of attempts as the agent gets better.
 
-    Starts with the first of `budgets`. Whenever the final answers of the last `window` episodes
-    under one budget are right in a share of at least `threshold`, the next episode has the next
-    budget. Observations never tell the budget. Every `info` holds it as ``turn_budget``.
+    Starts with the first of `budgets`, numbers of attempts. When at least a share `threshold` of
+    the last `window` episodes under one budget has a right final answer, the next episode has the
+    next budget. Every `info` reports the budget as ``turn_budget``; observations never do.
 
     Args:
         env: A self-correction environment; its own `max_attempts` is overridden.
-        budgets: Numbers of attempts, in the order in which they come.
-        threshold: Share of right final answers that is enough to go on, in [0, 1].
-        window: Number of episodes that are looked at.
+        budgets: Maximum numbers of attempts, rising.
+        threshold: Share of right final answers that raises the budget, in [0, 1].
+        window: Number of recent episodes that the share is taken over.
 
     Example:
         >>> import gymnasium as gym, srenv
@@ -52,7 +52,7 @@ class TurnBudgetCurriculum(gym.Wrapper[str, str, str, str], RecordConstructorArg
 
     @property
     def budget(self) -> int:
-        """Attempts in the next episode."""
+        """Maximum number of attempts in the next episode."""
         return self.ladder.budget
 
     def reset(
@@ -74,11 +74,11 @@ class TurnBudgetCurriculum(gym.Wrapper[str, str, str, str], RecordConstructorArg
 
 
 class BudgetLadder:
-    """Which budget is due, by the episodes so far.
+    """The current budget, raised by successful episodes.
 
     Raises:
-        ValueError: Budgets that are empty, below 1 or falling; a threshold outside [0, 1]; an
-            empty window.
+        ValueError: The budgets are empty, below 1 or not rising, the threshold lies outside
+            [0, 1], or the window is empty.
     """
 
     def __init__(self, budgets: Sequence[int], threshold: float, window: int) -> None:
@@ -95,11 +95,11 @@ class BudgetLadder:
 
     @property
     def budget(self) -> int:
-        """Attempts in the next episode."""
+        """Maximum number of attempts in the next episode."""
         return self._budgets[self._stage]
 
     def add(self, episode: Episode) -> None:
-        """Counts an episode; one that the verifier could not decide says nothing."""
+        """Counts a finished episode; an ungraded one is ignored."""
         if not episode.graded:
             return
         self._recent.append(episode.final.correct is True)

@@ -1,4 +1,4 @@
-"""Finished episodes into a file, as they happen."""
+"""Recording of finished episodes to a JSON Lines file."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from srenv.wrappers.common import core
 class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
     r"""Appends every finished episode to a JSON Lines file that `srenv.read_episodes` reads.
 
-    The text counterpart of `gymnasium.wrappers.RecordVideo`. A line is written by one system call
-    in append mode when its episode ends, so that several environments, also in several processes,
-    may share a file, and a run that is killed keeps what it had finished.
+    The text counterpart of `gymnasium.wrappers.RecordVideo`. Each line is appended by one system
+    call when its episode ends, so several environments and processes may share a file, and a run
+    that is killed keeps its finished episodes.
 
     Args:
         env: A self-correction environment.
-        path: The file; its folder is made. Lines are added to a file that is there already.
-        every: Record one episode in so many.
-        unfinished: Also record episodes that a reset or `close` cut short (`ending` "running").
+        path: The file; its folder is created, and an existing file is appended to.
+        every: Record every n-th episode, starting with the first.
+        unfinished: Also record episodes that `reset` or `close` cuts short (`ending` is "running").
 
     Example:
         >>> import gymnasium as gym, srenv, tempfile
@@ -66,7 +66,7 @@ class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         return result
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Plays one turn, and records the episode if that ended it."""
+        """Plays one turn and records the episode if it ends."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
             self._running = False
@@ -74,7 +74,7 @@ class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         return observation, float(reward), terminated, truncated, info
 
     def close(self) -> None:
-        """Records an unfinished episode, where these are wanted, and closes the environment."""
+        """Closes the environment; records an unfinished episode if `unfinished` is set."""
         self._leave()
         super().close()
 
@@ -85,28 +85,28 @@ class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
 
 
 class EpisodeFile:
-    """A JSON Lines file that grows by one episode at a time.
+    """A JSON Lines file that episodes are appended to.
 
     Raises:
-        ValueError: `every` is less than 1.
+        ValueError: `every` is below 1.
     """
 
     def __init__(self, path: str | Path, every: int) -> None:
         if every < 1:
             raise ValueError(f"every must be at least 1, got {every}")
-        # Absolute: a worker or a restored copy may run elsewhere.
+        # Absolute, because a worker or an unpickled copy may run in another folder.
         self.path = Path(path).expanduser().absolute()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._every = every
         self._seen = 0
 
     def add(self, episode: Episode) -> None:
-        """Writes one episode, or passes it over as `every` says."""
+        """Appends an episode, unless `every` skips it."""
         self._seen += 1
         if (self._seen - 1) % self._every:
             return
         line = (json.dumps(episode.to_json(), ensure_ascii=True) + "\n").encode()
-        # Opened for every line: no handle to lose in a fork, a pickle or a crash.
+        # Opened for every line, so that there is no handle to lose in a fork, a pickle or a crash.
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             while line:

@@ -1,8 +1,8 @@
-"""The wrappers for vector environments, under the same names.
+"""Wrappers for the native vector environment, with the names of those for one environment.
 
-They wrap the native `SelfCorrectMathVectorEnv`, which keeps the episodes that end.
-Around a `SyncVectorEnv` or `AsyncVectorEnv`, wrap the environments inside instead. `step_subset`
-belongs to the native environment itself: turns played through it bypass the wrappers.
+They need `SelfCorrectMathVectorEnv`, which keeps the episodes that end. With a `SyncVectorEnv` or
+`AsyncVectorEnv`, wrap the environments inside it instead. `step_subset` is a method of the native
+environment: turns played through it bypass the wrappers.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class _Wrapper(VectorWrapper):  # bare: 1.1 and 1.4 differ in its type parameter
 
 
 class ChatObservation(_Wrapper):
-    """Observes chats as messages; see `srenv.wrappers.ChatObservation`.
+    """Observes conversations as chat messages; see `srenv.wrappers.ChatObservation`.
 
-    Works in all three autoreset modes: ``final_obs`` holds messages as well.
+    ``final_obs`` holds messages too, in all three autoreset modes.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], max_chars: int | None = None) -> None:
@@ -88,7 +88,7 @@ class EpisodeRecorder(_Wrapper):
         return self._file.path
 
     def step(self, actions: Sequence[str]) -> Step:
-        """Plays one turn in every environment and records what ended."""
+        """Plays one turn in every environment and records the episodes that end."""
         result: Step = self.env.step(actions)
         for episode in self.core.ended.values():
             self._file.add(episode)
@@ -96,10 +96,10 @@ class EpisodeRecorder(_Wrapper):
 
 
 class CalibrationStatistics(_Wrapper):
-    """Counts right and wrong verdicts; see `srenv.wrappers.CalibrationStatistics`.
+    """Measures the verdicts against the grades; see `srenv.wrappers.CalibrationStatistics`.
 
-    ``infos["calibration"]`` is a dict of arrays, masked by ``infos["_calibration"]``, for the
-    environments whose episode ended in this step, in every autoreset mode.
+    ``infos["calibration"]`` is a dict of arrays. The mask ``infos["_calibration"]`` marks the
+    environments whose episode ended in this step.
     """
 
     def __init__(self, env: VectorEnv[Any, Any, Any], buffer_length: int = 100) -> None:
@@ -116,15 +116,15 @@ class CalibrationStatistics(_Wrapper):
         return observations, rewards, terminated, truncated, infos
 
     def summary(self) -> Mapping[str, float]:
-        """Returns the measures of the last episodes that are defined for them."""
+        """Returns the measures of recent episodes, by name; undefined ones are left out."""
         return summarise(Outcomes.of(self.episodes))
 
 
 class TurnBudgetCurriculum(_Wrapper):
-    """Raises the number of attempts step by step; see `srenv.wrappers.TurnBudgetCurriculum`.
+    """Raises the maximum number of attempts; see `srenv.wrappers.TurnBudgetCurriculum`.
 
-    The episodes of all environments count together. Conversations that run when the budget rises
-    end under their own.
+    The episodes of all environments count together. Conversations that are running when the budget
+    rises keep the budget they started with.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class TurnBudgetCurriculum(_Wrapper):
 
     @property
     def budget(self) -> int:
-        """Attempts in the episodes that start next."""
+        """Maximum number of attempts in the episodes that start next."""
         return self.ladder.budget
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> Reset:
