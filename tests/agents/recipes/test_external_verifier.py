@@ -133,7 +133,7 @@ def test_the_generator_reads_the_check_where_it_is_shown(chat):
     [
         ("\\boxed{4}", "it must be \\boxed{3}\n[VERIFY] wrong", "4", ""),
         ("\\boxed{4}", "it must be \\boxed{3}", "4", "no_verdict"),
-        ("4", "\\boxed{3}\n[VERIFY] correct", None, "no_answer"),
+        ("I do not know.", "\\boxed{3}\n[VERIFY] correct", None, "no_answer"),
         ("\\boxed{4}\n[VERIFY] correct", "no idea", "4", "no_verdict"),
     ],
 )

@@ -1,10 +1,8 @@
-"""A toy domain in one file: it plays, votes and is validated like maths."""
+"""A toy domain (`tests.support.toy_domain`) plays, votes and is validated like maths."""
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Iterator, Sequence
 
 import gymnasium as gym
 import pytest
@@ -12,55 +10,11 @@ import pytest
 import srenv
 from srenv.commands.play import PlayConfig, play
 from srenv.commands.validate import ValidateConfig, validate
-from srenv.domains import Domain, register_domain
 from srenv.episode import Problem
 from srenv.metrics import Outcomes
-from srenv.problems import register_source
-from srenv.problems.source import Drawn, EndlessSource, SourceSpec
 from srenv.testing import check_environment, check_source
 from srenv.wrappers import BanditView
-
-# --- the domain: all that knows about reversed words ----------------------------------------------
-
-
-class ReversedWords(Domain):
-    """Words to be written backwards; the answer is in square brackets, upper or lower case."""
-
-    name = "test_reversed_words"
-    answer_form = "in square brackets"
-
-    def extract(self, text: str) -> tuple[str | None, int]:
-        matches = list(re.finditer(r"\[([^\[\]]*)\]", text))
-        return (matches[-1][1].strip() or None, matches[-1].end()) if matches else (None, len(text))
-
-    def write(self, answer: str) -> str:
-        return f"[{answer}]"
-
-    def perturb(self, problem: Problem, others: Sequence[str]) -> Iterator[tuple[str, str]]:
-        yield "doubled", problem.answer * 2
-        yield "last letter missing", problem.answer[:-1]
-
-    def same(self, first: str, second: str) -> bool:
-        return first.casefold() == second.casefold()
-
-
-register_domain(ReversedWords())
-
-
-def draw(seed: int) -> Drawn:
-    word = "".join(random.Random(seed).choices("abcdefgh", k=6))
-    return Drawn(f"Write {word} backwards.", word[::-1], domain="test_reversed_words")
-
-
-def words(spec: SourceSpec) -> EndlessSource:
-    return EndlessSource(spec.text, spec.split, "words", draw)
-
-
-register_source("test_words", words)
-
-# --- everything else asks it ----------------------------------------------------------------------
-
-SOURCE = "test_words:all"
+from tests.support.toy_domain import SOURCE
 
 
 def start() -> tuple[gym.Env[str, str], Problem, str]:
