@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.extract import extract, looks_like_turn, only_formula
@@ -18,7 +19,8 @@ from srenv.verifier.reading.structure import Answer, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
 from srenv.verifier.rules.answers import compare_answers
 from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
-from srenv.verifier.rules.units import unit_name
+from srenv.verifier.reading.units import unit_name
+from srenv.verifier.rules.quantities import scale_between
 from srenv.verifier.rules.words import compare_words, is_words
 from srenv.verifier.trace import note
 from srenv.verifier.values.exact import start_clock
@@ -29,8 +31,8 @@ ANSWER_LIMIT = 20_000
 """Longer answers are compared as they are written, and not at all beyond that."""
 
 _UNIT_BEHIND = re.compile(
-    r"(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
-    r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)$"
+    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
+    r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?))$"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
@@ -134,7 +136,10 @@ def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
     commas = is_spaced(gold.written) or is_spaced(answer.written)
     (gold_body, gold_unit), (body, unit) = _without_unit(gold.normal), _without_unit(answer.normal)
     if gold_unit and unit and gold_unit != unit:
-        return None, "unit"
+        scale = scale_between(gold_unit, unit)
+        if not isinstance(scale, Fraction):
+            return scale, "unit"
+        body = rf"({body})\cdot\frac{{{scale.numerator}}}{{{scale.denominator}}}"
     try:
         gold_tree = _structure(gold_body, commas)
     except TooLargeError:
@@ -197,7 +202,7 @@ def _without_unit(text: str) -> tuple[str, str]:
     match = _UNIT_BEHIND.search(text)
     if match is None:
         return text, ""
-    name = unit_name(match["word"])
+    name = match["upright"] or unit_name(match["word"])
     body = text[: match.start()].rstrip()
     if name is None or not body or "," in body:
         return text, ""

@@ -29,7 +29,9 @@ _DOUBT = re.compile(
     r"\b(?:не|или|если|возможно|примерно|около)\b|可能|不是|或者?|大约|如果|约为",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)|(?<=[.:])\n")
+_SENTENCE_END = re.compile(
+    r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)|(?<=[.:])\n"
+)
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _IS = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|get|have|has|of|total(?:s|ed)?)|=|"
@@ -39,7 +41,9 @@ _NUMBER = re.compile(
     r"(?<![\w.,^_{\\/])(?:-|\\?\$|£|€|¥|-\\?\$)?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?(?![\w/^])"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=(?!=)")
-_VALUE_ALONE = re.compile(r"[\s*_`]*((?:[A-Za-z]\w?\s*=\s*)?[-+$\\]*[\d(\\{\[][^A-Za-z\n]*|.{0,2}\\[a-z].*)[\s*_`]*")
+_VALUE_ALONE = re.compile(
+    r"[\s*_`]*((?:[A-Za-z]\w?\s*=\s*)?[-+$\\]*[\d(\\{\[][^A-Za-z\n]*|.{0,2}\\[a-z].*)[\s*_`]*"
+)
 
 
 def strip_trailer(text: str) -> str:

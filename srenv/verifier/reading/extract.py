@@ -26,7 +26,7 @@ _WINDOWS = (2_000, 16_000, EXTRACT_LIMIT)
 """Ends of a turn that are searched for a mark one after another, the shortest first."""
 
 _THINK, _END_THINK = "<think>", "</think>"
-_TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|<")
+_TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
 _SENTENCE = re.compile(r"[^\W\d_]{2,}[ *,:][^.]*[ *$][^\W_]|[。】]")
 _SHORT = re.compile(r"[^A-Za-z\n<#\u0080-\uffff]*|[^ \n<#:]*", re.ASCII)
 _PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
