@@ -129,7 +129,7 @@ def normalise(answer: str) -> str:
         text = text.replace("$", " ").replace("~", " ").replace("{,}", ",")
     text = _IDLE_SPACE.sub("", " ".join(text.split()))
     text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
-    if not text[:1].isalnum() or not text[-1:].isalnum():
+    if not text[:1].isalnum() or not text[-1:].isalnum() or ":" in text[:12]:
         text = _trim(text)
     for _ in range(4):
         if not _is_group(text):

@@ -180,10 +180,11 @@ def unit_name(written: str) -> str | None:
     if word in _NAMES:
         return _NAMES[word]
     first = re.split(r"[ ./^*]", word, maxsplit=1)[0]
-    known = measure(written) is not None
-    if known and (len(written) > 2 or first in _SHORT_UNITS):
+    if len(first) < 3 and first not in _SHORT_UNITS:
+        return None
+    if measure(written) is not None:
         return written
-    if _NOT_UNITS.search(word) or (len(first) < 3 and first not in _SHORT_UNITS):
+    if _NOT_UNITS.search(word):
         return None
     if len(word.split()) > 4:
         return None  # a sentence

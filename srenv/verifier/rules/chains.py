@@ -6,9 +6,12 @@ nothing; its first side that is no constant names the quantity.
 
 from __future__ import annotations
 
+import itertools
+import operator
 from fractions import Fraction
+from typing import TypeGuard
 
-from srenv.verifier.reading.nodes import Node, literal, names
+from srenv.verifier.reading.nodes import Node, literal, names, operations
 from srenv.verifier.reading.structure import Answer, Opaque, Relation, Value
 from srenv.verifier.reading.tokens import TooLargeError
 from srenv.verifier.values import equality
@@ -34,13 +37,16 @@ def simplify_chain(relation: Relation) -> Answer:
     """
     if not set(relation.signs) <= {"=", "~="}:
         return Relation(relation.items, tuple("=" if s == "~=" else s for s in relation.signs))
-    rounded = [False, *_accumulate(sign == "~=" for sign in relation.signs)]
+    rounded = [
+        False,
+        *itertools.accumulate((sign == "~=" for sign in relation.signs), operator.or_),
+    ]
     constants = [
         (item, approximate)
         for item, approximate in zip(relation.items, rounded, strict=True)
-        if isinstance(item, Value) and not names(item.node) and item.node.value != "infinity"
+        if _is_constant(item)
     ]
-    labels = [i for i in relation.items if not (isinstance(i, Value) and not names(i.node))]
+    labels = [item for item in relation.items if not _is_constant(item)]
     if not constants:
         return Relation(relation.items, ("=",) * len(relation.signs))
     if len(constants) == 1 and len(labels) == 1:
@@ -55,12 +61,16 @@ def simplify_chain(relation: Relation) -> Answer:
     return value
 
 
-def _accumulate(flags: object) -> list[bool]:
-    result, seen = [], False
-    for flag in flags:  # type: ignore[attr-defined]
-        seen = seen or flag
-        result.append(seen)
-    return result
+def _as_label(item: Answer) -> Answer:
+    """Takes a lone `e` or `i` that is set equal to something for the name of a quantity."""
+    lone = isinstance(item, Value) and item.node.op == "name" and item.node.value in ("e", "i")
+    return Opaque(item.node.value) if lone and isinstance(item, Value) else item
+
+
+def _is_constant(item: Answer) -> TypeGuard[Value]:
+    if not isinstance(item, Value) or names(item.node):
+        return False
+    return "apply" not in operations(item.node) and item.node.value != "infinity"
 
 
 def _is_decimal(node: Node) -> bool:
@@ -127,7 +137,7 @@ def names_a_quantity(item: Answer) -> bool | None:
     """
     if isinstance(item, Opaque):
         return True
-    if not isinstance(item, Value) or not names(item.node):
+    if not isinstance(item, Value) or _is_constant(item):
         return False
     return _is_quantity(item.node)
 
@@ -172,9 +182,7 @@ def _is_combination(node: Node, known: bool) -> bool | None:
     for term in node.args:
         inner = term.args[0] if term.op == "negate" else term
         factors = _factors(inner)
-        if not names(inner) or any(
-            f.op not in ("name", "number", "apply", "power") for f in factors
-        ):
+        if not names(inner) or any(f.op not in ("name", "number", "apply") for f in factors):
             return False
         if not known and any(factor.op != "name" for factor in factors):
             return False

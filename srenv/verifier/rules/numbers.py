@@ -96,7 +96,9 @@ def parse_number(text: str) -> Number | None:
     if match is not None:
         parts = match.groupdict()
         upright = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
-        name = upright or unit_name(parts["sign"] or parts["word"])
+        name = (
+            unit_name(upright) or upright if upright else unit_name(parts["sign"] or parts["word"])
+        )
         if name is None:
             return _sum_of_parts(text)
         if unit and measure(name) != measure(unit):
