@@ -19,6 +19,10 @@ _TRAILER = re.compile(
     r"[■□∎]|\\(?:blacksquare|square)|Это и есть ответ\.)$",
     re.IGNORECASE,
 )
+# `$2, so she makes 9 * $`
+_PRICES = re.compile(
+    r"^[0-9][0-9.,]*(?: [a-z]|,? [a-z]+ [a-z]| \([a-z])|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
+)
 _TRAILERS = 8
 """How many of them are taken off, at most."""
 
@@ -65,8 +69,15 @@ def strip_trailer(text: str) -> str:
 
 
 def formulas(text: str) -> list[re.Match[str]]:
-    """Returns the formulas of a text."""
-    return list(FORMULA.finditer(text))
+    """Returns the formulas of a text; what lies between two prices is none."""
+    return [m for m in FORMULA.finditer(text) if m["b"] is None or not _PRICES.search(m["b"])]
+
+
+def _mask(text: str, char: str) -> str:
+    """Puts a character in the place of all that formulas hold."""
+    for match in formulas(text):
+        text = text[: match.start()] + char * len(match.group()) + text[match.end() :]
+    return text
 
 
 def content(formula: re.Match[str]) -> str:
@@ -89,7 +100,7 @@ def closing_answer(text: str) -> str | None:
         return _formula_value(last[-1])
     sentence = _last_sentence(tail)
     sentence = _ANNOTATION.sub("", sentence)
-    if not sentence or _DOUBT.search(FORMULA.sub(" 0 ", sentence)):
+    if not sentence or _DOUBT.search(_mask(sentence, "0")):
         return None
     return _stated(sentence)
 
@@ -104,7 +115,7 @@ def _formula_value(formula: re.Match[str]) -> str | None:
 
 def _last_sentence(text: str) -> str:
     r"""Returns the last sentence; formulas are not cut at their full stops."""
-    masked = FORMULA.sub(lambda m: "\x01" * len(m[0]), text)
+    masked = _mask(text, "\x01")
     pieces = [0, *(m.end() for m in _SENTENCE_END.finditer(masked))]
     for start in reversed(pieces):
         if text[start:].strip(" .*\n"):
@@ -126,7 +137,7 @@ def _has_value(text: str) -> bool:
 
 def _from_words(sentence: str) -> str | None:
     found = formulas(sentence)
-    numbers = list(_NUMBER.finditer(FORMULA.sub(lambda m: " " * len(m[0]), sentence)))
+    numbers = list(_NUMBER.finditer(_mask(sentence, " ")))
     if len(found) == 1 and not numbers:
         return _formula_value(found[0])
     if found:
@@ -147,6 +158,8 @@ def _from_words(sentence: str) -> str | None:
 def _leading_value(text: str) -> str | None:
     """Returns a value, without the words of the sentence that goes on behind it."""
     number = _NUMBER.match(text)
-    if number is not None and re.match(r"[\"'a-z]{0,3}(?: [^\d=+*/]*)?$", text[number.end() :]):
+    if number is not None and re.match(
+        r"[\"'a-z]{0,3}(?: (?:[^\d=+*/]|(?<=[A-Za-z])\d)*)?$", text[number.end() :]
+    ):
         return number.group()
     return text or None

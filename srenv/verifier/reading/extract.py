@@ -48,7 +48,7 @@ _RETRACTED = re.compile(
 # `8 coffee mugs in the lounge`: what is counted, in more words than a unit has
 _COUNTED = re.compile(
     r"((?:\\?[$£€])?[0-9][0-9,.]*(?: (?:hundred|thousand|million|billion))?) "
-    r"[A-Za-z][A-Za-z'-]*(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
+    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
 )
 _WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
 _CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
@@ -211,7 +211,7 @@ def _behind(text: str, marker: Marker) -> str | None:
     retracted = _RETRACTED.search(later)
     if retracted and any(char.isdigit() for char in later[retracted.end() :]):
         return closing_answer(text) or ""
-    if _is_prose(line) and later.strip():
+    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and (later + line[-2:]).strip(" ."):
         return closing_answer(text) or _clean(line)
     return _clean(line)
 
@@ -219,7 +219,7 @@ def _behind(text: str, marker: Marker) -> str | None:
 def _is_prose(line: str) -> bool:
     """Whether a line explains rather than answers."""
     words = FORMULA.sub(" ", line)
-    return len(words.split()) > 9 or sum(char > "\u3000" for char in words) > 16
+    return len(words.split()) > 9 or sum(char > "\u3000" for char in words) > 8
 
 
 def _first_piece(text: str) -> str:

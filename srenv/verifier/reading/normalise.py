@@ -95,8 +95,12 @@ _JOINING = (
     (re.compile(r"\b(?:или|oder|ou)\b"), " or "),
     (re.compile(r"\b(?:и|und|et)\b"), " and "),
     (re.compile("无解|нет решений"), "no solution"),
+    (re.compile("根号 ?([0-9]+|[a-z])"), r"\\sqrt{\1}"),
     (re.compile("[^\x00-\x7f]*(?:答案|故选|答)(?:是|为|:)?:?"), " "),
 )
+# `x = 1 \qquad y = 2` is a list
+_QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
+_EQUATION = re.compile(r"[^=(]*[A-Za-z)}][^=]*=[^=]+$")
 _ALIGNED = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align\*?|gathered|split|equation\*?)\}")
 _COMBINATIONS = (
     (re.compile(r"(?:\{\})?_\{?([0-9]+)\}? ?C_\{?([0-9]+)\}?"), r"\\binom{\1}{\2}"),
@@ -193,6 +197,10 @@ def _vulgar_fraction(char: str) -> str:
 def _undress(text: str) -> str:
     r"""Takes off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
     text = _UPRIGHT_UNIT.sub(_upright, text)
+    if "quad" in text and "=" in text:
+        parts = _QUAD.split(text)
+        if all(_EQUATION.match(part) for part in parts):
+            text = ", ".join(part.rstrip(" ,;") for part in parts)
     rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
     text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)
     text = text.replace("{,}", ",").replace("\uffff", r"\$")

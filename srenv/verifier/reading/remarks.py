@@ -33,6 +33,8 @@ _QUICK = re.compile(
 _ROUNDED = re.compile(
     r"(?<!\\)(?:or |is |,)? ?(?:approximately|approx\.?|roughly|about) ?(?=[-\d.])"
 )
+# A rounded value with a decimal comma: `\approx 1,302`; thousands are hardly ever rounded so.
+_DECIMAL_COMMA = re.compile(r"(\\approx ?-?[0-9]{1,2}),([0-9]+)(?=\)?$)")
 _FORM = re.compile(
     r"(?P<main>.*[^ (]) ?\((?P<sign>=|\\approx|i\.e\.,?|or|that is,?|exactly|also|约|≈)? ?(?P<form>[^()]+|.*\(.*\).*)\)"
 )
@@ -47,8 +49,8 @@ _ABOUT = (
 _BREAK = r"(?:[,;] ?(?:and )?| (?:and )?)"
 _CONDITION = re.compile(
     rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*|\\forall.*)"
-    rf"|{_BREAK}{_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
-    rf"|{_BREAK}{_LETTER} (?:is|being|are) (?:an? )?(?:arbitrary|real|integer|any|constant|positive).*)$"
+    rf"|(?:[,;] ?(?:and )?| and ){_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
+    rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?(?:arbitrary|real|integer|any|constant|positive).*)$"
 )
 _RESTRICTED = re.compile(rf",(?: ?and)? ?(?P<letter>{_LETTER}) ?\\?(?:ne|ge|le|neq|[<>]).*$")
 _LEADING = re.compile(r"\\forall[^,:]{1,60}[,:] ?|for (?:all|any|every)[^,:]{1,60}[,:] ?")
@@ -61,7 +63,7 @@ def split_remarks(text: str) -> Statement:
         return Statement(text)
     text = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text
     text = _ROUNDED.sub(r"\\approx ", text)
-    main, condition = _without_condition(text)
+    main, condition = _without_condition(_DECIMAL_COMMA.sub(r"\1.\2", text))
     match = _FORM.fullmatch(main)
     if match is None or not _is_remark(match["sign"], match["form"]):
         return Statement(main, (), condition)
@@ -74,7 +76,7 @@ def split_remarks(text: str) -> Statement:
 
 def _is_remark(sign: str | None, form: str) -> bool:
     """Whether brackets hold a remark: they follow a sign, or hold a word or an approximation."""
-    return bool(sign) or form.startswith(("\\approx", "=")) or _is_word(form)
+    return bool(sign) or form.startswith(("\\approx", "=")) or _is_word(form) or _is_aside(form)
 
 
 def _is_word(form: str) -> bool:
@@ -87,7 +89,7 @@ _ASIDES = frozenset(
 
 
 def _is_aside(form: str) -> bool:
-    return form.casefold() in _ASIDES
+    return form.casefold() in _ASIDES or form.startswith(("满足", "其中", "при "))
 
 
 def _without_condition(text: str) -> tuple[str, str]:

@@ -234,7 +234,7 @@ def _part(text: str, commas: bool) -> Answer:
 def _matrix(name: str, body: str) -> Answer:
     if name in ("vmatrix", "Vmatrix") or "\\begin" in body:
         raise UnreadableError  # determinants and norms
-    body = re.sub(r"(?<!\\)\\(?=[0-9-])", r"\\\\\\\\", body)  # a backslash that was lost
+    body = re.sub(r"(?<!\\)\\(?=[0-9-])", r"\\\\", body)  # a backslash that was lost
     rows = re.sub(r"\\hline", "", body).split("\\\\")
     if rows and not rows[-1].strip():
         rows.pop()

@@ -321,7 +321,9 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
 
 
 def _names_a_quantity(relation: Relation) -> bool:
-    return set(relation.signs) == {"="} and names_a_quantity(relation.items[0]) is True
+    if set(relation.signs) != {"="}:
+        return False
+    return isinstance(relation.items[-1], Matrix) or names_a_quantity(relation.items[0]) is True
 
 
 def _computed(relation: Relation) -> Value | None:

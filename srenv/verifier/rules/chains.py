@@ -37,6 +37,7 @@ def simplify_chain(relation: Relation) -> Answer:
     """
     if not set(relation.signs) <= {"=", "~="}:
         return Relation(relation.items, tuple("=" if s == "~=" else s for s in relation.signs))
+    relation = Relation((_as_label(relation.items[0]), *relation.items[1:]), relation.signs)
     rounded = [
         False,
         *itertools.accumulate((sign == "~=" for sign in relation.signs), operator.or_),
