@@ -10,16 +10,26 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.extract import extract, looks_like_turn, only_formula
+from srenv.verifier.reading.extract import extract, is_conclusion, looks_like_turn, only_formula
 from srenv.verifier.reading.normalise import normalise
-from srenv.verifier.reading.structure import Answer, is_spaced, read
+from srenv.verifier.reading.labels import letters_of, rename
+from srenv.verifier.reading.remarks import declared_letters, split_remarks
+from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
 from srenv.verifier.rules.answers import compare_answers
 from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
-from srenv.verifier.rules.units import unit_name
-from srenv.verifier.rules.words import compare_words, is_words
+from srenv.verifier.reading.units import unit_name
+from srenv.verifier.rules.quantities import scale_between
+from srenv.verifier.rules.words import (
+    choice_letter,
+    compare_words,
+    is_words,
+    number_of_word,
+    split_option,
+)
 from srenv.verifier.trace import note
 from srenv.verifier.values.exact import start_clock
 
@@ -29,8 +39,8 @@ ANSWER_LIMIT = 20_000
 """Longer answers are compared as they are written, and not at all beyond that."""
 
 _UNIT_BEHIND = re.compile(
-    r"(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
-    r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)$"
+    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
+    r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?))$"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
@@ -60,7 +70,7 @@ def bare(text: str) -> str | None:
     if looks_like_turn(text):
         answer = extract(text)
         return answer if answer is not None else only_formula(text)
-    return only_formula(text) or text
+    return only_formula(text) or (is_conclusion(text) and extract(text)) or text
 
 
 def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
@@ -86,13 +96,21 @@ def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
     gold_reading, answer_reading = _read_gold(gold_text), _read(answer_text)
     note("read", "gold:", gold_reading.normal)
     note("read", "answer:", answer_reading.normal)
-    for name, rule in RULES:
-        decision = rule(gold_reading, answer_reading)
-        note(name, "passes it on" if decision is None else f"decides: {decision}")
-        if decision is not None:
-            return decision
+    decision = _decide_by_rules(gold_reading, answer_reading)
+    if decision is not None:
+        return decision
     note("symbolic", "asks a worker process")
     return compare_symbolically(gold_reading.normal, answer_reading.normal)
+
+
+def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
+    """Returns the decision of the first rule that has one."""
+    for name, rule in RULES:
+        decision = rule(gold, answer)
+        note(name, *(("passes it on",) if decision is None else ("decides:", *decision)))
+        if decision is not None:
+            return decision
+    return None
 
 
 def _read(written: str) -> Reading:
@@ -125,6 +143,23 @@ def _word_rule(gold: Reading, answer: Reading) -> Decision | None:
     return compare_words((gold.written, answer.written), (gold.normal, answer.normal))
 
 
+def _option_rule(gold: Reading, answer: Reading) -> Decision | None:
+    """Compares a choice with its option, `(A) 5`, to the letter or to the option alone."""
+    gold_option, option = split_option(gold.normal), split_option(answer.normal)
+    if gold_option is None and option is None:
+        return None
+    gold_letter = gold_option[0] if gold_option else choice_letter(gold.normal)
+    letter = option[0] if option else choice_letter(answer.normal)
+    if gold_letter and letter:
+        return gold_letter == letter, "choice"
+    if gold_letter and not gold_option:
+        return False, "choice"
+    gold_text = gold_option[1] if gold_option else gold.normal
+    text = option[1] if option else answer.normal
+    decision = _decide_by_rules(_read(gold_text), _read(text))
+    return decision if decision and decision[0] else None
+
+
 def _question_rule(gold: Reading, answer: Reading) -> Decision | None:
     return (False, "no_answer") if _QUESTION.search(answer.normal) else None
 
@@ -132,9 +167,13 @@ def _question_rule(gold: Reading, answer: Reading) -> Decision | None:
 def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
     """Compares two answers that the parser reads; what it cannot read is left to SymPy."""
     commas = is_spaced(gold.written) or is_spaced(answer.written)
-    (gold_body, gold_unit), (body, unit) = _without_unit(gold.normal), _without_unit(answer.normal)
+    gold_said, said = split_remarks(gold.normal), split_remarks(answer.normal)
+    (gold_body, gold_unit), (body, unit) = _without_unit(gold_said.main), _without_unit(said.main)
     if gold_unit and unit and gold_unit != unit:
-        return None, "unit"
+        scale = scale_between(gold_unit, unit)
+        if not isinstance(scale, Fraction):
+            return scale, "unit"
+        body = rf"({body})\cdot\frac{{{scale.numerator}}}{{{scale.denominator}}}"
     try:
         gold_tree = _structure(gold_body, commas)
     except TooLargeError:
@@ -150,12 +189,44 @@ def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
         readable = gold.number is not None or is_words(answer.written, answer.normal)
         return (False, "unparsable_answer") if readable else None
     note("parse", "answer:", tree)
-    return compare_answers(gold_tree, tree)
+    decision = compare_answers(gold_tree, tree)
+    if decision[0] is False and (gold_said.condition or said.condition):
+        renamed = _rename_declared(gold_tree, gold_said.condition, tree, said.condition)
+        decision = decision if renamed is None else compare_answers(gold_tree, renamed)
+    if decision[0] and said.forms and not all(_agrees(tree, form) for form in said.forms):
+        return False, "hedged"
+    return decision
+
+
+def _rename_declared(
+    gold: Answer, gold_condition: str, answer: Answer, condition: str
+) -> Answer | None:
+    r"""Renames the one letter of an answer that a condition declares: `3k, k \in \mathbb{Z}`."""
+    ours, theirs = letters_of(gold) - letters_of(answer), letters_of(answer) - letters_of(gold)
+    if len(ours) != 1 or len(theirs) != 1:
+        return None
+    declared = declared_letters(gold_condition) & ours or declared_letters(condition) & theirs
+    return rename(answer, *theirs, *ours) if declared else None
+
+
+def _agrees(tree: Answer, form: str) -> bool:
+    """Whether another form of an answer is equal to it, or a rounding of it."""
+    sign = "~=" if form.startswith("\\approx") else "="
+    try:
+        other = read(form.removeprefix("\\approx "))
+    except (UnreadableError, TooLargeError):
+        value = number_of_word(form)
+        if value is None:
+            return False
+        other = read(str(value))
+    chain = Relation((tree, other), (sign,))
+    return compare_answers(tree, chain)[0] is True
 
 
 RULES: tuple[tuple[str, Rule], ...] = (
     ("text", _text_rule),
     ("numbers", _number_rule),
+    ("options", _option_rule),
     ("words", _word_rule),
     ("question", _question_rule),
     ("mathematics", _mathematics_rule),
@@ -197,7 +268,7 @@ def _without_unit(text: str) -> tuple[str, str]:
     match = _UNIT_BEHIND.search(text)
     if match is None:
         return text, ""
-    name = unit_name(match["word"])
+    name = match["upright"] or unit_name(match["word"])
     body = text[: match.start()].rstrip()
     if name is None or not body or "," in body:
         return text, ""

@@ -19,13 +19,20 @@ _TRAILER = re.compile(
     r"[■□∎]|\\(?:blacksquare|square)|Это и есть ответ\.)$",
     re.IGNORECASE,
 )
+# `$2, so she makes 9 * $`
+_PRICES = re.compile(
+    r"^[0-9][0-9.,]*(?: [a-z]|,? [a-z]+ [a-z]| \([a-z])|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
+)
 _TRAILERS = 8
 """How many of them are taken off, at most."""
 
+_VALUE = r"[-$\\]*\d"
 _DOUBT = re.compile(
-    r"\b(?:not|either|maybe|perhaps|possibly|probably|approximately|roughly|about|around|between|"
-    r"if|unless|except|wrong|false|incorrect|guess|could|might|example|cannot|unknown|assum\w+|"
-    r"at (?:least|most)|(?:more|less|fewer|greater|larger|smaller) than [-$\\\d]|or)\b|n't\b|[?？]|"
+    r"\b(?:is|are|was|be) not\b|\bnot (?:sure|certain|known)\b|\b(?:either|maybe|perhaps|possibly|"
+    r"probably|unless|except|otherwise|wrong|false|incorrect|guess|example|unknown|assum\w+)\b|[?？]|"
+    r"\b(?:could|might|may) be\b|isn't|\bnot ?" + _VALUE + r"|"
+    r"\b(?:or|between|about|around|approximately|roughly|at (?:least|most)|(?:more|less|fewer|"
+    rf"greater|larger|smaller) than) ?{_VALUE}|\bif \\?\$?[a-z] ?[=<>]|\d\S* or\b|"
     r"\b(?:не|или|если|возможно|примерно|около)\b|可能|不是|或者?|大约|如果|约为",
     re.IGNORECASE,
 )
@@ -34,16 +41,26 @@ _SENTENCE_END = re.compile(
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _IS = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|get|have|has|of|total(?:s|ed)?)|=|"
+    r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|total(?:s|ed)?(?: of)?|make|makes|"
+    r"made|earn|earns|earned|has|have|had|commission of|cost of|pay|pays|paid)|=|####|"
     r"равн[оаы]?|равен|составля[а-я]+|является|是|为|等于|得|共有?|есть)[\s:：—]*$"
 )
+# `<<3*3=9>>`, a calculator's note in GSM8K
+_ANNOTATION = re.compile(r"<<[^<>\n]{1,80}>>")
+_CONCLUDES = re.compile(
+    r"\s*(?:so|thus|therefore|hence|finally|in total|altogether|consequently|overall|in conclusion)\b",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(
-    r"(?<![\w.,^_{\\/])(?:-|\\?\$|£|€|¥|-\\?\$)?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?(?![\w/^])"
+    r"(?<![\w.,^_{\\/])(?:-|\\?\$|£|€|¥|-\\?\$)?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?(?=[a-z]{1,3}\b|[\"'])?(?![A-Z\d_/^]|[a-z]{4})"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=(?!=)")
+<<<<<<< HEAD
 _VALUE_ALONE = re.compile(
     r"[\s*_`]*((?:[A-Za-z]\w?\s*=\s*)?[-+$\\]*[\d(\\{\[][^A-Za-z\n]*|.{0,2}\\[a-z].*)[\s*_`]*"
 )
+=======
+>>>>>>> verifier
 
 
 def strip_trailer(text: str) -> str:
@@ -58,8 +75,15 @@ def strip_trailer(text: str) -> str:
 
 
 def formulas(text: str) -> list[re.Match[str]]:
-    """Returns the formulas of a text."""
-    return list(FORMULA.finditer(text))
+    """Returns the formulas of a text; what lies between two prices is none."""
+    return [m for m in FORMULA.finditer(text) if m["b"] is None or not _PRICES.search(m["b"])]
+
+
+def _mask(text: str, char: str) -> str:
+    """Puts a character in the place of all that formulas hold."""
+    for match in formulas(text):
+        text = text[: match.start()] + char * len(match.group()) + text[match.end() :]
+    return text
 
 
 def content(formula: re.Match[str]) -> str:
@@ -81,7 +105,8 @@ def closing_answer(text: str) -> str | None:
     if last and not tail[last[-1].end() :].strip(" .,;:*\n)") and _is_display(last[-1]):
         return _formula_value(last[-1])
     sentence = _last_sentence(tail)
-    if not sentence or _DOUBT.search(FORMULA.sub(" ", sentence)):
+    sentence = _ANNOTATION.sub("", sentence)
+    if not sentence or _DOUBT.search(_mask(sentence, "0")):
         return None
     return _stated(sentence)
 
@@ -96,7 +121,7 @@ def _formula_value(formula: re.Match[str]) -> str | None:
 
 def _last_sentence(text: str) -> str:
     r"""Returns the last sentence; formulas are not cut at their full stops."""
-    masked = FORMULA.sub(lambda m: "\x01" * len(m[0]), text)
+    masked = _mask(text, "\x01")
     pieces = [0, *(m.end() for m in _SENTENCE_END.finditer(masked))]
     for start in reversed(pieces):
         if text[start:].strip(" .*\n"):
@@ -118,19 +143,29 @@ def _has_value(text: str) -> bool:
 
 def _from_words(sentence: str) -> str | None:
     found = formulas(sentence)
-    numbers = list(_NUMBER.finditer(FORMULA.sub(lambda m: " " * len(m[0]), sentence)))
+    numbers = list(_NUMBER.finditer(_mask(sentence, " ")))
     if len(found) == 1 and not numbers:
         return _formula_value(found[0])
     if found:
-        stated = [f for f in found if _IS.search(sentence[: f.start()])]
         behind = sentence[found[-1].end() :].strip(" .*")
-        return _formula_value(found[-1]) if stated[-1:] == found[-1:] and not behind else None
+        is_stated = _IS.search(sentence[: found[-1].start()]) is not None
+        return _formula_value(found[-1]) if is_stated and not behind else None
     equals = [m.end() for m in _EQUALS.finditer(sentence)]
-    if equals:
-        return sentence[equals[-1] :].strip(" .*") or None
-    if len(numbers) == 1:
-        return numbers[0].group()
-    stated_numbers = [n for n in numbers if _IS.search(sentence[: n.start()])]
-    if len(stated_numbers) == 1:
-        return stated_numbers[0].group()
-    return None
+    if equals and (not numbers or equals[-1] <= numbers[-1].end()):
+        return _leading_value(sentence[equals[-1] :].strip(" .*"))
+    money = [n for n in numbers if n.group()[:2].strip("-\\")[:1] in tuple("$£€¥")]
+    stated = [n for n in numbers if _IS.search(sentence[: n.start()])]
+    for candidates in (numbers, stated, money):
+        if len(candidates) == 1:
+            return candidates[0].group()
+    return numbers[-1].group() if numbers and _CONCLUDES.match(sentence) else None
+
+
+def _leading_value(text: str) -> str | None:
+    """Returns a value, without the words of the sentence that goes on behind it."""
+    number = _NUMBER.match(text)
+    if number is not None and re.match(
+        r"[\"'a-z]{0,3}(?: (?:[^\d=+*/]|(?<=[A-Za-z])\d)*)?$", text[number.end() :]
+    ):
+        return number.group()
+    return text or None

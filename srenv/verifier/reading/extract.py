@@ -16,7 +16,7 @@ import re
 from typing import NamedTuple
 
 from srenv.verifier.reading.boxes import last_boxes
-from srenv.verifier.reading.closing import closing_answer, content, formulas, strip_trailer
+from srenv.verifier.reading.closing import FORMULA, closing_answer, content, formulas, strip_trailer
 from srenv.verifier.reading.markers import Marker, find_markers, has_marker
 
 EXTRACT_LIMIT = 65_536
@@ -26,9 +26,13 @@ _WINDOWS = (2_000, 16_000, EXTRACT_LIMIT)
 """Ends of a turn that are searched for a mark one after another, the shortest first."""
 
 _THINK, _END_THINK = "<think>", "</think>"
-_TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|<")
-_SENTENCE = re.compile(r"[^\W\d_]{2,}[ *,:][^.]*[ *$][^\W_]|[。】]")
-_SHORT = re.compile(r"[^A-Za-z\n<#\u0080-\uffff]*|[^ \n<#:]*", re.ASCII)
+_TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
+_CONCLUSION = re.compile(
+    r"(?:so|thus|therefore|hence|finally|in total|altogether|consequently)\b|"
+    r"[A-Z][a-z]+ (?:[A-Za-z]+ ){0,9}(?:is|are|was|were|has|have|had|made|earned|equals) |"
+    r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] ",
+    re.IGNORECASE,
+)
 _PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
 _DOUBT = re.compile(
     r"\b(?:not|n't|no|or|either|maybe|perhaps|possibly|probably|about|around|between|approximately|"
@@ -40,6 +44,11 @@ _CHOICE = re.compile(r"\(?[A-H]\)?[.]?")
 _RETRACTED = re.compile(
     r"\b(?:wait|re-?check|re-?examin\w+|actually|correction|oops|let me (?:re\w+|check|verify))\b",
     re.IGNORECASE,
+)
+# `8 coffee mugs in the lounge`: what is counted, in more words than a unit has
+_COUNTED = re.compile(
+    r"((?:\\?[$£€])?[0-9][0-9,.]*(?: (?:hundred|thousand|million|billion))?) "
+    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
 )
 _WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
 _CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
@@ -61,6 +70,11 @@ class Extracted(NamedTuple):
 def looks_like_turn(text: str) -> bool:
     """Whether a text is a turn to search for an answer, rather than an answer."""
     return _TURN.search(text) is not None or has_marker(text)
+
+
+def is_conclusion(text: str) -> bool:
+    """Whether a text of one line is a sentence that states an answer, `So there are 73 of them.`."""
+    return _CONCLUSION.match(text) is not None
 
 
 def only_formula(text: str) -> str | None:
@@ -197,7 +211,15 @@ def _behind(text: str, marker: Marker) -> str | None:
     retracted = _RETRACTED.search(later)
     if retracted and any(char.isdigit() for char in later[retracted.end() :]):
         return closing_answer(text) or ""
+    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and (later + line[-2:]).strip(" ."):
+        return closing_answer(text) or _clean(line)
     return _clean(line)
+
+
+def _is_prose(line: str) -> bool:
+    """Whether a line explains rather than answers."""
+    words = FORMULA.sub(" ", line)
+    return len(words.split()) > 9 or sum(char > "\u3000" for char in words) > 8
 
 
 def _first_piece(text: str) -> str:
@@ -214,6 +236,9 @@ def _clean(line: str) -> str:
     # "Final Answer: The largest n is **34**."
     answer = sentence.rpartition(" is ")[2].strip()
     answer = _CLOSING.sub("", answer)
+    counted = _COUNTED.fullmatch(answer)
+    if counted is not None and not _DOUBT.search(answer):
+        answer = counted[1]
     for opening, closing in _WRAPPINGS:
         if answer.startswith(opening) and answer.endswith(closing) and len(answer) > len(opening):
             answer = answer[len(opening) : -len(closing)].strip()

@@ -27,7 +27,8 @@ _OPAQUE = VECTORS | {"overline", "bar", "mathcal", "tilde", "underline", "mathsc
 _TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _INVERSES = {f: f"arc{f}" for f in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
 _STARTS = frozenset(["number", "name", "function", "command", "(", "[", "{", "|", "infinity"])
-_CLOSING = frozenset(["rfloor", "rceil", "choose"])
+_CLOSING = frozenset(["rfloor", "rceil", "choose", "over", "unit"])
+_SUBSCRIPT = frozenset("number name + - , infinity function command".split())
 _MANY = frozenset(["gcd", "lcm", "min", "max"])
 _DEPTH = 60
 
@@ -45,9 +46,7 @@ def expression(tokens: Sequence[Token], sign: int = 1) -> Node:
     """
     reader = _Reader(tokens, sign)
     node = reader.sum()
-    if reader.next.text == "choose":
-        reader.take()
-        node = Node("binom", (node, reader.sum()))
+    node = reader.infix_fraction(node)
     if reader.next.kind != "end":
         raise UnreadableError
     return node
@@ -156,8 +155,18 @@ class _Reader:
             elif kind == "^":
                 self.take()
                 base = self._raised(base)
+            elif kind == "command" and self.next.text == "unit":
+                self.take()
+                self.skip_group()
             else:
                 return base
+
+    def skip_group(self) -> None:
+        """Passes over a unit in braces."""
+        self.take("{")
+        while self.next.kind != "}":
+            self.take()
+        self.take("}")
 
     def _raised(self, base: Node) -> Node:
         following = self.tokens[self.at : self.at + 3]
@@ -230,12 +239,19 @@ class _Reader:
         opening = self.take().kind
         bars, self.bars = self.bars, 0
         node = self.sum()
-        if opening == "{" and self.next.text == "choose":
-            self.take()
-            node = Node("binom", (node, self.sum()))
+        if opening == "{":
+            node = self.infix_fraction(node)
         self.take({"(": ")", "[": "]", "{": "}"}[opening])
         self.bars = bars
         return node
+
+    def infix_fraction(self, top: Node) -> Node:
+        r"""Reads the rest of `n \choose k` or `a \over b`, which reach as far as their group."""
+        if self.next.kind == "command" and self.next.text in ("choose", "over"):
+            name = self.take().text
+            bottom = self.sum()
+            return Node("binom", (top, bottom)) if name == "choose" else quotient(top, bottom)
+        return top
 
     def absolute(self) -> Node:
         self.take("|")
@@ -254,6 +270,10 @@ class _Reader:
             name += "'"
         if name.rstrip("'") in _APPLIED and self.next.kind == "(":
             return Node("apply", tuple(self.arguments()), name)
+        inverse = "".join(token.text for token in self.tokens[self.at : self.at + 6])
+        if name in _APPLIED and inverse == "^{-1}(":
+            self.at += 5
+            return Node("apply", tuple(self.arguments()), f"{name}^-1")
         return Node("name", (), name)
 
     def subscript(self) -> str:
@@ -267,7 +287,7 @@ class _Reader:
             return token.text
         parts = []
         while self.next.kind != "}":
-            if self.next.kind not in ("number", "name", "+", "-", ",", "infinity"):
+            if self.next.kind not in _SUBSCRIPT:
                 raise UnreadableError
             parts.append(self.take().text)
         self.take("}")
@@ -343,7 +363,8 @@ class _Reader:
             index = Node("number", (), "2")
             if self.next.kind == "[":
                 index = self.group()
-            return Node("root", (self.argument(), index))
+            under = self.group() if self.next.kind == "(" else self.argument()
+            return Node("root", (under, index))
         if name in ("lfloor", "lceil"):
             bars, self.bars = self.bars, 0
             node = self.sum()

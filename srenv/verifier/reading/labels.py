@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from srenv.verifier.reading.nodes import Node
-from srenv.verifier.reading.structure import Answer, Items, Relation, Value, is_bare
+from srenv.verifier.reading.nodes import Node, names
+from srenv.verifier.reading.structure import (
+    Answer,
+    Combined,
+    Items,
+    Matrix,
+    Relation,
+    Value,
+    is_bare,
+)
 
 
 def name_of(answer: Answer) -> str | None:
@@ -52,3 +60,35 @@ def without_repeated_names(answer: Answer) -> Answer:
         flat = [v for value in values for v in (value.items if is_bare(value) else (value,))]
         return Items("", tuple(flat))
     return answer
+
+
+def letters_of(answer: Answer) -> frozenset[str]:
+    """Returns the variables of an answer, whatever its kind."""
+    if isinstance(answer, Value):
+        return names(answer.node)
+    return frozenset().union(*map(letters_of, _parts(answer)))
+
+
+def rename(answer: Answer, old: str, new: str) -> Answer:
+    """Puts one variable in the place of another, in an expression, list or relation."""
+    if isinstance(answer, Value):
+        return Value(_rename(answer.node, old, new))
+    if isinstance(answer, Items):
+        items = tuple(rename(item, old, new) for item in answer.items)
+        return Items(answer.brackets, items, answer.choice)
+    if isinstance(answer, Relation):
+        return Relation(tuple(rename(item, old, new) for item in answer.items), answer.signs)
+    return answer
+
+
+def _rename(node: Node, old: str, new: str) -> Node:
+    value = new if node.op == "name" and node.value == old else node.value
+    return Node(node.op, tuple(_rename(arg, old, new) for arg in node.args), value)
+
+
+def _parts(answer: Answer) -> tuple[Answer, ...]:
+    if isinstance(answer, (Items, Relation)):
+        return answer.items
+    if isinstance(answer, Combined):
+        return answer.parts
+    return sum(answer.rows, ()) if isinstance(answer, Matrix) else ()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from srenv.verifier.reading.units import unit_symbols
+
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₊₋", "0123456789+-", strict=True))
 _GREEK = {
@@ -30,6 +32,9 @@ _CHARACTERS = str.maketrans(
         **{"≈": r"\approx ", "≡": r"\equiv ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}"},
         **{"ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}"},
         **{"，": ",", "、": ",", "％": "%", "＋": "+", "＝": "=", "（": "(", "）": ")", "：": ":"},
+        **{"。": ".", "．": ".", "∶": ":", "≅": r"\simeq ", "∀": r"\forall ", "√": r"\sqrt "},
+        **{"Ω": r"\Omega ", "‘": "'", "’": "'", "“": '"', "”": '"', "【": "[", "】": "]"},
+        **{"≔": ":=", "→": r"\to ", "⇒": r"\implies ", "∴": r"\therefore ", "⋃": r"\cup "},
         **{"；": ";", "＜": "<", "＞": ">", "｜": "|", "＊": "*", "／": "/", "∗": "*"},
         **{"⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor "},
         **{"⌈": r"\lceil ", "⌉": r"\rceil ", "∠": r"\angle ", "△": r"\triangle ", "′": "'"},
@@ -44,22 +49,30 @@ _STYLED_LETTERS = re.compile("[\U0001d400-\U0001d7ff]")
 # Bold letters are vectors, for which `\times` does not commute: they keep their dress.
 _WRAPPERS = (
     r"text|textbf|textit|textrm|textsf|texttt|textnormal|mathrm|mathit|mathsf|mbox|hbox|emph|"
-    r"operatorname\*?|mathbf(?!\s*\{[a-z]\})"
+    r"textsc|textmd|textup|operatorname\*?|underline|uline|ensuremath|boxed|fbox|framebox|mathtt|"
+    r"mathnormal|mathbb(?=\s*\{[0-9])|mathcal(?=\s*\{[0-9])|mathbf(?!\s*\{[a-z]\})"
 )
 _WRAPPED = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{([^{{}}]*)\}}")
 WRAPPER = re.compile(rf"\\(?:{_WRAPPERS})\s*\{{")
+# What wraps braces of its own loses its name and becomes a group.
+_WRAPS_GROUP = re.compile(rf"\\(?:{_WRAPPERS})\s*(?=\{{)")
 _SPACING = re.compile(
     r"\$|\\[()\[\],;:> ]|~|\\(?:quad|qquad|enspace|thinspace|hfill)(?![A-Za-z])|"
     r"\\[hv]space\{[^{}]*\}"
 )
 _STYLE = re.compile(
-    r"\\!\s*|\\(?:text)?color\{\w+\}|\\phantom\{[^{}]*\}|"
+    r"\\!\s*|\\(?:text)?color\{\w+\}|\\h?phantom\{[^{}]*\}|\\colorbox\{\w+\}|"
+    r"\\(?:tag|label)\*?\{[^{}]*\}|\\(?:left|right)\s*\.|"
     r"\\(?:left|right|middle|[bB]ig+[lrm]?|displaystyle|textstyle|limits|large|Large|LARGE|huge|"
-    r"small|normalsize|bf|rm|it|boldsymbol|mathstrut|strut)(?![A-Za-z])"
+    r"small|normalsize|bf|rm|it|sf|tt|bfseries|boldsymbol|bm|pmb|mathstrut|strut|nolimits|"
+    r"scriptstyle|checkmark|centering|hline|protect|noindent)(?![A-Za-z])"
 )
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])")
 _SYNONYMS = (
-    (re.compile(r"\\[dtc](frac|binom)(?![A-Za-z])"), r"\\\1"),
+    (re.compile(r"\\(?:[dtcsx]|nice)(frac|binom)(?![A-Za-z])"), r"\\\1"),
+    (re.compile(r"\\(?:bigcup|sqcup)(?![A-Za-z])"), r"\\cup"),
+    (re.compile(r"\\(?:bigcap|sqcap)(?![A-Za-z])"), r"\\cap"),
+    (re.compile(r"\\(?:coloneqq|triangleq|coloneq)(?![A-Za-z])"), ":="),
     (re.compile(r"\\(?:varnothing|oslash|O)(?![A-Za-z])"), r"\\emptyset"),
     (re.compile(r"\\le(?:q|qslant)(?![A-Za-z])"), r"\\le"),
     (re.compile(r"\\ge(?:q|qslant)(?![A-Za-z])"), r"\\ge"),
@@ -69,12 +82,44 @@ _SYNONYMS = (
     (re.compile(r"\\(?:dots|ldots|cdots|dotsc)(?![A-Za-z])|…"), "..."),
 )
 _LINE_BREAK = "\\\\"
-# `5 \mathrm{~s}`: one letter is a unit where it is set upright behind a number.
-_LETTER_UNITS = {"s": "seconds", "m": "meters", "g": "grams", "h": "hours", "L": "liters"}
-_LETTER_UNIT = re.compile(
-    r"(?<=[0-9}.])[\s~]*(?:\\[,;: ])*\\(?:text|mathrm|mbox|textrm|textnormal)\{[\s~]*([smghL])\s*\}"
-    r"(?=\s*\$?\s*(?:\^|\.?$))"
+# `5 \mathrm{~m/s^2}`: a few letters are a unit when they are set upright behind a number.
+_UPRIGHT_UNIT = re.compile(
+    r"(?<=[0-9}.])[\s~]*(?:\\[,;:! ])*\\(?:text|mathrm|mbox|textrm|textnormal|operatorname|rm)"
+    r"\{(?P<unit>[^{}]{1,40}(?:\{-?[0-9]\}[^{}]{0,20}){0,3})\}"
+    r"(?P<power>\^\{?-?[0-9]\}?)?(?=\s*\$?\s*(?:[.,]?$|\\approx|[=)]))"
 )
+# Words that join answers, in languages other than English.
+_JOINING = (
+    (re.compile("或者?|或是"), " or "),
+    (re.compile("[和与及且]"), " and "),
+    (re.compile(r"\b(?:или|oder|ou)\b"), " or "),
+    (re.compile(r"\b(?:и|und|et)\b"), " and "),
+    (re.compile("无解|нет решений"), "no solution"),
+    (re.compile("根号 ?([0-9]+|[a-z])"), r"\\sqrt{\1}"),
+    (re.compile("[^\x00-\x7f]*(?:答案|故选|答)(?:是|为|:)?:?"), " "),
+)
+# `x = 1 \qquad y = 2` is a list
+_QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
+_EQUATION = re.compile(r"[^=(]*[A-Za-z)}][^=]*=[^=]+$")
+_ALIGNED = re.compile(r"\\(?:begin|end)\s*\{(?:aligned|align\*?|gathered|split|equation\*?)\}")
+_COMBINATIONS = (
+    (re.compile(r"(?:\{\})?_\{?([0-9]+)\}? ?C_\{?([0-9]+)\}?"), r"\\binom{\1}{\2}"),
+    (re.compile(r"(?:\{\})?\^\{?([0-9]+)\}? ?C_\{?([0-9]+)\}?"), r"\\binom{\1}{\2}"),
+    (re.compile(r"(?<![A-Za-z\\])C_\{?([0-9]+)\}?\^\{?([0-9]+)\}?"), r"\\binom{\1}{\2}"),
+    (re.compile(r"(?:\{\})?[_^]\{?([0-9]+)\}? ?P_\{?([0-9]+)\}?"), r"\\frac{\1!}{(\1-\2)!}"),
+)
+# `]2,5[` and `[2,5[` are open where the bracket turns away.
+_TURNED = re.compile(
+    r"([\[\]])([^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*[,;][^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*)([\[\]])"
+)
+_INTERVAL_LIMIT = 300
+_UNION = re.compile(r"(?<=[)\]}]) ?U ?(?=[(\[{\\])")
+_LEADING = re.compile(
+    r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|(?:answer|ans|therefore|so|thus|hence)\b ?[:,]|[*_`&])\s*",
+    re.IGNORECASE,
+)
+_TRAILING = re.compile(r"(?:\\\\|[,;:&`_*]|(?<!\\)\\)+$")
+_QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 # A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
 
@@ -88,11 +133,44 @@ def normalise(answer: str) -> str:
         text = text.replace("$", " ").replace("~", " ").replace("{,}", ",")
     text = _IDLE_SPACE.sub("", " ".join(text.split()))
     text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
+    if not text[:1].isalnum() or not text[-1:].isalnum() or ":" in text[:12]:
+        text = _trim(text)
     for _ in range(4):
         if not _is_group(text):
             break
         text = _full_stop(text[1:-1].strip())
+    return _rewrite(text)
+
+
+def _trim(text: str) -> str:
+    """Takes off signs at either end that say nothing, and quotes around the whole."""
+    leading = _LEADING.match(text)
+    if leading is not None and leading.end() < len(text):
+        text = text[leading.end() :]
+    if not text.endswith("_*"):
+        text = _full_stop(text[:-20] + _TRAILING.sub("", text[-20:]).rstrip() or text)
+    quoted = _QUOTED.fullmatch(text)
+    return quoted[2].strip() if quoted else text
+
+
+def _rewrite(text: str) -> str:
+    """Writes other notations of intervals, unions, combinations and lists as the usual ones."""
+    if "U" in text:
+        text = _UNION.sub(r"\\cup ", text)
+    if "C_" in text or "P_" in text:
+        for pattern, usual in _COMBINATIONS:
+            text = pattern.sub(usual, text)
+    if "[" in text and "]" in text:
+        if len(text) < _INTERVAL_LIMIT:
+            text = _TURNED.sub(_straighten, text)
+        if text[0] == "[" and "'" in text:
+            text = _QUOTED.sub(r"\2", text)
     return text
+
+
+def _straighten(interval: re.Match[str]) -> str:
+    left, inside, right = interval.groups()
+    return ("(" if left == "]" else left) + inside + (")" if right == "[" else right)
 
 
 def _to_ascii(text: str) -> str:
@@ -102,7 +180,11 @@ def _to_ascii(text: str) -> str:
     text = _RAISED.sub(lambda m: f"^{{{''.join(_SUPERSCRIPTS[c] for c in m[0])}}}", text)
     text = _LOWERED.sub(lambda m: f"_{{{''.join(_SUBSCRIPTS[c] for c in m[0])}}}", text)
     text = _ROOT_SIGN.sub(lambda m: rf"\sqrt{_ROOT_INDEX[m[1]]}{{{m[2] or m[3]}}}", text)
-    return text.translate(_CHARACTERS)
+    text = text.translate(_CHARACTERS)
+    if not text.isascii():
+        for pattern, word in _JOINING:
+            text = pattern.sub(word, text)
+    return text
 
 
 def _vulgar_fraction(char: str) -> str:
@@ -114,14 +196,27 @@ def _vulgar_fraction(char: str) -> str:
 
 def _undress(text: str) -> str:
     r"""Takes off the LaTeX dressing; line breaks are set aside: a `\\[` is not read as `\[`."""
-    text = _LETTER_UNIT.sub(lambda m: " " + _LETTER_UNITS[m[1]], text)
+    text = _UPRIGHT_UNIT.sub(_upright, text)
+    if "quad" in text and "=" in text:
+        parts = _QUAD.split(text)
+        if all(_EQUATION.match(part) for part in parts):
+            text = ", ".join(part.rstrip(" ,;") for part in parts)
     rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
     text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)
     text = text.replace("{,}", ",").replace("\uffff", r"\$")
-    text = _DEGREES.sub(r"^{\\circ}", _WRAPPED.sub(r" \1 ", text))
+    if "\\begin" in text and text.count("\\\\") < 2:
+        text = _ALIGNED.sub("", text)
+    text = _WRAPPED.sub(r" \1 ", _WRAPPED.sub(r" \1 ", text))
+    text = _DEGREES.sub(r"^{\\circ}", _WRAPS_GROUP.sub("", text))
     for pattern, name in _SYNONYMS:
         text = pattern.sub(name, text)
     return text
+
+
+def _upright(match: re.Match[str]) -> str:
+    r"""Marks an upright unit, so that it is not taken for variables: `\unit{m/s^2}`."""
+    unit = unit_symbols(match["unit"], match["power"] or "")
+    return match.group() if unit is None else rf"\unit{{{unit}}}"
 
 
 def _full_stop(text: str) -> str:

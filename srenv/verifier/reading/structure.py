@@ -41,10 +41,12 @@ class Items:
         brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list, and
             ``:`` for a ratio.
         items: The answers.
+        choice: Whether they are joined by "or" alone.
     """
 
     brackets: str
     items: tuple[Answer, ...]
+    choice: bool = False
 
     @property
     def ordered(self) -> bool:
@@ -99,7 +101,17 @@ class Domain:
         return f"the set {self.name}"
 
 
-Answer = Union[Value, Items, Relation, Combined, Matrix, Domain]  # noqa: UP007 (an alias in 3.10)
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    r"""One side of an equation that is not looked into, such as ``\\det A`` or an integral."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"<{self.text}>"
+
+
+Answer = Union[Value, Items, Relation, Combined, Matrix, Domain, Opaque]  # noqa: UP007 (an alias in 3.10)
 
 RELATIONS = frozenset(["=", "<", ">", "<=", ">=", "!=", "in", "~="])
 
@@ -118,9 +130,24 @@ _DOMAINS = {
     "all reals": "R",
     "real numbers": "R",
     "reals": "R",
+    "all integers": "Z",
+    "integers": "Z",
+    "all rational numbers": "Q",
+    "all complex numbers": "C",
+    "all real x": "R",
+    "all real values": "R",
     "no solution": "empty",
     "no solutions": "empty",
 }
+_EXCEPT = re.compile(
+    r"^(?:the )?all (?:real numbers|reals|real x|x)\b ?(?:except(?: for)?|other than|but|excluding)(?![A-Za-z]) ?"
+)
+_RELATION_SIGN = re.compile(r"(?<![<>!:=])=(?!=)|:=|\\(?:approx|simeq)(?![A-Za-z])")
+_BREAK = re.compile(r"[,;]| and | or |[<>]|\\(?:le|ge|ne|in)(?![A-Za-z])")
+_NESTING = re.compile(
+    r"\\[{}|]|\\(?:begin|left)(?![A-Za-z])|\\(?:end|right)(?![A-Za-z])|[(\[{]|[)\]}]"
+)
+_OPAQUE_LIMIT = 300
 _DOMAIN = re.compile(r"\\(?:mathbb|mathbf|Bbb)\s*\{?([RZNQC])\}?|\\([RZNQ])(?![A-Za-z])")
 _LIST = re.compile(r"[0-9],(?:\s|\\[,;: q])")
 
@@ -149,12 +176,65 @@ def read(text: str, commas: bool = False) -> Answer:
         return _matrix(match["name"], match["body"])
     if commas:
         text = text.replace(",", ", ")
-    return _answer(tokenize(_DOMAIN.sub(lambda m: rf"\Domain{m[1] or m[2]} ", text)))
+    if text.startswith(("all ", "the all ", "All ")):
+        text = _EXCEPT.sub(r"x \\ne ", text[0].lower() + text[1:])
+    try:
+        return _answer(tokenize(_DOMAIN.sub(lambda m: rf"\Domain{m[1] or m[2]} ", text)))
+    except UnreadableError:
+        return _opaque_chain(text, commas)
+
+
+def _opaque_chain(text: str, commas: bool) -> Answer:
+    r"""Reads a chain of equalities of which one side at least is readable: `\det A = 7`.
+
+    Raises:
+        UnreadableError: The text is no such chain.
+    """
+    parts, signs = _split_chain(text)
+    items = tuple(_part(part.strip(), commas) for part in parts)
+    readable = [not isinstance(item, Opaque) for item in items]
+    if not any(readable) or not (readable[-1] or readable[0]):
+        raise UnreadableError
+    return Relation(items, tuple(signs))
+
+
+def _split_chain(text: str) -> tuple[list[str], list[str]]:
+    """Cuts a text at its signs of equality outside all brackets."""
+    masked = list(text)
+    depth = 0
+    for match in _NESTING.finditer(text):
+        mark = match.group()
+        depth += (mark in "([{" or mark in (r"\{", r"\begin", r"\left")) - (
+            mark in ")]}" or mark in (r"\}", r"\end", r"\right")
+        )
+        masked[match.start()] = "\x01" if depth > 0 else "\x02"
+    depth = 0
+    for at, char in enumerate(masked):
+        depth = 1 if char == "\x01" else 0 if char == "\x02" else depth
+        if depth:
+            masked[at] = "\x01"
+    outside = "".join(masked)
+    cuts = list(_RELATION_SIGN.finditer(outside))
+    if not cuts or _BREAK.search(outside):
+        raise UnreadableError
+    edges = [0, *(edge for cut in cuts for edge in cut.span()), len(text)]
+    parts = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return parts, ["=" if "=" in cut.group() else "~=" for cut in cuts]
+
+
+def _part(text: str, commas: bool) -> Answer:
+    if not text or len(text) > _OPAQUE_LIMIT:
+        raise UnreadableError
+    try:
+        return read(text, commas)
+    except UnreadableError:
+        return Opaque(text)
 
 
 def _matrix(name: str, body: str) -> Answer:
     if name in ("vmatrix", "Vmatrix") or "\\begin" in body:
         raise UnreadableError  # determinants and norms
+    body = re.sub(r"(?<!\\)\\(?=[0-9-])", r"\\\\", body)  # a backslash that was lost
     rows = re.sub(r"\\hline", "", body).split("\\\\")
     if rows and not rows[-1].strip():
         rows.pop()
@@ -205,7 +285,8 @@ def _joined(joint: str, parts: list[Sequence[Token]]) -> Answer:
     if any(isinstance(a, Relation) and set(a.signs) - {"="} for a in answers):
         return answers[0] if len(answers) == 1 else Combined(joint or "and", answers)
     flat = [item for a in answers for item in (a.items if is_bare(a) else (a,))]
-    return flat[0] if len(flat) == 1 else Items("", tuple(flat))
+    choice = joint == "or" and not any(map(is_bare, answers))
+    return flat[0] if len(flat) == 1 else Items("", tuple(flat), choice)
 
 
 def is_bare(answer: Answer) -> TypeGuard[Items]:
@@ -247,12 +328,8 @@ def _relation(tokens: Sequence[Token]) -> Answer:
     signs = [tokens[at].kind for at in cuts]
     edges = [-1, *cuts, len(tokens)]
     parts = [tokens[a + 1 : b] for a, b in pairwise(edges)]
-    if "~=" in signs[1:]:  # an approximation behind an exact value is a remark
-        keep = signs.index("~=", 1)
-        signs, parts = signs[:keep], parts[: keep + 1]
-    signs = ["=" if sign == "~=" else sign for sign in signs]
     if not parts[0]:  # `= 5`, `\approx 5`
-        if signs != ["="]:
+        if signs not in (["="], ["~="]):
             raise UnreadableError
         return _answer(parts[1])
     items = tuple(_answer(part) if part else _missing() for part in parts)

@@ -131,17 +131,34 @@ GREEK = frozenset(
 _MARKS = {
     **{"le": "<=", "ge": ">=", "lt": "<", "gt": ">", "ne": "!=", "in": "in", "approx": "~="},
     **{"times": "x", "cdot": "*", "ast": "*", "div": "/", "pm": "+-", "mp": "-+", "cup": "cup"},
+    **{"forall": "forall", "longrightarrow": "to", "rightarrow": "to"},
     **{"cap": "cap", "setminus": "setminus", "backslash": "setminus", "lvert": "|", "rvert": "|"},
     **{"vert": "|", "mid": "|", "langle": "<<", "rangle": ">>", "bmod": "mod", "mod": "mod"},
     **{"infty": "infinity", "land": "and", "lor": "or", "wedge": "and", "vee": "or"},
-    **{"simeq": "~=", "notin": "notin", "equiv": "equiv", "implies": "implies", "to": "to"},
+    **{
+        "simeq": "~=",
+        "doteq": "~=",
+        "notin": "notin",
+        "equiv": "equiv",
+        "implies": "implies",
+        "to": "to",
+    },
 }
-_PLAIN_MARKS = {"**": "^", "<=": "<=", ">=": ">=", "!=": "!=", "==": "=", "=<": "<=", "=>": ">="}
+_PLAIN_MARKS = {
+    "**": "^",
+    "<=": "<=",
+    ">=": ">=",
+    "!=": "!=",
+    "==": "=",
+    "=<": "<=",
+    "=>": ">=",
+    ":=": "=",
+}
 _WORDS = {"and", "or", "to", "mod", "for", "if", "where", "with"}
 
 _TOKEN = re.compile(
     r"(?P<space>\s+)|(?P<number>(?:\d+(?:\.\d*)?|\.\d+))|\\(?P<command>[A-Za-z]+)|"
-    r"\\(?P<escaped>[{}%|$])|(?P<word>[A-Za-z]+)|(?P<double>\*\*|<=|>=|!=|==|=<|=>)|"
+    r"\\(?P<escaped>[{}%|$])|(?P<word>[A-Za-z]+)|(?P<double>\*\*|<=|>=|!=|==|=<|=>|:=)|"
     r"(?P<mark>[-+*/^_(){}\[\]|!,;:=<>'&%])|(?P<newline>\\\\)",
     re.ASCII,
 )

@@ -18,9 +18,11 @@ from srenv.verifier.reading.structure import (
     Domain,
     Items,
     Matrix,
+    Opaque,
     Relation,
     Value,
 )
+from srenv.verifier.rules.chains import ContradictionError, names_a_quantity, simplify_chain
 from srenv.verifier.rules.equations import compare_equations, zero_form
 from srenv.verifier.rules.expressions import compare_expressions
 from srenv.verifier.rules.real_sets import NotASetError, RealSet, real_set
@@ -28,6 +30,7 @@ from srenv.verifier.trace import note
 from srenv.verifier.values import equality
 
 ITEMS_LIMIT = 200
+CHOICES_LIMIT = 4
 PAIRS_LIMIT = 900
 
 _ORDER = frozenset(["<", ">", "<=", ">=", "!="])
@@ -43,9 +46,37 @@ def compare_answers(gold: Answer, answer: Answer) -> Decision:
     Returns:
         The decision and the rule that made it.
     """
-    decision = _compare(without_repeated_names(gold), without_repeated_names(answer))
+    decision = _compare_said(gold, answer)
     note("compare", gold, "with", answer, "->", *decision)
     return decision
+
+
+def _compare_said(gold: Answer, answer: Answer) -> Decision:
+    """Compares two answers once chains and choices are reduced to what they say."""
+    try:
+        gold = _reduce(gold)
+    except ContradictionError:
+        return (True, "text") if gold == answer else (None, "contradiction")
+    try:
+        answer = _reduce(answer)
+    except ContradictionError:
+        return False, "contradiction"
+    return _compare(without_repeated_names(gold), without_repeated_names(answer))
+
+
+def _reduce(answer: Answer) -> Answer:
+    """Returns what a chain of equalities says, and the one value that all choices are forms of."""
+    if isinstance(answer, Relation):
+        return simplify_chain(answer)
+    if isinstance(answer, Items) and answer.choice and len(answer.items) <= CHOICES_LIMIT:
+        first, *others = answer.items
+        if all(_is_form(first, other) for other in others):
+            return _reduce(first)
+    return answer
+
+
+def _is_form(first: Answer, other: Answer) -> bool:
+    return compare_answers(first, other)[0] is True
 
 
 def _compare(gold: Answer, answer: Answer) -> Decision:
@@ -53,6 +84,8 @@ def _compare(gold: Answer, answer: Answer) -> Decision:
         return _with_relation(gold, answer)
     if isinstance(gold, Value) and isinstance(answer, Value):
         return compare_expressions(gold.node, answer.node)
+    if isinstance(gold, Opaque) or isinstance(answer, Opaque):
+        return (True, "text") if gold == answer else (None, "undecided")
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
         return _matrices(gold, answer)
     if isinstance(gold, Domain) and isinstance(answer, Domain):
@@ -266,7 +299,7 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
         return _two_relations(gold, answer)
     relation, other = (gold, answer) if isinstance(gold, Relation) else (answer, gold)
     assert isinstance(relation, Relation)
-    if name_of(relation) is not None:
+    if name_of(relation) is not None or _names_a_quantity(relation):
         value = value_of(relation)
         return compare_answers(value, other) if relation is gold else compare_answers(other, value)
     if not set(relation.signs) <= {"=", "in"} or isinstance(other, Combined):
@@ -280,7 +313,17 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
             if relation is gold
             else compare_answers(other, constant)
         )
+    value = value_of(relation)
+    if isinstance(relation.items[0], Value) and names_a_quantity(relation.items[0]) is None:
+        if compare_answers(value, other)[0]:
+            return None, "unsolved"  # perhaps the quantity that was asked for
     return False, "equation"
+
+
+def _names_a_quantity(relation: Relation) -> bool:
+    if set(relation.signs) != {"="}:
+        return False
+    return isinstance(relation.items[-1], Matrix) or names_a_quantity(relation.items[0]) is True
 
 
 def _computed(relation: Relation) -> Value | None:
@@ -300,6 +343,10 @@ def _two_relations(gold: Relation, answer: Relation) -> Decision:
     if gold_names is not None and gold_names == answer_names:
         decision = compare_answers(value_of(gold), value_of(answer))
         return decision if decision[0] is not None else (None, decision[1])
+    if _names_a_quantity(gold) and _names_a_quantity(answer) and None in (gold_names, answer_names):
+        decision = compare_answers(value_of(gold), value_of(answer))
+        if decision[0]:
+            return decision
     if gold.signs == answer.signs == ("=",) and zero_form(gold) and zero_form(answer):
         if (gold_names is None) != (answer_names is None) and _is_solved(
             gold if gold_names else answer

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.rules.units import compare_quantities, unit_name
+from srenv.verifier.reading.units import measure, unit_name
+from srenv.verifier.rules.quantities import compare_quantities
 
 DIGIT_LIMIT = 4_000
 """Longest run of digits that is read as a number (Python itself stops at 4300)."""
@@ -33,8 +34,23 @@ _FRACTION = re.compile(
 )
 _SLASHED = re.compile(r"(?:(?P<whole>[0-9]+) )?(?P<n>[^/ ]+)/(?P<d>[^/ ]+)")
 _UNIT = re.compile(
-    r"(?<=[0-9}.])(?:\s*(?P<sign>\\%|%|\^\{\\circ\}(?: ?[CF])?|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?)|"
-    r"\s+(?P<word>[A-Za-z][A-Za-z ./]*(?:\^\{?[23]\}?)?))$"
+    r"(?<=[0-9}.])(?:\s*(?P<sign>\\%|%|\^\{\\circ\}(?: ?[CF])?|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?|"
+    r"[^\W\d_a-zA-Z]{1,8})|\s*\\unit\{(?P<upright>[^{}]+)\}|\s*(?P<omega>\\Omega)|"
+    r"\s+(?P<symbol>[NVJWmsghLAKT]|Hz|Pa)|"
+    r"\s+(?P<word>[A-Za-z][A-Za-z ./*]*(?:\^?\{?-?[0-9]\}?)?(?:/[A-Za-z]+(?:\^\{?[0-9]\}?)?)?))$"
+)
+_MULTIPLIERS = {
+    **{"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9},
+    **{"trillion": 10**12, "dozen": 12, "万": 10**4, "亿": 10**8},
+}
+_MULTIPLIED = re.compile(
+    rf"(?P<number>[0-9][0-9.,]*)\s*(?P<times>{'|'.join(_MULTIPLIERS)})\b(?P<rest>.*)"
+)
+# `5 hours 30 minutes`, `6 ft and 2 in`
+_PART = r"[0-9]+(?:\.[0-9]+)? ?(?:\\unit\{[^{}]+\}|[A-Za-z]+\.?|[^\W\d_]{1,4})"
+_COMPOUND = re.compile(rf"{_PART}(?:,? ?(?:and )?{_PART})+")
+_PARTS = re.compile(
+    r"(?P<number>[0-9]+(?:\.[0-9]+)?) ?(?:\\unit\{(?P<upright>[^{}]+)\}|(?P<word>[^\W\d_]+))"
 )
 
 
@@ -72,21 +88,50 @@ def parse_number(text: str) -> Number | None:
             unit, body = name, body[len(mark) :].lstrip()
             if sign == 1:
                 sign, body = _split_sign(body)
-    found = _UNIT.search(body[-80:])
-    if found is not None:
-        named = unit_name(found["sign"] or found["word"])
-        if named is None or (unit and named != unit):
+    multiplied = _MULTIPLIED.fullmatch(body)
+    if multiplied is not None:
+        body = f"{multiplied['number']}{multiplied['rest']}"
+        sign *= _MULTIPLIERS[multiplied["times"]]
+    match = _UNIT.search(body[-80:])
+    if match is not None:
+        parts = match.groupdict()
+        upright = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
+        name = (
+            unit_name(upright) or upright if upright else unit_name(parts["sign"] or parts["word"])
+        )
+        if name is None:
+            return _sum_of_parts(text)
+        if unit and measure(name) != measure(unit):
             return None
-        unit, body = named, body[: len(body) - len(found.group())]
+        unit, body = name, body[: len(body) - len(match.group())]
     number = _parse_value(body)
+    if number is None and match is not None:
+        return _sum_of_parts(text)
     if number is None:
         return None
     value = sign * number.value / (100 if unit == "%" else 1)
     return Number(value, unit, number.decimals, number.digits)
 
 
+def _sum_of_parts(text: str) -> Number | None:
+    """Reads a quantity in parts of one dimension, `5 hours 30 minutes`, in the smallest of them."""
+    if len(text) > 80 or _COMPOUND.fullmatch(text) is None:
+        return None
+    parts = [(Fraction(m["number"]), m["upright"] or m["word"]) for m in _PARTS.finditer(text)]
+    measures = [measure(unit) for _, unit in parts]
+    known = [m for m in measures if m is not None]
+    if len(known) < len(parts) or len({m.dimension for m in known}) > 1:
+        return None
+    if [m.size for m in known] != sorted({m.size for m in known}, reverse=True):
+        return None
+    total = sum((n * m.size for (n, _), m in zip(parts, known, strict=True)), Fraction(0))
+    return Number(total / known[-1].size, parts[-1][1])
+
+
 _CURRENCIES = (
     (r"\$", "dollar"),
+    ("¥", "yuan"),
+    ("￥", "yuan"),
     ("£", "pound sterling"),
     (r"\pounds", "pound sterling"),
     ("€", "euro"),

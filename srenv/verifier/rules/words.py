@@ -17,6 +17,7 @@ _HOUR = re.compile(r"([0-9]{1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
 _RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?: to |:)([0-9]+(?:\.[0-9]+)?))+")
 _REMAINDER = re.compile(r"([0-9]+) ?(?:R|r|remainder) ?([0-9]+)")
 _NUMERAL = re.compile(r"\(?([0-9A-Z]+)\)? ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
+_IN_BASE = re.compile(r",? ?\(?(?:in )?base ([0-9]+|[a-z]+)\)?$")
 _BASES = {
     name: str(base)
     for base, name in enumerate(
@@ -63,6 +64,12 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
             return (_proportional(first, second) if name == "ratio" else first == second), name
         if first is not None and name != "ratio":
             return False, name
+    lists = _labelled(gold), _labelled(answer)
+    if lists[0] and lists[1]:
+        return sorted(lists[0]) == sorted(lists[1]), "list"
+    several = _letters(gold), _letters(answer)
+    if several[0] and several[1] and max(map(len, several)) > 1 and _marks(gold, answer):
+        return several[0] == several[1], "choice"
     letters = _CHOICE.fullmatch(gold), _CHOICE.fullmatch(answer)
     if letters[0] and letters[1] and not (len(gold) == len(answer) == 1):
         return letters[0][1].casefold() == letters[1][1].casefold(), "text"
@@ -79,6 +86,66 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
 
 
 _SETS = _EMPTY | {"allrealnumbers", "allreals", "realnumbers", "infinity"}
+
+
+# Letters of choices: `A, C`, `ACD`, `B and D`.
+_LETTERS = re.compile(r"[A-H](?:(?:,| and |, and |;)? ?[A-H])*")
+_OPTION = re.compile(
+    r"(?:(?i:option|choice|answer) )?"
+    r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|(?P<c>[A-H])(?= ?\())(?P<text>.+)"
+)
+_LABELLED = re.compile(r"([0-9][0-9.,]*) ?([A-Za-z][a-z]+(?: [a-z]+)?)(?:, and |, ?| and |; ?|$)")
+_ONES = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+
+
+def number_of_word(text: str) -> int | None:
+    """Returns the number that a word names, up to a hundred: `twelve`, `forty-two`."""
+    word = text.casefold().strip(" .")
+    if word in _ONES:
+        return _ONES.index(word)
+    ten, _, one = word.replace(" ", "-").partition("-")
+    if ten not in _TENS or one not in ("", *_ONES[1:10]):
+        return 100 if word in ("hundred", "a hundred", "one hundred") else None
+    return 20 + 10 * _TENS.index(ten) + (_ONES.index(one) if one else 0)
+
+
+def choice_letter(text: str) -> str | None:
+    """Returns the letter of a choice that is given alone: `C`, `(C)`, `Option C`."""
+    match = _CHOICE.fullmatch(text)
+    return match[1].upper() if match else None
+
+
+def split_option(text: str) -> tuple[str, str] | None:
+    r"""Returns the letter and the text of a choice, as in `(A) 5` and `E. A polygenic score`."""
+    match = _OPTION.fullmatch(text)
+    if match is None or not match["text"].strip(" ()"):
+        return None
+    return (match["a"] or match["b"] or match["c"]).upper(), match["text"].strip()
+
+
+def _letters(text: str) -> frozenset[str]:
+    """Returns the letters of several choices; none may stand twice."""
+    if _LETTERS.fullmatch(text.strip("()")) is None:
+        return frozenset()
+    letters = re.findall("[A-H]", re.sub("and", "", text))
+    return frozenset(letters) if len(set(letters)) == len(letters) else frozenset()
+
+
+def _marks(gold: str, answer: str) -> bool:
+    """Whether letters are choices and not factors: one side separates them."""
+    return any(mark in side for side in (gold, answer) for mark in (",", "and", ";"))
+
+
+def _labelled(text: str) -> list[tuple[str, str]]:
+    """Returns numbers and what they count, as in `15 chickens and 10 rabbits`."""
+    parts = list(_LABELLED.finditer(text)) if len(text) < 200 else []
+    if len(parts) < 2 or "".join(part.group() for part in parts) != text:
+        return []
+    return [(m[1].rstrip(",").replace(",", ""), m[2].casefold().removesuffix("s")) for m in parts]
 
 
 def _proportional(first: tuple[str, ...], second: tuple[str, ...]) -> bool | None:
@@ -133,7 +200,7 @@ def _ratio(text: str) -> tuple[str, ...] | None:
 
 
 def _numeral(text: str) -> tuple[str, ...] | None:
-    match = _NUMERAL.fullmatch(text)
+    match = _NUMERAL.fullmatch(_IN_BASE.sub(r"_{\1}", text))
     if match is None:
         return None
     base = match[2] or match[3]
