@@ -55,12 +55,6 @@ _NUMBER = re.compile(
     r"(?<![\w.,^_{\\/])(?:-|\\?\$|£|€|¥|-\\?\$)?\d+(?:,\d{3})*(?:\.\d+)?(?:\s?/\s?\d+)?(?:\s?\\?%)?(?=[a-z]{1,3}\b|[\"'])?(?![A-Z\d_/^]|[a-z]{4})"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=(?!=)")
-<<<<<<< HEAD
-_VALUE_ALONE = re.compile(
-    r"[\s*_`]*((?:[A-Za-z]\w?\s*=\s*)?[-+$\\]*[\d(\\{\[][^A-Za-z\n]*|.{0,2}\\[a-z].*)[\s*_`]*"
-)
-=======
->>>>>>> verifier
 
 
 def strip_trailer(text: str) -> str:
