@@ -23,20 +23,20 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
     r"""Lets the model calculate while it writes a turn.
 
     A message whose last non-empty line is ``[CALC] formula`` is not a turn yet. The formula is
-    worked out exactly (`srenv.tools.calculate`), ``[RESULT] value`` is put below it, and the model
-    goes on with the same turn: its next message continues where the result ends. With `algebra`,
+    evaluated exactly (`srenv.tools.calculate`), ``[RESULT] value`` is appended, and the model's
+    next message continues the same turn after the result. With `algebra`,
     ``[SYMPY] factor(x^2-1)`` asks SymPy (`srenv.tools.transform`, in a process of its own, under
     the verifier's limits). The turn that is scored and recorded is the whole text, results
     included.
 
-    A call earns nothing, costs nothing and ends nothing; the observation then ends with the
-    unfinished turn. A call beyond `max_calls` of a turn is taken for the turn itself, and so is
+    A call has no reward and does not end the episode; the observation after it ends with the
+    unfinished turn. A call beyond `max_calls` of a turn ends the turn, which is then
     malformed. Every `info` has ``tool_calls``, the number of calls in the current or just finished
     turn, and ``tool_result``, the newest result or "".
 
     ``info["continuation"]`` is how any wrapper offers a tool to `agents.rollouts`: the text that it
-    has put below the model's message, which stays open, or "" when the turn is complete. These are
-    the environment's words, and never trained on.
+    has appended to the model's unfinished message, or "" when the turn is complete. That text is
+    the environment's and is never trained on.
 
     Args:
         env: A self-correction environment.
