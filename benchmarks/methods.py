@@ -32,7 +32,7 @@ from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
 from agents.recipes.self_rewarding.rejection import RejectionConfig
 from agents.training.policy_gradient import PolicyGradientConfig
-from srenv.commands.compare import find_row
+from srenv.commands.compare import find_reading
 from srenv.metrics import Metrics, Outcomes, Reading, measure
 
 
@@ -192,9 +192,13 @@ def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Reading]]:
     """The rows of the table, one file of episodes per seed: those of the base, then the results."""
     some = next(iter(runs.values()))
     longest = max(runs.values(), key=lambda folders: votes(folders[0]))
-    rows = {title: [find_row(f"{folder}:{title}") for folder in some] for title in (BASE, REVISED)}
-    rows[MAJORITY] = [find_row(f"{folder}:{MAJORITY}") for folder in longest]
-    return rows | {title: [find_row(str(f)) for f in folders] for title, folders in runs.items()}
+    rows = {
+        title: [find_reading(f"{folder}:{title}") for folder in some] for title in (BASE, REVISED)
+    }
+    rows[MAJORITY] = [find_reading(f"{folder}:{MAJORITY}") for folder in longest]
+    return rows | {
+        title: [find_reading(str(f)) for f in folders] for title, folders in runs.items()
+    }
 
 
 def votes(run: Path) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents.recipes.base import MAJORITY, REVISED
 from agents.recipes.self_rewarding.recipe import WARM
 from agents.runs.tables import interval
-from srenv.commands.compare import find_row
+from srenv.commands.compare import find_reading
 from srenv.metrics import Estimate, Metrics, Outcomes, difference
 
 PROCESS = "process-based, last model"
@@ -77,13 +77,15 @@ def claims(
     for title, (text, holds) in FIRST_ATTEMPTS.items():
         if title in data:
             warm = Outcomes.pooled(
-                [find_row(f"{folder}:{WARM}").outcomes() for folder in runs[title]]
+                [find_reading(f"{folder}:{WARM}").outcomes() for folder in runs[title]]
             )
             gap = difference(data[title], warm)["accuracy_t1"]
             found.append((f"{text}, Acc@t1 since its warm-up", gap, holds(gap)))
     found += step_findings(data, runs)
     for title, folders in runs.items():
-        voted = Outcomes.pooled([find_row(f"{folder}:{MAJORITY}").outcomes() for folder in folders])
+        voted = Outcomes.pooled(
+            [find_reading(f"{folder}:{MAJORITY}").outcomes() for folder in folders]
+        )
         gap = difference(data[title], voted)["accuracy_final"]
         text = f"final accuracy of {title} over maj@k of the base at its tokens: > 0"
         found.append((text, gap, gap.low > 0))
@@ -101,7 +103,7 @@ def step_findings(
     if PROCESS not in data:
         return []
     folders = runs[PROCESS]
-    taught = Outcomes.pooled([find_row(f"{folder}:M1").outcomes() for folder in folders])
+    taught = Outcomes.pooled([find_reading(f"{folder}:M1").outcomes() for folder in folders])
     gap = difference(data[PROCESS], taught)["accuracy_final"]
     judge = judged(folders, "m1", "base")
     return [

@@ -107,7 +107,7 @@ def test_the_prompt_is_the_observation(chat, make):
 @pytest.mark.parametrize("make", [make_env, make_chat_env])
 def test_text_and_chat_observations_give_the_same_ids(chat, make):
     record, _ = play(chat, make, WRONG, RIGHT)
-    expected = chat.opening(srenv.Protocol().opening(PROBLEM.prompt))
+    expected = chat.opening(srenv.Protocol().opening(PROBLEM))
     assert record.prompt_ids == expected
     text = chat.tokenizer.decode(record.ids)
     assert (
