@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from srenv.domains.base import Domain
 from srenv.episode import Problem
-from srenv.verifier import extract, extract_box_span, verify, verify_batch
+from srenv.verifier import verify, verify_batch
 from srenv.verifier.grade import Grade
-from srenv.verifier.reading.extract import EXTRACT_LIMIT
+from srenv.verifier.reading.extract import EXTRACT_LIMIT, extract_box_span, find_answer
 
 
 class Maths(Domain):
@@ -26,7 +26,11 @@ class Maths(Domain):
     answer_form = "in \\boxed{}"
 
     def extract(self, text: str) -> tuple[str | None, int]:
-        r"""Returns the last ``\boxed{}`` or, without one, the answer in words."""
+        r"""Returns the last ``\boxed{}`` or, without one, what is marked as the answer in words.
+
+        A turn must mark its answer: a value in its last sentence is none. What follows a box
+        belongs to the check.
+        """
         # Fast path for the common attempt: its last box is plain, and nothing else in the text
         # could be or hide a box. Single characters are found many times faster than words.
         start = text.rfind("\\boxed{", -EXTRACT_LIMIT)
@@ -41,7 +45,10 @@ class Maths(Domain):
             if end >= 0 and "{" not in inside:
                 return inside.strip() or None, end + 1
         box = extract_box_span(text)
-        return extract(text), box[1] if box else len(text)
+        if box is not None:
+            return box[2].strip() or None, box[1]
+        marked = find_answer(text)
+        return marked.answer if marked and marked.source == "marker" else None, len(text)
 
     def write(self, answer: str) -> str:
         r"""Returns the answer in ``\boxed{}``."""
@@ -111,4 +118,4 @@ def inside_box(solution: str) -> str:
 
 def _only_box(text: str, start: int) -> bool:
     """Returns whether commands before the box at `start` neither are a box nor escape it."""
-    return text[start - 1] != "\\" and text.find("box", 0, start) < 0
+    return text[start - 1] != "\\" and text.find("ox", 0, start) < 0  # \\Boxed, too

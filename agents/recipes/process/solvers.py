@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from srenv.domains.maths import MATHS
 from srenv.episode import Problem
-from srenv.verifier import extract_box_span
 
 NextStep = Callable[[Problem, Sequence[str]], str | None]
 """(problem, steps so far) -> the right next step; None if nothing right can follow."""
@@ -60,7 +60,7 @@ class Solver:
 
 def finished(steps: Sequence[str]) -> bool:
     """Whether the last step gives the answer."""
-    return bool(steps) and extract_box_span(steps[-1]) is not None
+    return bool(steps) and MATHS.extract(steps[-1])[0] is not None
 
 
 def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 import srenv
 from srenv.domains.maths import MATHS
 from srenv.problems import grade_batch
-from srenv.verifier import extract, extract_box_span
+from srenv.verifier.reading.extract import extract_box_span, find_answer
 
 PIECES = [
     "\\boxed{", "\\fbox{", "\\boxed {", "}", "{", "\\", "\\\\", "\\}", "12", "-3", " ", "\n", "x",
     "box", "<think>", "</think>", "think>", "<", "\\boxed{12}", "\\boxed{}", "\\boxed{ }",
     "\\frac{1}{2}", "#### 4", "The answer is 7.", "\r\n", "\t", "\u2028", "π",
-    "\\boxed{12}\nfine\n",
+    "\\boxed{12}\nfine\n", "\\Boxed{7}", ", ", " and ", "The answer is (B).",
+    "答案：B", "B", "</s>", "---",
 ]  # fmt: skip
 
 
@@ -29,8 +30,23 @@ PIECES = [
 @example("\\boxed{1}" + "x" * 65_536)
 @example("\\boxed{1}" + "x" * 65_527)
 def test_fast_path_extracts_what_the_verifier_extracts(text):
-    box = extract_box_span(text)
-    assert MATHS.extract(text) == (extract(text), box[1] if box else len(text))
+    box, marked = extract_box_span(text), find_answer(text)
+    expected = None, len(text)
+    if box:
+        expected = box[2].strip() or None, box[1]
+    elif marked and marked.source == "marker":
+        expected = marked.answer, len(text)
+    assert MATHS.extract(text) == expected
+
+
+def test_the_answer_is_in_the_attempt():
+    text = "\\boxed{4}, which is (B)."
+    assert MATHS.extract(text) == ("4", len("\\boxed{4}"))
+
+
+@pytest.mark.parametrize("text", ["6x=114", "So I think it is 5.", "I do not know 5."])
+def test_an_answer_must_be_marked(text):
+    assert MATHS.extract(text) == (None, len(text))
 
 
 @pytest.mark.parametrize("text", ["\\boxed{1}" * 200_000, "\\boxed{" * 200_000, "{" * 1_000_000])
