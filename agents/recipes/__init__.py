@@ -43,8 +43,8 @@ def find_recipe(name: str) -> tuple[Callable[[Any], Any], type[Any]]:
     Raises:
         ValueError: There is no such recipe, or it is not a function of one annotated dataclass.
     """
-    found = lookup_or_import("recipe", name, RECIPES)
-    train = lookup_or_import("recipe", found, {}) if isinstance(found, str) else found
+    entry = lookup_or_import("recipe", name, RECIPES)
+    train = lookup_or_import("recipe", entry, {}) if isinstance(entry, str) else entry
     config = next(iter(typing.get_type_hints(train).values()), None)
     if not isinstance(config, type) or not dataclasses.is_dataclass(config):
         raise ValueError(f"recipe {name!r} must be a function of one annotated dataclass")

@@ -194,20 +194,22 @@ def _with_check(attempt: Turn, check: Generation, critic: Engine) -> Spoken:
 
 def evaluations(demonstration: Demonstration) -> list[Demonstration]:
     """The verifier's share: every evaluation that was to be learned, of its attempt alone."""
-    found = []
+    demonstrations = []
     for turn, segment in sorted(demonstration.targets):
         if segment == "verdict":
             attempt, evaluation = _parts(demonstration.episode, turn)
             conversation = _shown(demonstration.episode.problem, attempt)
             conversation.step(evaluation)
             verdict = demonstration.episode.turns[turn].verdict
-            found.append(Demonstration(conversation.episode, whole_turns(1), f"says {verdict}"))
-    return found
+            demonstrations.append(
+                Demonstration(conversation.episode, whole_turns(1), f"says {verdict}")
+            )
+    return demonstrations
 
 
 def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Demonstration]:
     """The generator's share: every attempt that was to be learned, after those before it."""
-    found = []
+    demonstrations = []
     rules = Rules(GENERATING, len(demonstration.episode.turns))
     for last in sorted(t for t, segment in demonstration.targets if segment == "attempt"):
         conversation = Conversation(demonstration.episode.problem, rules)
@@ -219,8 +221,10 @@ def attempts(demonstration: Demonstration, show_check: bool = False) -> list[Dem
         # A single attempt of two has a request behind it, which is not part of what is learned.
         episode = conversation.episode
         episode.messages = episode.messages[: 2 * (last + 1)]
-        found.append(Demonstration(episode, whole_turns(last), "revision" if last else "attempt"))
-    return found
+        demonstrations.append(
+            Demonstration(episode, whole_turns(last), "revision" if last else "attempt")
+        )
+    return demonstrations
 
 
 def _shown(problem: Problem, attempt: str) -> Conversation:

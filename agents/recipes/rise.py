@@ -206,7 +206,7 @@ def examples(
     Turns that repeat an earlier one, degenerate ones, and ones that the verifier could not decide
     are left out.
     """
-    found = []
+    demonstrations = []
     rewards = [level(turn) for turn in episode.turns]
     for index, turn in enumerate(episode.turns):
         repeated = turn.text in {earlier.text for earlier in episode.turns[:index]}
@@ -222,7 +222,7 @@ def examples(
         )
         seen = in_view(until, None if window is None else window + 1)
         last = len(seen.turns) - 1
-        found.append(
+        demonstrations.append(
             Demonstration(
                 seen,
                 whole_turns(last),
@@ -230,7 +230,7 @@ def examples(
                 regression_weight(rewards[index], tau),
             )
         )
-    return found
+    return demonstrations
 
 
 def kept(rewards: Sequence[float], keep: Keep) -> bool:

@@ -114,7 +114,7 @@ class Score(Recipe):
 
     def begun(self, make_env: EnvFactory, problems: list[Problem], name: str) -> EnvFactory:
         """Environments in which a share of the problems starts after the base model's attempt."""
-        chosen = problems[: round(self.config.offline * len(problems))]
+        begun_problems = problems[: round(self.config.offline * len(problems))]
         path = self.run.directory / name / "attempts.json"
 
         stage = self.run.stage(name)
@@ -124,7 +124,7 @@ class Score(Recipe):
                 engine = MeteredEngine(loaded)
                 episodes = play_problems(
                     engine,
-                    chosen,
+                    begun_problems,
                     Sampling(config.temperature, 1.0, config.max_new_tokens),
                     "off-line first attempts",
                     max_attempts=1,

@@ -30,11 +30,11 @@ def environment_factory(
     """
 
     def make() -> gym.Env[Any, str]:
-        asked: ProtocolSpec = protocol
+        wording: ProtocolSpec = protocol
         if tool == "calculator":
-            asked = dataclasses.asdict(with_tool(make_protocol(protocol), tool))
+            wording = dataclasses.asdict(with_tool(make_protocol(protocol), tool))
         env: gym.Env[str, str] = gym.make(
-            "srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=asked, **kwargs
+            "srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=wording, **kwargs
         )
         return ChatObservation(CalculatorTool(env) if tool == "calculator" else env)
 

@@ -274,10 +274,10 @@ def verdict_probability(
         None without a verdict in the text, and from engines that give no log-probabilities.
     """
     word = word or turn.verdict or ""
-    found = turn.text.rfind(word, turn.split)
-    if turn.verdict is None or found < 0:
+    place = turn.text.rfind(word, turn.split)
+    if turn.verdict is None or place < 0:
         return None
-    at = found - start
+    at = place - start
     first = max(chat.token_at(generation.ids, at + 1) - 1, 0)
     last = chat.token_at(generation.ids, at + len(word))
     total = sum(generation.logprobs[first:last])

@@ -77,7 +77,7 @@ class Rounds(Generic[G]):
         games, self._games = sorted(self._games, key=lambda game: game.key), []
         if not games:
             return []
-        return [(game.key, said) for game, said in zip(games, self._speak(games), strict=True)]
+        return [(game.key, spoken) for game, spoken in zip(games, self._speak(games), strict=True)]
 
     def close(self) -> None:
         """Drops the games of the next round."""

@@ -146,9 +146,11 @@ def make_estimator(name: str, discount: float = 0.0) -> Estimator:
     Raises:
         ValueError: Unknown name.
     """
-    found: Any = lookup_or_import("estimator", name, ESTIMATORS)
-    made: Estimator = partial(found, discount=discount) if name in ESTIMATORS else found
-    return made
+    estimator: Any = lookup_or_import("estimator", name, ESTIMATORS)
+    discounted: Estimator = (
+        partial(estimator, discount=discount) if name in ESTIMATORS else estimator
+    )
+    return discounted
 
 
 def scale_by_role(advantages: Array, played: Played, epsilon: float = 1e-6) -> Array:

@@ -179,20 +179,20 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self, inputs: list[dict[str, Any]]
     ) -> dict[str, torch.Tensor | Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        mine: list[Rollout] = [row["rollout"] for row in inputs]
+        records: list[Rollout] = [row["rollout"] for row in inputs]
         # A group can straddle processes: every process estimates for all and keeps its own rows.
-        every: list[Rollout] = gather_object([_without_tokens(record) for record in mine])
+        every: list[Rollout] = gather_object([_without_tokens(record) for record in records])
         advantages = self._advantages(every)
-        start = self.accelerator.process_index * len(mine)
+        start = self.accelerator.process_index * len(records)
         rows = [
             torch.tensor(token_advantages(advantages[start + i], record.turns, record.roles))
-            for i, record in enumerate(mine)
+            for i, record in enumerate(records)
         ]
         # TRL shuffles and splits every tensor of the batch along its first dimension.
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         batch["advantages"] = padded.to(batch["completion_ids"].device)
         if self.pg.first_kl:
-            batch["advantages"] -= self._first_attempt_penalty(mine, batch)
+            batch["advantages"] -= self._first_attempt_penalty(records, batch)
         self._report(every)
         warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch

@@ -267,8 +267,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """Calls a method of every environment, or reads an attribute."""
-        found = [getattr(env, name) for env in self.envs]
-        return tuple(value(*args, **kwargs) if callable(value) else value for value in found)
+        values = [getattr(env, name) for env in self.envs]
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Reads an attribute of every environment."""
@@ -360,9 +360,9 @@ def _read_problems(
                 f"option {name!r} needs {groups} entries, one per "
                 f"{'group' if size > 1 else 'environment'}, got {len(values)}"
             )
-    given: list[Problem | None] = []
+    problems: list[Problem | None] = []
     for group in range(groups):
         own = {name: o[group] if name in lists else o for name, o in options.items()}
         named = {name: o for name, o in own.items() if o is not None}
-        given += [envs[group * size].named_problem(named)] * size
-    return given
+        problems += [envs[group * size].named_problem(named)] * size
+    return problems

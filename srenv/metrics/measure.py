@@ -78,10 +78,10 @@ def difference(after: Outcomes, before: Outcomes, resamples: int = 1000, seed: i
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
     weights = np.concatenate([np.ones((1, n)), draws])
-    ours, theirs = _weighted(after, weights), _weighted(before, weights)
+    values_after, values_before = _weighted(after, weights), _weighted(before, weights)
     metrics = {}
-    for name in ours.keys() & theirs.keys():
-        gap = ours[name] - theirs[name]
+    for name in values_after.keys() & values_before.keys():
+        gap = values_after[name] - values_before[name]
         spread = gap[1:][np.isfinite(gap[1:])]
         low, high = np.percentile(spread, [2.5, 97.5]) if len(spread) else (math.nan, math.nan)
         metrics[name] = Estimate(float(gap[0]), float(low), float(high))

@@ -80,7 +80,7 @@ def paired(group: Sequence[Episode], rng: random.Random, keep_right: bool) -> li
     first = group[0]
     attempts = {episode.final.text: episode.final.correct for episode in group}
     right = [text for text, correct in attempts.items() if correct]
-    found = []
+    demonstrations = []
     for text, correct in attempts.items():
         if not right or correct is None or (correct and not keep_right):
             continue
@@ -89,5 +89,5 @@ def paired(group: Sequence[Episode], rng: random.Random, keep_right: bool) -> li
         conversation.step(text)
         conversation.step(rng.choice(right))
         kind = "right, right" if correct else "wrong, right"
-        found.append(Demonstration(conversation.episode, whole_turns(1), kind))
-    return found
+        demonstrations.append(Demonstration(conversation.episode, whole_turns(1), kind))
+    return demonstrations

@@ -73,14 +73,14 @@ def repairs(episodes: Sequence[Episode], keep_right: bool) -> list[Demonstration
 
     The same two attempts at the same problem count once.
     """
-    found: dict[tuple[str, ...], Demonstration] = {}
+    demonstrations: dict[tuple[str, ...], Demonstration] = {}
     for episode in episodes:
         first, second = episode.turns
-        wanted = (True, False) if keep_right else (False,)
-        if second.correct is not True or first.correct not in wanted:
+        first_grades = (True, False) if keep_right else (False,)
+        if second.correct is not True or first.correct not in first_grades:
             continue
         learned = (0, 1) if first.correct else (1,)
         kind = "right, right" if first.correct else "wrong, right"
         key = (episode.problem.id, first.text, second.text)
-        found[key] = Demonstration(episode, whole_turns(*learned), kind)
-    return list(found.values())
+        demonstrations[key] = Demonstration(episode, whole_turns(*learned), kind)
+    return list(demonstrations.values())

@@ -36,27 +36,27 @@ def questions_from(
     proposed: Sequence[Sequence[str]],
 ) -> list[Question]:
     """Returns one question for every problem with a wrong next step among the proposals."""
-    found = []
+    questions = []
     for problem, context, steps in zip(problems, contexts, proposed, strict=True):
         right = solver.next_step(problem, context)
         wrong = next((step for step in steps if step != right), None)
         if right and wrong:
-            found.append(Question(problem, tuple(context), right, wrong))
-    return found
+            questions.append(Question(problem, tuple(context), right, wrong))
+    return questions
 
 
 def judgements(solver: Solver, question: Question) -> list[Demonstration]:
     """What a judge should say of a right and a wrong step, in both orders."""
     right, wrong = question.first, question.second
     rules = Rules(JUDGING, 1)
-    found = []
+    demonstrations = []
     for first, second, letter in ((right, wrong, "A"), (wrong, right, "B")):
-        shown = Question(question.problem, question.steps, first, second)
-        asked = Problem(f"judge/{shown.problem.id}/{letter}", shown.text(), letter, "judge")
-        conversation = Conversation(asked, rules)
+        variant = Question(question.problem, question.steps, first, second)
+        problem = Problem(f"judge/{variant.problem.id}/{letter}", variant.text(), letter, "judge")
+        conversation = Conversation(problem, rules)
         conversation.step(solver.judgement(question.problem, question.steps, first, right))
-        found.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
-    return found
+        demonstrations.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
+    return demonstrations
 
 
 def write_questions(path: Path, questions: Sequence[Question]) -> None:
@@ -83,10 +83,10 @@ def measure_judge(
         judged alike in both orders, and the number of right judgements of each pair (0 to 2).
     """
     swapped = [Question(q.problem, q.steps, q.second, q.first) for q in questions]
-    shown = judge(engine, questions, max_new_tokens)
+    in_order = judge(engine, questions, max_new_tokens)
     turned = judge(engine, swapped, max_new_tokens)
-    right = [(a is True) + (b is False) for a, b in zip(shown, turned, strict=True)]
-    alike = [None not in both and both[0] != both[1] for both in zip(shown, turned, strict=True)]
+    right = [(a is True) + (b is False) for a, b in zip(in_order, turned, strict=True)]
+    alike = [None not in both and both[0] != both[1] for both in zip(in_order, turned, strict=True)]
     return {
         "pairs": len(questions),
         "accuracy": sum(right) / (2 * len(questions)),

@@ -156,16 +156,16 @@ class Process(Recipe):
         torch.manual_seed(config.seed)
         rng = random.Random(config.seed)
         problems = self.train_source.take(config.judging, config.seed + 1)
-        whole = [self.solver.solution(problem) for problem in problems]
-        contexts = [steps[: rng.randrange(len(steps))] for steps in whole]
+        solutions = [self.solver.solution(problem) for problem in problems]
+        contexts = [steps[: rng.randrange(len(steps))] for steps in solutions]
         with progress_bar("pairs to judge", 1) as bar:
             proposed = propose_steps(engine, problems, contexts, config.width, self.sampling)
             bar.advance()
         pairs = questions_from(self.solver, problems, contexts, proposed)
-        held = min(config.held_out, len(pairs) // 4)
-        write_questions(self.held_out, pairs[:held])
-        taught = [d for pair in pairs[held:] for d in judgements(self.solver, pair)]
-        return self.solutions() + taught
+        held_out = min(config.held_out, len(pairs) // 4)
+        write_questions(self.held_out, pairs[:held_out])
+        demonstrations = [d for pair in pairs[held_out:] for d in judgements(self.solver, pair)]
+        return self.solutions() + demonstrations
 
     def preferences(self, name: str, model: str | Path, k: int) -> tuple[Path, int]:
         """A stage that searches with the model's own judgement.

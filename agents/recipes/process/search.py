@@ -171,8 +171,8 @@ def propose_steps(
 
 def context_ids(chat: ChatFormat, problem: Problem, steps: Sequence[str]) -> list[int]:
     """Ids of the problem and of a solution that has begun."""
-    begun = "".join(f"{step}\n" for step in steps)
-    return [*chat.opening(SOLVING.opening(problem)), *chat.encode(begun)]
+    beginning = "".join(f"{step}\n" for step in steps)
+    return [*chat.opening(SOLVING.opening(problem)), *chat.encode(beginning)]
 
 
 def step_ids(chat: ChatFormat, step: str) -> list[int]:
@@ -186,9 +186,9 @@ def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) ->
     """Returns whether the model prefers the step shown first; None if it names neither."""
     chat = engine.chat
     sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
-    asked = [question.messages() for question in questions]
-    said = [chat.turn_text(g.ids).strip() for g in reply(engine, asked, sampling)]
-    return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in said]
+    prompts = [question.messages() for question in questions]
+    replies = [chat.turn_text(g.ids).strip() for g in reply(engine, prompts, sampling)]
+    return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in replies]
 
 
 def compare(
@@ -218,8 +218,8 @@ def compare(
         for j in range(len(steps))
         if i != j and (both_orders or i < j)
     }
-    said = judge(engine, list(questions.values()), max_new_tokens)
-    answers = dict(zip(questions, said, strict=True))
+    preferences = judge(engine, list(questions.values()), max_new_tokens)
+    answers = dict(zip(questions, preferences, strict=True))
     wins = wins_in_both_orders if both_orders else wins_once
 
     def judged(n: int, steps: Sequence[str]) -> Wins:

@@ -85,24 +85,24 @@ _FOUND = re.compile(
 
 def linear_result(step: str) -> int | None:
     """What a step of `linear_step` finds: a sum, the factor x, or the answer."""
-    found = _FOUND.fullmatch(step)
-    return int(next(filter(None, found.groups()))) if found else None
+    match = _FOUND.fullmatch(step)
+    return int(next(filter(None, match.groups()))) if match else None
 
 
 def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
     """Checks a step: the sum, the product of the factor, or the answer against the factor."""
     a, b, c = (problem.data[name] for name in "abc")
-    found = linear_result(step)
-    if found is None or len(steps) > 2:
+    result = linear_result(step)
+    if result is None or len(steps) > 2:
         return None
     if not steps:
-        return Check(f"{c}{-b:+d}={c - b}", found, c - b)
+        return Check(f"{c}{-b:+d}={c - b}", result, c - b)
     due = linear_result(steps[-1])
     if due is None:
         return None
     if len(steps) == 1:
-        return Check(f"{a}*{found}={a * found}", a * found, due)
-    return Check(f"\\boxed{{{due}}}", found, due)
+        return Check(f"{a}*{result}={a * result}", a * result, due)
+    return Check(f"\\boxed{{{due}}}", result, due)
 
 
 SOLVERS = {"synthetic:linear": Solver(linear_step, linear_check)}

@@ -116,13 +116,13 @@ def first_attempts(
     """
     chat = engine.chat
     prompts = [chat.opening(protocol.opening(problem)) for problem in problems]
-    found = []
+    attempts = []
     for problem, generation in zip(problems, engine.generate(prompts, sampling), strict=True):
         parsed = protocol.parse(chat.turn_text(generation.ids), problem)
         if parsed.answer is not None:
             end = chat.token_at(generation.ids, parsed.split)
-            found.append(FirstAttempt(problem, generation.ids[:end]))
-    return found
+            attempts.append(FirstAttempt(problem, generation.ids[:end]))
+    return attempts
 
 
 def play_on(

@@ -141,9 +141,11 @@ class SelfRewarding(Recipe):
         rejection, seed = self.config.rejection, self.config.seed
         problems = self.train_source.take(rejection.problems, seed)
         with progress_bar("warm-up: sampling", SAMPLING_STEPS) as bar:
-            kept = sample_demonstrations(engine, problems, rejection, bar, seed, self.protocol)
-        self.check_limits(engine.chat, kept)
-        return kept
+            demonstrations = sample_demonstrations(
+                engine, problems, rejection, bar, seed, self.protocol
+            )
+        self.check_limits(engine.chat, demonstrations)
+        return demonstrations
 
     def check_limits(self, chat: ChatFormat, demonstrations: Sequence[Demonstration]) -> None:
         """Refuses limits that would cut off the turns that are about to be taught."""

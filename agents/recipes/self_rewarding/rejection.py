@@ -106,8 +106,8 @@ def sample_demonstrations(
     bar.advance()
     sampler.revision_evaluations(samples)
     bar.advance()
-    kept = _select(samples, config, random.Random(seed), protocol)
-    if not kept:
+    demonstrations = _select(samples, config, random.Random(seed), protocol)
+    if not demonstrations:
         raise RuntimeError(
             f"rejection sampling kept nothing of {len(samples)} attempts "
             f"({sum(s.correct for s in samples)} right, "
@@ -115,7 +115,7 @@ def sample_demonstrations(
             f"{sum(s.revision is not None for s in samples)} with a right revision): sample more, "
             "or start from a model that has these skills"
         )
-    return kept
+    return demonstrations
 
 
 SAMPLING_STEPS = 4
@@ -163,18 +163,18 @@ class PieceSampler:
             (True, self.config.confirmations),
         ):
             # D1 needs the verdict that found the error; D2 can do without.
-            chosen = [s for s in samples if s.correct == correct]
-            chosen = [s for s in chosen if correct or s.right_evaluation]
-            texts = self._complete([_told_wrong(s) for s in chosen], count)
-            for sample, group in zip(chosen, texts, strict=True):
+            candidates = [s for s in samples if s.correct == correct]
+            candidates = [s for s in candidates if correct or s.right_evaluation]
+            texts = self._complete([_told_wrong(s) for s in candidates], count)
+            for sample, group in zip(candidates, texts, strict=True):
                 sample.revision = next((t for t in group if self._right(sample, t)), None)
 
     def revision_evaluations(self, samples: Sequence[Pieces]) -> None:
         """Evaluations that rightly accept the revision."""
-        chosen = [s for s in samples if s.revision is not None]
-        prompts = [_revision_evaluated(s) for s in chosen]
+        revised = [s for s in samples if s.revision is not None]
+        prompts = [_revision_evaluated(s) for s in revised]
         for sample, group in zip(
-            chosen, self._complete(prompts, self.config.evaluations), strict=True
+            revised, self._complete(prompts, self.config.evaluations), strict=True
         ):
             for text in group:
                 parsed = self._glued(sample.problem, sample.revision or "", text)
@@ -262,11 +262,11 @@ def _select(
     used = {id(s) for s in d2}
     d3 = [s for s in d3 if id(s) not in used][: right - len(d2)]
     # D1: detect and fix. D2: survive a wrong verdict. D3: detect and stop.
-    kept = [_demonstration(s, "D1", config, protocol) for s in d1]
-    kept += [_demonstration(s, "D2", config, protocol) for s in d2]
-    kept += [_demonstration(s, "D3", config, protocol) for s in d3]
-    rng.shuffle(kept)
-    return kept
+    demonstrations = [_demonstration(s, "D1", config, protocol) for s in d1]
+    demonstrations += [_demonstration(s, "D2", config, protocol) for s in d2]
+    demonstrations += [_demonstration(s, "D3", config, protocol) for s in d3]
+    rng.shuffle(demonstrations)
+    return demonstrations
 
 
 def _demonstration(
