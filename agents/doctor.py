@@ -1,11 +1,12 @@
-"""What this machine has, and whether the engines on it follow a model that is trained."""
+"""Reports the machine and its engines, and checks that engines load the weights of a trainer."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import torch
 from rich.table import Table
 from transformers import AutoModelForCausalLM
 
-from agents.engines import TransformersEngine
+from agents.engines import TrainableEngine
+from agents.engines.backend import Backend, EngineOptions
 from agents.engines.canary import TOLERANCE, disagreement
-from agents.engines.registry import choose
+from agents.engines.registry import backends, choose
 from agents.models.paths import TINY, model_path
 from agents.runs.progress import console
 
@@ -25,36 +27,50 @@ _PACKAGES = ("srenv", "gymnasium", "torch", "transformers", "trl", "accelerate",
 
 @dataclass(frozen=True)
 class DoctorConfig:
-    """Print versions, devices and threads, and check the weight sync of every engine."""
+    """Print versions, devices and threads, and check that every engine loads new weights."""
 
     model: str = TINY
-    """Folder or hub id of the model whose weights are synced in the check."""
+    """Folder or hub id of the model whose weights are loaded in the check."""
 
 
 def doctor(config: DoctorConfig) -> None:
-    """Prints the findings.
+    """Prints a table of the machine, the engines, and whether their weights can be replaced.
 
     Raises:
-        RuntimeError: An engine does not follow the weights of a model.
+        RuntimeError: An engine does not load the weights of a model.
     """
     table = Table("what", "found", title="srenv doctor", title_justify="left")
-    for what, found in _machine():
-        table.add_row(what, found)
+    for what, value in _machine():
+        table.add_row(what, value)
     failed = []
-    for name, load in _engines().items():
-        before, after = sync_check(load(config.model), config.model)
-        holds = after < TOLERANCE < before
-        table.add_row(
-            f"weight sync, {name}",
-            f"{'ok' if holds else 'FAILED'}: log-probs off by {before:.2g} nats before, "
-            f"{after:.2g} after",
-        )
-        failed += [] if holds else [name]
+    for backend in backends():
+        state, ok = _engine_state(backend, config.model)
+        table.add_row(f"engine, {backend.name}", state)
+        failed += [] if ok else [backend.name]
     console.print(table)
     if failed:
         raise RuntimeError(
-            f"{' and '.join(failed)} did not take new weights; training with it would go astray"
+            f"{' and '.join(failed)} did not load the new weights; rollouts from it would be "
+            "off-policy"
         )
+
+
+def _engine_state(backend: Backend, model: str) -> tuple[str, bool]:
+    """Returns what to say of an engine, and False if it fails."""
+    if backend.remote:
+        return "behind --base-url", True
+    if not backend.installed():
+        return "not installed", True
+    with closing(backend.load(EngineOptions(model))) as engine:
+        if not isinstance(engine, TrainableEngine):
+            return "ok; does not take new weights", True
+        before, after = sync_check(engine, model)
+    ok = after < TOLERANCE < before
+    return (
+        f"weight sync {'ok' if ok else 'FAILED'}: log-probs off by {before:.2g} nats before, "
+        f"{after:.2g} after",
+        ok,
+    )
 
 
 def sync_check(engine: Any, model: str | Path) -> tuple[float, float]:
@@ -84,7 +100,7 @@ def _machine() -> Iterator[tuple[str, str]]:
     yield "GPUs", ", ".join(devices) or "none"
     yield "cores", f"{os.cpu_count()}, busy: {os.getloadavg()[0]:.1f}"
     yield "torch threads", str(torch.get_num_threads())
-    yield "engine by default", choose("auto")
+    yield "engine by default", choose("auto").name
 
 
 def _version(package: str) -> str:
@@ -95,12 +111,3 @@ def _version(package: str) -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return "not installed"
-
-
-def _engines() -> dict[str, Callable[[str], Any]]:
-    engines: dict[str, Callable[[str], Any]] = {"transformers": TransformersEngine.load}
-    if _version("vllm") != "not installed":
-        from agents.engines.vllm import VLLMEngine
-
-        engines["vllm"] = VLLMEngine.load
-    return engines

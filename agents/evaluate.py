@@ -12,8 +12,8 @@ import tyro
 
 import srenv
 from agents.engines import Sampling
-from agents.engines.registry import EngineName, make_engine
-from agents.engines.server import ServerEngine
+from agents.engines.backend import EngineOptions
+from agents.engines.registry import EngineName, choose, make_engine
 from agents.models.paths import TINY
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import play_problems, play_votes, vote_groups
@@ -92,14 +92,14 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     problems = source.take(n, config.seed)
     # Refuses an unknown protocol or tool before a model is loaded.
     environment_factory(config.max_attempts, config.protocol, config.tool)().close()
-    engine = make_engine(
-        config.engine,
-        config.model,
-        config.batch_size,
-        config.base_url,
-        config.tokenizer,
-        config.patience,
+    options = EngineOptions(
+        model=config.model,
+        batch_size=config.batch_size,
+        base_url=config.base_url,
+        tokenizer=config.tokenizer,
+        patience=config.patience,
     )
+    engine = make_engine(config.engine, options)
     _open_run(config)
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
@@ -115,7 +115,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         tool=config.tool,
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
-    model = engine.model if isinstance(engine, ServerEngine) else config.model
+    model = choose(config.engine, config.base_url).model_name(engine, options)
     rows = {Path(model).name: measure(Outcomes.of(episodes))}
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from srenv.json_lines import write_jsonl
+
 Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
 Message = dict[str, str]
@@ -158,14 +160,8 @@ class Episode:
 
 
 def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> Path:
-    """Writes one episode per line; the file appears whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for episode in episodes:
-            file.write(json.dumps(episode.to_json(), ensure_ascii=False) + "\n")
-    return partial.replace(path)
+    """Writes one episode per line; the file appears complete or not at all."""
+    return write_jsonl(path, (episode.to_json() for episode in episodes))
 
 
 def read_episodes(path: str | Path) -> Iterator[Episode]:

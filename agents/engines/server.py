@@ -21,8 +21,12 @@ from typing import Any
 
 import httpx
 
+from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
+from agents.engines.vllm import TRL_SETTINGS
 from agents.models.chat import ChatFormat
+from agents.models.paths import TINY
+from agents.runs.progress import console
 from srenv.episode import Message
 
 API_KEY = "OPENAI_API_KEY"
@@ -329,3 +333,44 @@ def _returns_ids(
             f"the same text: name the tokenizer of {model!r} with --tokenizer"
         )
     return exact
+
+
+def _load(options: EngineOptions) -> ServerEngine:
+    engine = ServerEngine(
+        ServerOptions(
+            base_url=options.base_url or "",
+            model=None if options.model == TINY else options.model,
+            tokenizer=options.tokenizer,
+            concurrency=options.batch_size,
+            patience=options.patience,
+        )
+    )
+    kind = "token-exact" if engine.exact else "text only: no token log-probs"
+    console.print(f"engine: {engine.model} at {options.base_url} ({kind})")
+    return engine
+
+
+def _model_name(engine: ServerEngine, options: EngineOptions) -> str:
+    return engine.model
+
+
+def _settings(base_url: str | None, memory: float) -> dict[str, Any]:
+    root = (base_url or "").rstrip("/").removesuffix("/v1")
+    return {**TRL_SETTINGS, "vllm_mode": "server", "vllm_server_base_url": root}
+
+
+def _trainer_engine(trainer: Any) -> ServerEngine:
+    # The main process sends the weights; no process may ask before they have arrived.
+    trainer.accelerator.wait_for_everyone()
+    return ServerEngine(ServerOptions(f"{trainer.args.vllm_server_base_url}/v1"))
+
+
+SERVER = Backend(
+    name="server",
+    load=_load,
+    suits=always,
+    remote=True,
+    model_name=_model_name,
+    trainer=TrainerLink(engine=_trainer_engine, settings=_settings),
+)
+"""A server; a trainer needs one that takes weights from TRL (``trl vllm-serve``)."""

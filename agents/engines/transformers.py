@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from accelerate.utils.memory import clear_device_cache
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
+from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
 from agents.engines.base import Generation, Sampling
 from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
-from agents.models.chat import ChatFormat
+from agents.models.chat import ChatFormat, stop_ids
 from agents.models.paths import model_path
 
 CACHE_BYTES = 2**30
@@ -45,9 +47,7 @@ class TransformersEngine:
         # Whether keys and values can be used again shows in the first cache the model makes.
         self._reuses = cache_bytes > 0
         self._version = self._weights_version()
-        stop = model.generation_config.eos_token_id
-        stop_ids = stop if isinstance(stop, list) else [] if stop is None else [stop]
-        self.chat = ChatFormat(tokenizer, stop_ids)
+        self.chat = ChatFormat(tokenizer, stop_ids(model.generation_config))
 
     @classmethod
     def load(cls, path: str | Path, batch_size: int = 256) -> TransformersEngine:
@@ -204,3 +204,46 @@ class _LogProbRecorder(LogitsProcessor):
     def _record(self, ids: torch.Tensor) -> None:
         if self.previous is not None:
             self.columns.append(self.previous.gather(1, ids[:, -1:]).squeeze(1))
+
+
+def refuse_spread_models(state: Any) -> None:
+    """Refuses models of which every forward pass is a collective: processes would deadlock.
+
+    Args:
+        state: Accelerate's `AcceleratorState`.
+
+    Raises:
+        ValueError: FSDP or DeepSpeed ZeRO-3 spreads the model over processes.
+    """
+    zero = state.distributed_type == DistributedType.DEEPSPEED and state.deepspeed_plugin
+    if state.distributed_type == DistributedType.FSDP or (zero and zero.zero_stage == 3):
+        raise ValueError(
+            "a model that is spread over processes cannot play episodes by itself: "
+            "choose --engine vllm or --engine server"
+        )
+
+
+def _load(options: EngineOptions) -> TransformersEngine:
+    return TransformersEngine.load(options.model, options.batch_size)
+
+
+def _settings(base_url: str | None, memory: float) -> dict[str, Any]:
+    return {}
+
+
+def _prepare(trainer: Any) -> None:
+    refuse_spread_models(trainer.accelerator.state)
+
+
+def _trainer_engine(trainer: Any) -> TransformersEngine:
+    model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+    return TransformersEngine(model, trainer.processing_class)
+
+
+TRANSFORMERS = Backend(
+    name="transformers",
+    load=_load,
+    suits=always,
+    trainer=TrainerLink(engine=_trainer_engine, settings=_settings, prepare=_prepare),
+)
+"""Generation with transformers in this process; it shares the model of a trainer."""

@@ -7,14 +7,18 @@ nothing that was computed with the old ones is reused.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents.engines.backend import Backend, EngineOptions, TrainerLink
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
-from agents.models.chat import ChatFormat
+from agents.models.chat import ChatFormat, stop_ids
 from agents.models.paths import model_path
+from agents.runs.progress import console
 
 if TYPE_CHECKING:
     import torch
@@ -188,3 +192,64 @@ def prepare_environment() -> None:
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # GiB; GPUs do not read it
+
+
+TRL_SETTINGS = {"use_vllm": True, "vllm_importance_sampling_mode": "token_truncate"}
+"""Settings of TRL for any vLLM. Importance ratios are truncated per token, because the ratio of an
+episode is a product over all of its turns, and would mask long episodes."""
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("vllm") is not None
+
+
+def _suits() -> bool:
+    import torch
+
+    return _installed() and torch.cuda.is_available()
+
+
+def _load(options: EngineOptions) -> VLLMEngine:
+    console.print("engine: vllm, in this process")
+    return VLLMEngine.load(options.model, options.batch_size)
+
+
+def _settings(base_url: str | None, memory: float) -> dict[str, Any]:
+    prepare_environment()
+    return {**TRL_SETTINGS, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": memory}
+
+
+def _prepare(trainer: Any) -> None:
+    """Lets weights reach a vLLM that runs on a CPU, where they are kept repacked."""
+    import torch
+
+    if not torch.cuda.is_available():
+        generation = trainer.vllm_generation
+        generation.sync_weights = partial(_sync_on_cpu, generation, _trainer_engine(trainer))
+
+
+def _sync_on_cpu(generation: Any, engine: VLLMEngine) -> None:
+    engine.load_weights(generation._iter_named_params())
+
+
+def _trainer_engine(trainer: Any) -> VLLMEngine:
+    model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+    chat = ChatFormat(trainer.processing_class, stop_ids(model.generation_config))
+    return VLLMEngine(trainer.vllm_generation.llm.llm_engine, chat)
+
+
+def _release(trainer: Any) -> None:
+    _trainer_engine(trainer).close()
+
+
+VLLM = Backend(
+    name="vllm",
+    load=_load,
+    installed=_installed,
+    suits=_suits,
+    one_process=True,  # it would take the processes that train together for its own
+    trainer=TrainerLink(
+        engine=_trainer_engine, settings=_settings, prepare=_prepare, release=_release
+    ),
+)
+"""vLLM in this process; next to a trainer, TRL starts it and syncs its weights."""

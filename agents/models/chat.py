@@ -25,6 +25,12 @@ IGNORE = -100
 _SENTINEL = "\u241e"
 
 
+def stop_ids(config: GenerationConfig) -> list[int]:
+    """Returns the ids that end a message by a model's generation config."""
+    ids = config.eos_token_id
+    return ids if isinstance(ids, list) else [] if ids is None else [ids]
+
+
 class ChatFormat:
     """How one tokenizer lays a conversation out as token ids.
 
@@ -57,10 +63,10 @@ class ChatFormat:
         """
         tokenizer = AutoTokenizer.from_pretrained(path)
         try:
-            stop = GenerationConfig.from_pretrained(path).eos_token_id
+            config = GenerationConfig.from_pretrained(path)
         except OSError:
-            stop = None
-        return cls(tokenizer, stop if isinstance(stop, list) else [] if stop is None else [stop])
+            return cls(tokenizer)
+        return cls(tokenizer, stop_ids(config))
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
         """Ids of `messages`, ready for the model to write the next turn."""

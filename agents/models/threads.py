@@ -1,4 +1,4 @@
-"""How many threads torch should use: measured, because more can be ten times slower."""
+"""Measures how many threads torch should use, because more can be ten times slower."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ from transformers import AutoConfig
 from agents.models.paths import model_path
 
 _ROWS = 64
-"""Conversations in the batch whose decoding step is measured."""
+"""Number of conversations in the batch whose decoding step is measured."""
 _CLEARLY = 1.75
-"""How many times faster more threads have to be. They wait for each other, so that they lose far
-more than one thread does when another program wants a core later on."""
+"""Speed-up that justifies more threads. They wait for each other, so they lose far more than one
+thread does when another program needs a core later."""
 
 
 def choose_threads(model: str | Path) -> str:
-    """Sets torch's threads to what is clearly fastest for a decoding step of a model of this width.
+    """Sets torch's threads to the number that is clearly fastest for a decoding step of a model.
 
-    A choice that was made by OMP_NUM_THREADS stands.
+    OMP_NUM_THREADS takes precedence.
+
+    Args:
+        model: Folder or hub id of the model; its width matters.
 
     Returns:
-        What was chosen, and why.
+        The number and the reason, as a phrase.
     """
-    cores = _cores()
+    cores = core_count()
     if os.environ.get("OMP_NUM_THREADS"):
         return f"{torch.get_num_threads()} of {cores}, by OMP_NUM_THREADS"
     if cores == 1:
         return "1 of 1"
     width = _width(model)
-    seconds = {threads: _measure(threads, width) for threads in sorted({1, 2, cores})}
+    seconds = {threads: step_seconds(threads, width) for threads in sorted({1, 2, cores})}
     fastest = min(seconds.values())
     best = min(threads for threads, s in seconds.items() if s <= _CLEARLY * fastest)
     torch.set_num_threads(best)
@@ -40,13 +43,13 @@ def choose_threads(model: str | Path) -> str:
     return f"{best} of {cores} ({figures}, for a step of {_ROWS} rows of width {width})"
 
 
-def _cores() -> int:
-    """Cores that this process may run on."""
+def core_count() -> int:
+    """Returns the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _width(model: str | Path) -> int:
-    """The model's hidden size; of a model that is not at hand yet, that of a small real one."""
+    """Returns the model's hidden size; 1024, a small real one, if the model is not here yet."""
     try:
         config = AutoConfig.from_pretrained(model_path(model), local_files_only=True)
     except (OSError, ValueError):
@@ -55,10 +58,15 @@ def _width(model: str | Path) -> int:
 
 
 @torch.no_grad()
-def _measure(threads: int, width: int, limit: float = 0.3) -> float:
-    """Mean seconds of one pass through a feed-forward layer, the bulk of a decoding step.
+def step_seconds(threads: int, width: int, limit: float = 0.3) -> float:
+    """Returns the mean seconds of one pass through a feed-forward layer, most of a decoding step.
 
-    The mean and not the median: what threads lose on a busy machine, they lose in a few long waits.
+    The mean and not the median: on a busy machine, threads lose their time in a few long waits.
+
+    Args:
+        threads: Number of threads, which stays set.
+        width: Hidden size.
+        limit: Seconds that the measurement may take.
     """
     torch.set_num_threads(threads)
     rows, weights = torch.randn(_ROWS, width), torch.randn(width, 4 * width)

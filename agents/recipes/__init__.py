@@ -28,6 +28,18 @@ RECIPES: dict[str, str | Callable[[Any], Any]] = {
 }
 """Recipes by name; those of srenv are imported when they are asked for."""
 
+SUMMARIES: dict[str, str] = {
+    "self_rewarding": "Self-rewarding correction (Xiong et al. 2025)",
+    "score": "SCoRe, multi-turn RL in two stages (Kumar et al. 2024)",
+    "rise": "RISE, recursive introspection (Qu et al. 2024)",
+    "process": "Process-based self-rewarding, DPO on judged steps (Zhang et al. 2025)",
+    "external_verifier": "A generator and a separately trained critic (Xiong et al. 2025)",
+    "prompting": "Prompting without training: an oracle, and Self-Refine (Madaan et al. 2023)",
+    "star": "STaR, imitation of successful corrections (baseline of Kumar et al. 2024)",
+    "pair_sft": "Pair-SFT, imitation of synthetic repairs (baseline of Kumar et al. 2024)",
+    "plain_rl": "Policy gradient on correctness alone (baseline of Kumar et al. 2024)",
+}
+"""What each recipe is, in a line, with its paper."""
 
 TERMS["judged_steps"] = "agents.recipes.process.reward:JUDGED_STEPS"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from agents.engines import Engine, Sampling
+from agents.engines.backend import EngineOptions
 from agents.engines.registry import make_engine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.rollouts.dialogue import Dialogue, in_view
@@ -150,7 +151,8 @@ class Rise(Recipe):
         teacher, url = self.config.teacher, self.config.teacher_base_url
         if not teacher:
             return nullcontext(engine)
-        return closing(make_engine("server" if url else "transformers", teacher, base_url=url))
+        options = EngineOptions(teacher, base_url=url)
+        return closing(make_engine("server" if url else "transformers", options))
 
     def introspect(self, title: str, model: str | Path, name: str) -> str:
         """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""

@@ -32,7 +32,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
-from agents.engines.registry import EngineName
+from agents.engines.registry import EngineName, trainer_link
 from agents.models.lora import lora_config, save_whole
 from agents.rollouts.player import EnvFactory, Rollout
 from agents.rollouts.rollout import rollout
@@ -44,7 +44,6 @@ from agents.training.credit import (
     scale_by_role,
     token_advantages,
 )
-from agents.training.engine import prepare_sync, release, trainer_engine, trl_settings
 from agents.training.judged_rewards import add_judged_rewards, judged_terms
 from agents.training.settings import common_settings, run_trainer
 from srenv.episode import Episode, Problem
@@ -140,6 +139,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.estimator = make_estimator(config.estimator, config.turn_discount)
         self.on_episodes = on_episodes
         self.judged_tokens = 0
+        self.link = trainer_link(config.engine, config.base_url)
         super().__init__(
             model=policy,
             reward_funcs=_episode_reward,
@@ -150,7 +150,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             callbacks=callbacks,
             peft_config=lora_config(config.lora_rank),
         )
-        prepare_sync(self)
+        self.link.prepare(self)
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
@@ -158,7 +158,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         starts = [trainer.starts[int(prompt)] for prompt in prompts]
         step, rank = trainer.state.global_step, trainer.accelerator.process_index
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
-        engine = trainer_engine(trainer)
+        engine = trainer.link.engine(trainer)
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
         records = rollout(trainer.make_env, engine, starts, sampling, seed=seed)
         trainer.judged_tokens = add_judged_rewards(
@@ -287,6 +287,7 @@ def segment_means(records: Sequence[Rollout]) -> dict[str, float]:
 
 def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
     """TRL's settings for `config`."""
+    link = trainer_link(config.engine, config.base_url)
     episodes, processes = config.problems_per_step * config.group_size, process_count()
     micro_batch = min(config.micro_batch, max(1, episodes // processes))
     if episodes % (micro_batch * processes):
@@ -310,7 +311,7 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
         max_completion_length=config.max_new_tokens,
         loss_type="dapo",  # a token mean over the whole step: long episodes are not diluted
         logging_steps=1,
-        **trl_settings(config.engine, config.base_url, config.vllm_memory),
+        **link.settings(config.base_url, config.vllm_memory),
     )
 
 
@@ -350,5 +351,5 @@ def train_policy(
         reference=str(reference) if reference else None,
     )
     run_trainer(trainer, output)
-    release(trainer)
+    trainer.link.release(trainer)
     return save_whole(trainer, output / "final")

@@ -21,6 +21,7 @@ from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
 from agents.models.lora import lora_config, save_whole
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
+from srenv.json_lines import write_jsonl
 
 
 @dataclass(frozen=True)
@@ -87,19 +88,17 @@ def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[i
 
 
 def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) -> None:
-    """Writes the data as JSON Lines, to be looked at and to be read again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for item in demonstrations:
-            record = {
-                "kind": item.kind,
-                "weight": item.weight,
-                "targets": sorted(item.targets),
-                "episode": item.episode.to_json(),
-            }
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    partial.replace(path)
+    """Writes the data as JSON Lines, for people and for `read_demonstrations`."""
+    records = (
+        {
+            "kind": item.kind,
+            "weight": item.weight,
+            "targets": sorted(item.targets),
+            "episode": item.episode.to_json(),
+        }
+        for item in demonstrations
+    )
+    write_jsonl(path, records)
 
 
 def read_demonstrations(path: Path) -> list[Demonstration]:

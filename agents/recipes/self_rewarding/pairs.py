@@ -24,6 +24,7 @@ from agents.rollouts.player import EnvFactory, Player, Rollout
 from agents.rollouts.speakers import ModelSpeaker
 from agents.training.dpo import Preference
 from srenv.episode import Episode, Problem, Verdict
+from srenv.json_lines import write_jsonl
 from srenv.protocol import Protocol
 
 PairSet = Literal["D1", "D2", "D3"]
@@ -205,12 +206,7 @@ def compare(attempt: FirstAttempt, better: Rollout, worse: Rollout) -> Preferenc
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     """Writes pairs as JSON Lines; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        for pair in pairs:
-            file.write(json.dumps(asdict(pair)) + "\n")
-    partial.replace(path)
+    write_jsonl(path, map(asdict, pairs))
 
 
 def read_pairs(path: Path) -> list[Pair]:

@@ -68,7 +68,7 @@ def test_accelerate_reads_the_configurations(name):
 def test_a_spread_model_does_not_generate_at_its_own_pace():
     from types import SimpleNamespace
 
-    from agents.training.engine import refuse_spread_models
+    from agents.engines.transformers import refuse_spread_models
 
     plugin = SimpleNamespace(zero_stage=3)
     for state in (

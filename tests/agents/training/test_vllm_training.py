@@ -1,4 +1,4 @@
-"""Training with vLLM beside the trainer, for real; skipped where vLLM is not installed."""
+"""Training with vLLM next to the trainer, for real; skipped if vLLM is not installed."""
 
 import gymnasium as gym
 import numpy as np
@@ -10,7 +10,6 @@ pytest.importorskip("vllm", reason="vLLM is not installed; .ci/vllm runs these t
 import srenv
 from agents.engines.canary import TOLERANCE
 from agents.models.paths import TINY, model_path
-from agents.training.engine import trainer_engine
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 
 pytestmark = pytest.mark.slow
@@ -59,7 +58,7 @@ def test_what_vllm_sampled_is_trained_and_a_missing_sync_is_seen(tmp_path, recwa
 
     trainer._generate_and_score_completions = spy
     trainer.train()
-    assert trainer_engine(trainer).engine is trainer.vllm_generation.llm.llm_engine
+    assert trainer.link.engine(trainer).engine is trainer.vllm_generation.llm.llm_engine
     assert len(rows) == 24
     for record, ids in rows:
         assert ids[: len(record.ids)].tolist() == record.ids

@@ -6,9 +6,9 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 
-import agents.training.policy_gradient
 import srenv
 from agents.engines import Generation
+from agents.engines.backend import Backend, TrainerLink
 from agents.models.chat import ChatFormat
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from agents.training.sft import Demonstration, SftConfig, fine_tune
@@ -37,6 +37,9 @@ class Fixed:
         return Generation(ids, [-0.1] * len(ids))
 
 
+FIXED = Backend("fixed", load=Fixed, trainer=TrainerLink(Fixed, lambda base_url, memory: {}))
+
+
 def by_position(rewards, played, groups):
     """Differs by episode, turn and segment: a row on the wrong process would show."""
     return np.sin(np.arange(rewards.size, dtype=float).reshape(rewards.shape) + 1)
@@ -53,8 +56,8 @@ def policy(model, output):
         scale_roles=False,
         learning_rate=0.1,
         save_every=100,
+        engine="two_processes:FIXED",
     )
-    agents.training.policy_gradient.trainer_engine = Fixed
     args = grpo_config(config, output, seed=0)
     args.optim = "sgd"  # Adam magnifies rounding errors
     trainer = SelfCorrectTrainer(model, PROBLEMS, make_env, config, args)
