@@ -21,7 +21,7 @@ def main(
     max_new_tokens: int = 512,
     seed: int = 0,
 ) -> None:
-    """Let a model solve one problem, and show what it earns at every turn.
+    """Let a model solve one problem, and show the reward of every turn.
 
     Args:
         model: Folder or hub id; the bundled model by default.

@@ -36,7 +36,10 @@ class Term:
 
 def _level(turns: Sequence[Turn]) -> float:
     """Returns the correctness of the newest turn that was graded; 0 before the first."""
-    return next((float(turn.correct) for turn in reversed(turns) if turn.correct is not None), 0.0)
+    for turn in reversed(turns):
+        if turn.correct is not None:
+            return float(turn.correct)
+    return 0.0
 
 
 def correctness(turns: Sequence[Turn]) -> float:

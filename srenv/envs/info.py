@@ -18,13 +18,13 @@ class Info(TypedDict):
         turn: Number of turns played.
         answer: The final answer of the newest turn, or ``""``.
         correct: Whether that answer is right.
-        graded: Whether it could be graded; such a turn earns nothing and is not trained on.
+        graded: Whether it could be graded; such a turn is worth nothing and is not trained on.
         verdict: The model's own word on it, or ``""``.
         declared: Whether the model declared itself correct.
         malformed: Why the turn breaks the format, or ``""``.
         verdict_start: Character of the turn where its verdict segment begins.
-        reward_attempt: The part of the reward that the attempt earned.
-        reward_verdict: The part of the reward that the verdict earned.
+        reward_attempt: The part of the reward for the attempt.
+        reward_verdict: The part of the reward for the verdict.
     """
 
     problem_id: str
