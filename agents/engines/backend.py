@@ -74,6 +74,8 @@ class Backend:
     """Loads the engine, or connects to it."""
     installed: Callable[[], bool] = always
     """Whether the packages that it needs are installed."""
+    install: str = "its packages are not installed"
+    """What to tell a user who has not installed them."""
     suits: Callable[[], bool] = never
     """Whether ``auto`` may choose it on this machine."""
     remote: bool = False

@@ -50,6 +50,18 @@ def choose(name: str, base_url: str | None = None) -> Backend:
     return backend
 
 
+def check_engine(name: str, options: EngineOptions) -> Backend:
+    """Returns the backend of an engine that can be loaded with these options.
+
+    Raises:
+        ValueError: There is no such engine, or an option is missing or belongs to another engine.
+        ImportError: The engine's package is not installed.
+    """
+    backend = _fitting(name, options)
+    _check_installed(backend)
+    return backend
+
+
 def make_engine(name: str, options: EngineOptions) -> LoadedEngine:
     """Loads an engine or connects to it.
 
@@ -58,7 +70,7 @@ def make_engine(name: str, options: EngineOptions) -> LoadedEngine:
         ImportError: The engine's package is not installed.
         ServerError: The server cannot be reached, or does not serve the model.
     """
-    return _load(choose(name, options.base_url), options)
+    return check_engine(name, options).load(options)
 
 
 def stage_engine(name: str, model: str, base_url: str | None, served: bool) -> LoadedEngine:
@@ -75,15 +87,16 @@ def stage_engine(name: str, model: str, base_url: str | None, served: bool) -> L
         ImportError: The engine's package is not installed.
         ServerError: The server cannot be reached, or does not serve the model.
     """
-    backend = choose(name, base_url)
-    if backend.remote and base_url and not served:
-        backend = choose(AUTO)
+    options = EngineOptions(model, base_url=base_url)
+    backend = _fitting(name, options)
+    if backend.remote and not served:
+        backend, options = choose(AUTO), EngineOptions(model)
         console.print(f"engine: {backend.name}, as {base_url} does not have the weights of {model}")
-        base_url = None
     if backend.one_process and process_count() > 1:
         console.print(f"engine: transformers, as {backend.name} runs in one process only")
         backend = choose("transformers")
-    return _load(backend, EngineOptions(model, base_url=base_url))
+    _check_installed(backend)
+    return backend.load(options)
 
 
 def trainer_link(name: str, base_url: str | None = None) -> TrainerLink:
@@ -93,25 +106,27 @@ def trainer_link(name: str, base_url: str | None = None) -> TrainerLink:
         ValueError: There is no such engine, it cannot follow a trainer, or the address of its
             server is missing.
     """
-    backend = choose(name, base_url)
-    _check_address(backend, base_url)
+    backend = _fitting(name, EngineOptions("", base_url=base_url))
     if backend.trainer is None:
         raise ValueError(f"--engine {backend.name} cannot generate for a trainer")
     return backend.trainer
 
 
-def _load(backend: Backend, options: EngineOptions) -> LoadedEngine:
-    _check_address(backend, options.base_url, options.tokenizer)
-    return backend.load(options)
-
-
-def _check_address(backend: Backend, base_url: str | None, tokenizer: str | None = None) -> None:
-    if backend.remote and not base_url:
+def _fitting(name: str, options: EngineOptions) -> Backend:
+    """Returns a backend that takes these options."""
+    backend = choose(name, options.base_url)
+    if backend.remote and not options.base_url:
         raise ValueError(
             f"--engine {backend.name} needs --base-url, such as http://localhost:8000/v1"
         )
-    if not backend.remote and (base_url or tokenizer):
+    if not backend.remote and (options.base_url or options.tokenizer):
         remote = " or ".join(each.name for each in backends() if each.remote)
         raise ValueError(
             f"--base-url and --tokenizer are for --engine {remote}, not {backend.name}"
         )
+    return backend
+
+
+def _check_installed(backend: Backend) -> None:
+    if not backend.installed():
+        raise ImportError(f"--engine {backend.name}: {backend.install}")

@@ -50,18 +50,12 @@ class VLLMEngine:
             path: The model.
             batch_size: Greatest number of requests that are generated at once.
             **options: vLLM's `EngineArgs`, such as ``tensor_parallel_size``.
-
-        Raises:
-            ImportError: vLLM is not installed.
         """
         prepare_environment()
         import torch
         from accelerate.utils.memory import clear_device_cache
+        from vllm import EngineArgs, LLMEngine
 
-        try:
-            from vllm import EngineArgs, LLMEngine
-        except ModuleNotFoundError as error:
-            raise ImportError(_INSTALL) from error
         path = model_path(path)
         settings: dict[str, Any] = {
             "model": path,
@@ -246,6 +240,7 @@ VLLM = Backend(
     name="vllm",
     load=_load,
     installed=_installed,
+    install=_INSTALL,
     suits=_suits,
     one_process=True,  # it would take the processes that train together for its own
     trainer=TrainerLink(

@@ -262,8 +262,7 @@ class Recipe:
         reference: str | Path | None = None,
     ) -> Path:
         """A stage of policy gradient from `model`; returns the new model's folder."""
-        if config.engine == "auto" and not config.base_url:
-            config = replace(config, engine=self.config.engine, base_url=self.config.base_url)
+        config = config.with_engine(self.config.engine, self.config.base_url)
         if choose(config.engine, config.base_url).remote:
             self._pushed = True
         stage = self.run.stage(name, everywhere=True)

@@ -1,4 +1,4 @@
-"""Refuses options that cannot work, before anything has been done with the others."""
+"""Validates options that would otherwise fail only late in a run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib.util
 from dataclasses import fields
 from typing import Any
 
+from agents.engines.backend import EngineOptions
+from agents.engines.registry import check_engine, trainer_link
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
 from agents.training.credit import make_estimator
@@ -15,11 +17,12 @@ from srenv.rewards import make_reward
 
 
 def check_options(config: Any) -> None:
-    """Looks at the options that a recipe would come to late.
+    """Validates a recipe's options before anything is loaded or written.
 
     Raises:
         FileNotFoundError: There is no such model.
-        ValueError: A reward or an estimator is not known, or a number makes no sense.
+        ValueError: A reward, an estimator or an engine is unknown, options do not go together, or a
+            number makes no sense.
         ImportError: An option needs a package that is not installed.
     """
     if config.eval_n < 1:
@@ -30,9 +33,13 @@ def check_options(config: Any) -> None:
     if hasattr(config, "reward"):
         make_reward(config.reward)
     model_path(config.model)
+    check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
     for field in fields(config):
         stage = getattr(config, field.name)
         if isinstance(stage, PolicyGradientConfig):
             make_estimator(stage.estimator, stage.turn_discount)
+        if isinstance(stage, PolicyGradientConfig) and stage.steps:
+            stage = stage.with_engine(config.engine, config.base_url)
+            trainer_link(stage.engine, stage.base_url)
         if isinstance(stage, PolicyGradientConfig | SftConfig):
             lora_config(stage.lora_rank)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -98,6 +98,12 @@ class PolicyGradientConfig:
     """Rank of LoRA matrices; 0 trains every weight."""
     vllm_memory: float = 0.3
     """Share of a GPU's memory that a vLLM next to the trainer may take."""
+
+    def with_engine(self, engine: str, base_url: str | None) -> PolicyGradientConfig:
+        """Returns these options with an engine, unless they name one themselves."""
+        if self.engine != "auto" or self.base_url:
+            return self
+        return replace(self, engine=engine, base_url=base_url)
 
 
 class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]

@@ -19,6 +19,10 @@ from agents.training.sft import SftConfig
         ({"pg": PolicyGradientConfig(estimator="no_such_module:f")}, "no_such_module"),
         ({"eval_n": 0}, "at least one problem"),
         ({"model": "/no/such/folder"}, "no folder /no/such/folder"),
+        ({"engine": "vlm"}, "unknown engine 'vlm'. Did you mean 'vllm'"),
+        ({"engine": "server"}, "--engine server needs --base-url"),
+        ({"engine": "transformers", "base_url": "http://x/v1"}, "are for --engine server"),
+        ({"pg": PolicyGradientConfig(engine="vlm")}, "unknown engine 'vlm'"),
     ],
 )
 def test_a_recipe_refuses_at_once(tmp_path, changes, message):
@@ -39,6 +43,14 @@ def test_packages_that_are_missing_are_named_at_once(tmp_path, monkeypatch):
     config = SelfRewardingConfig(output=output, report_to="none", sft=SftConfig(lora_rank=4))
     with pytest.raises(ImportError, match=r"srenv\[lora\]"):
         self_rewarding.train(config)
+    assert not output.exists()
+
+
+def test_an_engine_whose_package_is_missing_is_refused_at_once(tmp_path, monkeypatch):
+    output = tmp_path / "run"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"--engine vllm.*pip install \"srenv\[vllm\]\""):
+        score.train(ScoreConfig(output=output, report_to="none", engine="vllm"))
     assert not output.exists()
 
 
