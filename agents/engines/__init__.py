@@ -1,4 +1,4 @@
-"""What generates tokens: token ids in, token ids and log-probabilities out."""
+"""Engines generate tokens: token ids in, token ids and log-probabilities out."""
 
 from agents.engines.base import (
     ContinuousEngine,

@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn.
+    """How tokens are sampled.
 
-    Attributes:
-        temperature: 0 is greedy.
-        top_p: Nucleus; 1 samples from the full distribution, which training requires.
-        max_new_tokens: Greatest length of one message.
-        seed: Makes sampling repeatable whatever the timing, in engines that seed each request
-            (vLLM, servers). Transformers samples from torch's own generator.
-        stop_ids: Ids that end a message, beside those that end a turn of the model's.
+    Raises:
+        ValueError: An option is out of range.
     """
 
     temperature: float = 1.0
+    """0 is greedy."""
     top_p: float = 1.0
+    """Nucleus sampling; 1 samples from the full distribution, which training requires."""
     max_new_tokens: int = 512
+    """Maximum length of one message."""
     seed: int | None = None
+    """Makes sampling repeatable regardless of timing, in engines that seed each request (vLLM,
+    servers). Transformers samples from torch's global generator."""
     stop_ids: frozenset[int] = frozenset()
+    """Ids that end a message, in addition to those that end the model's turns."""
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1 or self.max_new_tokens < 1:
@@ -41,7 +42,7 @@ class Sampling:
             )
 
     def ends(self, chat: ChatFormat) -> list[int]:
-        """All ids that end a message: those of the model's turns, and `stop_ids`."""
+        """Returns all ids that end a message: those of the model's turns, and `stop_ids`."""
         return sorted(chat.stop_ids | self.stop_ids)
 
 
@@ -50,10 +51,10 @@ class Generation:
     """One generated message.
 
     Attributes:
-        ids: The sampled ids, the one that ended the message included.
-        logprobs: Log-probability of each id at the sampling temperature (at 1 when greedy); NaN
-            where the engine gives text alone.
-        tokens: Number of tokens generated, where `ids` are not the engine's own; else None.
+        ids: The sampled ids, including the one that ended the message.
+        logprobs: Log-probability in nats of each id at the sampling temperature (at 1 when greedy);
+            NaN if the engine returns text only.
+        tokens: Number of tokens generated, if `ids` are not the engine's own; else None.
     """
 
     ids: list[int]
@@ -68,11 +69,11 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What an engine is asked to continue: one conversation, as ids and as messages.
+    """One conversation for an engine to continue, as ids and as messages.
 
     Attributes:
-        key: The caller's name for the conversation; it comes back with the answer.
-        prompt: Ids of the whole conversation so far.
+        key: The caller's name for the conversation, returned with the generation.
+        prompt: Ids of the conversation so far.
         messages: The same as chat messages, for servers that take no ids.
     """
 
@@ -81,7 +82,7 @@ class Request:
     messages: Sequence[Message] = field(default_factory=list)
 
     def seed(self, sampling: Sampling) -> int | None:
-        """The seed of this request: it depends on the conversation and its length alone."""
+        """Returns the seed of this request, a function of the conversation's key and length."""
         if sampling.seed is None or sampling.temperature == 0:
             return None
         return hashed_seed("sampling", sampling.seed, self.key, len(self.prompt)) % 2**31
@@ -93,40 +94,40 @@ class Engine(Protocol):
     chat: ChatFormat
 
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
-        """Continues every prompt up to a stop id or the limit, in the order given."""
+        """Continues every prompt up to a stop id or the limit; generations keep the order."""
         ...
 
 
 class Session(Protocol):
-    """Requests on their way through an engine.
+    """A queue of requests to an engine.
 
     Attributes:
-        barrier: Whether requests are answered in batches, so that a full batch is worth waiting
-            for; otherwise each is answered as soon as it is ready, and may be put in at any time.
+        barrier: Whether requests are answered in batches, so that it pays to wait for a full batch;
+            otherwise each is answered as soon as it is ready, and may be submitted at any time.
     """
 
     barrier: bool
 
     def submit(self, request: Request) -> None:
-        """Puts a request into the queue."""
+        """Adds a request to the queue."""
         ...
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
-        """Works (or waits) for a moment and returns what is finished by then, maybe nothing.
+        """Works (or waits) for a moment and returns the finished requests, if any, by key.
 
-        A request that cannot be answered comes back as an exception. An exception that is raised
+        A request that cannot be answered is returned as an exception. An exception that is raised
         means that the engine itself is broken.
         """
         ...
 
     def close(self) -> None:
-        """Drops the requests that are not finished."""
+        """Cancels the requests that are not finished."""
         ...
 
 
 @runtime_checkable
 class ContinuousEngine(Engine, Protocol):
-    """An engine that takes requests while it answers others."""
+    """An engine that accepts requests while it answers others (continuous batching)."""
 
     def session(self, sampling: Sampling) -> Session:
         """Opens a queue of requests."""
@@ -137,7 +138,7 @@ class LoadedEngine(Engine, Protocol):
     """An engine that holds memory or connections until it is closed."""
 
     def close(self) -> None:
-        """Gives them back; afterwards the engine cannot be used. Closing twice does no harm."""
+        """Frees them; afterwards the engine cannot be used. Closing twice does no harm."""
         ...
 
 
@@ -146,12 +147,12 @@ class TrainableEngine(Protocol):
     """An engine whose weights follow a model that is being trained."""
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Takes new weights by transformers' parameter names; nothing computed before is reused."""
+        """Loads weights by transformers' parameter names, and drops the old KV cache."""
         ...
 
 
 class BatchSession:
-    """A session for engines that only know whole batches."""
+    """A session for engines that generate batch by batch."""
 
     barrier = True
 
@@ -160,11 +161,11 @@ class BatchSession:
         self.waiting: list[Request] = []
 
     def submit(self, request: Request) -> None:
-        """Keeps the request for the next batch."""
+        """Adds the request to the next batch."""
         self.waiting.append(request)
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
-        """Generates for everything that waits, in the order of keys: timing changes nothing."""
+        """Generates for all waiting requests, sorted by key so that timing changes nothing."""
         batch, self.waiting = sorted(self.waiting, key=lambda request: request.key), []
         if not batch:
             return []
@@ -172,7 +173,7 @@ class BatchSession:
         return [(r.key, g) for r, g in zip(batch, generations, strict=True)]
 
     def close(self) -> None:
-        """Drops what waits."""
+        """Cancels the waiting requests."""
         self.waiting.clear()
 
 
@@ -186,7 +187,7 @@ def open_session(engine: Engine, sampling: Sampling) -> Session:
 def generate_in_session(
     engine: ContinuousEngine, prompts: Sequence[Sequence[int]], sampling: Sampling
 ) -> list[Generation]:
-    """`Engine.generate` for engines that have sessions.
+    """Continues every prompt, as `Engine.generate` does, with an engine that has sessions.
 
     Raises:
         Exception: The first request that could not be answered.
@@ -203,7 +204,7 @@ def reply(
 ) -> list[Generation]:
     """Writes `count` next messages of every conversation, one conversation after the other.
 
-    Unlike `Engine.generate` it also works with servers that give text alone.
+    Unlike `Engine.generate` it also works with servers that return text only.
 
     Raises:
         Exception: The first request that could not be answered.

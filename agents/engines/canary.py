@@ -1,4 +1,4 @@
-"""Do an engine and a model agree? A stale weight sync shows here, and hardly anywhere else."""
+"""Detects stale weights: compares the log-probs of an engine with those of its trainer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from agents.engines.base import Engine, Sampling
 from srenv.episode import Message
 
 TOLERANCE = 0.05
-"""Greatest mean difference of log-probs, in nats per token, between a trainer and its engine.
+"""Maximum mean difference of log-probs, in nats per token, between a trainer and its engine.
 
-A right sync stays near 1e-6 in float32 and 1e-2 in bfloat16; one missed step at usual learning
-rates shows as 0.1 and more.
+After a correct sync the difference is near 1e-6 in float32 and 1e-2 in bfloat16; after one missed
+step at usual learning rates it is 0.1 or more.
 """
 
 _MESSAGES: list[Message] = [{"role": "user", "content": "Solve 3x + 4 = 19."}]
@@ -23,12 +23,12 @@ _MESSAGES: list[Message] = [{"role": "user", "content": "Solve 3x + 4 = 19."}]
 
 @torch.no_grad()
 def disagreement(engine: Engine, model: Any, tokens: int = 16) -> float:
-    """Mean absolute difference of log-probs, in nats per token, on a message the engine writes.
+    """Returns the mean absolute difference of log-probs, in nats per token, on a generated message.
 
     Args:
-        engine: Has the weights that are to be checked; must give token ids.
+        engine: The engine that is checked, which writes the message; it must return token ids.
         model: A transformers causal language model with the weights that the engine should have.
-        tokens: Greatest length of the message.
+        tokens: Maximum length of the message.
     """
     prompt = engine.chat.opening(_MESSAGES)
     (message,) = engine.generate([prompt], Sampling(0.0, 1.0, tokens))
@@ -42,10 +42,10 @@ def disagreement(engine: Engine, model: Any, tokens: int = 16) -> float:
 
 
 def warn_if_stale(metrics: Mapping[str, Sequence[float]]) -> None:
-    """Warns when the trainer's latest log-probs are not those that the tokens were sampled with.
+    """Warns if the trainer's latest log-probs are not those that the tokens were sampled with.
 
     Args:
-        metrics: TRL's; it measures the difference wherever vLLM generates.
+        metrics: TRL's, which include the difference if vLLM generates.
     """
     gaps = metrics.get("sampling/sampling_logp_difference/mean")
     if gaps and gaps[-1] > TOLERANCE:

@@ -1,4 +1,4 @@
-"""What training costs: tokens that a model wrote for it, and tokens that it read in it."""
+"""Counts the tokens that an engine generates."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from agents.engines.base import open_session
 
 
 class MeteredEngine:
-    """An engine that counts what it writes.
+    """An engine that counts its generated tokens.
 
     Args:
-        engine: Does the work.
+        engine: The engine that generates.
 
     Attributes:
         generated: Number of tokens sampled so far.
@@ -30,22 +30,22 @@ class MeteredEngine:
         return generations
 
     def session(self, sampling: Sampling) -> Session:
-        """Opens a queue of requests, as the engine has them."""
+        """Opens a queue of requests to the engine, whose generations are counted."""
         return _MeteredSession(self, open_session(self.engine, sampling))
 
 
 class _MeteredSession:
-    def __init__(self, meter: MeteredEngine, session: Session) -> None:
-        self.meter, self.session = meter, session
+    def __init__(self, counter: MeteredEngine, session: Session) -> None:
+        self.counter, self.session = counter, session
         self.barrier = session.barrier
 
     def submit(self, request: Request) -> None:
         self.session.submit(request)
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
-        found = self.session.collect()
-        self.meter.generated += sum(g.count for _, g in found if isinstance(g, Generation))
-        return found
+        results = self.session.collect()
+        self.counter.generated += sum(g.count for _, g in results if isinstance(g, Generation))
+        return results
 
     def close(self) -> None:
         self.session.close()

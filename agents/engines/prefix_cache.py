@@ -1,4 +1,4 @@
-"""Keys and values of token sequences, so that nothing is read twice (transformers)."""
+"""A KV cache shared by prompts with a common prefix (transformers engine)."""
 
 from __future__ import annotations
 
@@ -16,57 +16,61 @@ Ids = tuple[int, ...]
 
 
 class PrefixCache:
-    """Keys and values of sequences, found by the longest prefix that is known.
+    """Keys and values of token sequences, looked up by the longest cached prefix.
 
-    A conversation's next prompt begins with its last one and what was generated there. What comes
-    later has no influence on a token's keys and values, so any common prefix can be used. Sequences
-    that others begin with are not kept apart, and those used longest ago make room for new ones.
+    The next prompt of a conversation begins with its last prompt and the tokens generated there. A
+    token's keys and values do not depend on later tokens, so any common prefix can be reused. A
+    sequence that another one begins with is not stored twice; the least recently used sequences are
+    evicted first.
 
     Args:
-        limit: Greatest size, in bytes.
+        limit: Maximum size, in bytes.
 
     Attributes:
-        size: Present size, in bytes.
+        size: Current size, in bytes.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit, self.size = limit, 0
-        # By age, each of shape (2 * layers, heads, tokens, head size).
+        # Least recently used first, each of shape (2 * layers, heads, tokens, head size).
         self._states: OrderedDict[Ids, torch.Tensor] = OrderedDict()
         # In lexicographic order, where a sequence's neighbours share the longest prefixes with it.
         self._sorted: list[Ids] = []
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Evicts everything."""
         self._states.clear()
         self._sorted.clear()
         self.size = 0
 
     def recall(self, prompts: Sequence[Ids]) -> DynamicCache | None:
-        """What is known of `prompts`, for a batch in which they are padded on the left.
+        """Looks up `prompts`, for a batch in which they are padded on the left.
 
         Returns:
-            A cache of as many columns as need not be read in any row; None if there are none.
+            A cache of the first columns of the batch, as many as are cached in every row; None if
+            there are none.
         """
-        found = [self._longest(prompt) for prompt in prompts]
-        unread = max(len(prompt) - known for prompt, (known, _) in zip(prompts, found, strict=True))
+        prefixes = [self._longest(prompt) for prompt in prompts]
+        unread = max(
+            len(prompt) - known for prompt, (known, _) in zip(prompts, prefixes, strict=True)
+        )
         columns = max(map(len, prompts)) - unread
-        example = next((states for _, states in found if states is not None), None)
+        example = next((states for _, states in prefixes if states is not None), None)
         if columns == 0 or example is None:
             return None
         layers, heads, _, size = example.shape
         batch = example.new_zeros(layers, len(prompts), heads, columns, size)
-        for row, (prompt, (_, states)) in enumerate(zip(prompts, found, strict=True)):
+        for row, (prompt, (_, states)) in enumerate(zip(prompts, prefixes, strict=True)):
             known = len(prompt) - unread
             if states is not None and known > 0:
                 batch[:, row, :, columns - known :] = states[:, :, :known]
         return DynamicCache(list(zip(batch[0::2], batch[1::2], strict=True)))
 
     def keep(self, rows: Sequence[tuple[int, Ids]], cache: Any) -> None:
-        """Copies what a batch's cache holds.
+        """Stores a copy of the keys and values of a batch.
 
         Args:
-            rows: Of every row of the batch, the column that it starts in and its ids.
+            rows: For each row of the batch, its first column and its ids.
             cache: A cache for which `is_plain` holds; it may lack the last ids.
         """
         columns = cache.get_seq_length()
@@ -86,7 +90,7 @@ class PrefixCache:
                 self._drop(next(iter(self._states)))
 
     def _longest(self, prompt: Ids) -> tuple[int, torch.Tensor | None]:
-        """Length and states of the longest known prefix; the last id is always to be read."""
+        """Returns length and states of the longest cached prefix, which never has the last id."""
         at = bisect_left(self._sorted, prompt)
         near = [(_common(ids, prompt), ids) for ids in self._sorted[max(at - 1, 0) : at + 1]]
         known, ids = max(near, default=(0, ()))
@@ -101,7 +105,7 @@ class PrefixCache:
 
 
 def is_plain(cache: Any) -> bool:
-    """Whether all layers are alike and keep all tokens: no sliding window, no recurrent state."""
+    """Returns whether all layers keep all tokens: no sliding window, no recurrent state."""
     layers = getattr(cache, "layers", [])
     if not all(type(layer) is DynamicLayer for layer in layers):
         return False
@@ -109,5 +113,5 @@ def is_plain(cache: Any) -> bool:
 
 
 def _common(a: Ids, b: Ids) -> int:
-    """Length of the longest common prefix."""
+    """Returns the length of the longest common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

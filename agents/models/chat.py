@@ -1,4 +1,4 @@
-"""Chat messages -> token ids, the one place where training, evaluation and SFT build prompts."""
+"""Turns chat messages into token ids, for training, evaluation and SFT alike."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PLAIN_TEMPLATE = (
     "{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content'] }}"
     "{{ eos_token }}\n\n{% endfor %}{% if add_generation_prompt %}Assistant: {% endif %}"
 )
-"""Used for base models, whose tokenizers carry no chat template."""
+"""The chat template of base models, whose tokenizers have none."""
 
 ATTEMPT, VERDICT, ENVIRONMENT = 1, 2, 0
-"""Role of a token: part of an attempt, part of a verdict, or not the model's own."""
+"""Roles of a token: part of an attempt, part of a verdict, or not written by the model."""
 
 IGNORE = -100
-"""The label that losses skip."""
+"""The label of positions that the loss skips."""
 
 _SENTINEL = "\u241e"
 
@@ -32,15 +32,15 @@ def stop_ids(config: GenerationConfig) -> list[int]:
 
 
 class ChatFormat:
-    """How one tokenizer lays a conversation out as token ids.
+    """The layout of a conversation as token ids of one tokenizer.
 
     A conversation grows by appending: the ids of the opening, the ids the engine sampled, the ids
-    of the next request, and so on. Text that was sampled is never tokenised again.
+    of the next request, and so on. Sampled text is never tokenised again.
 
     Attributes:
         tokenizer: Any fast Hugging Face tokenizer.
         stop_ids: Ids that end a turn.
-        exact: Whether ids are a tokenizer's; otherwise they stand for text alone.
+        exact: Whether ids are a tokenizer's; otherwise they only encode characters.
     """
 
     exact = True
@@ -56,7 +56,7 @@ class ChatFormat:
 
     @classmethod
     def load(cls, path: str) -> ChatFormat:
-        """The format of a model by folder or hub id, with the stop ids of its generation config.
+        """Loads the format of a model by folder or hub id, with the stop ids it generates with.
 
         Raises:
             OSError: There is no tokenizer.
@@ -69,18 +69,18 @@ class ChatFormat:
         return cls(tokenizer, stop_ids(config))
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
-        """Ids of `messages`, ready for the model to write the next turn."""
+        """Returns the ids of `messages`, up to where the model writes the next turn."""
         text = self.tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=True
         )
         return self.encode(text)
 
     def follow_up(self, messages: Sequence[Message], closed: bool) -> list[int]:
-        """Ids between the model's turn and its next one.
+        """Returns the ids between the model's turn and its next one.
 
         Args:
-            messages: What the environment says in between, usually one message.
-            closed: Whether the turn ended with a stop id. A turn that was cut off gets one.
+            messages: The environment's messages in between, usually one.
+            closed: Whether the turn ended with a stop id; the ids end a truncated turn.
         """
         key = tuple((message["role"], message["content"]) for message in messages)
         if key not in self._tails:
@@ -98,17 +98,17 @@ class ChatFormat:
         return tail[1:] if closed and tail[0] in self.stop_ids else tail
 
     def turn_text(self, ids: Sequence[int]) -> str:
-        """The text of a sampled turn, without the ids that end it."""
+        """Returns the text of a sampled turn, without the ids that end it."""
         return cast(str, self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
     @cached_property
     def line_ends(self) -> frozenset[int]:
-        """All ids whose text breaks a line; some tokenizers have thousands of them."""
+        """The ids whose text breaks a line; some tokenizers have thousands of them."""
         texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
         return frozenset(i for i, text in enumerate(texts) if "\n" in text)
 
     def token_at(self, ids: Sequence[int], char: int) -> int:
-        """Index of the first of `ids` that starts at or after character `char` of their text."""
+        """Returns the index of the first id that starts at or after character `char`."""
         low, high = 0, len(ids)
         while low < high:
             middle = (low + high) // 2
@@ -119,16 +119,21 @@ class ChatFormat:
         return low
 
     def roles(self, ids: Sequence[int], split: int) -> list[int]:
-        """ATTEMPT or VERDICT for each sampled id; the ids that end the turn go with the verdict."""
+        """Returns ATTEMPT or VERDICT for each sampled id.
+
+        Args:
+            ids: Ids of one turn; those that end it belong to the verdict.
+            split: Character at which the verdict begins.
+        """
         first = self.token_at(ids, split)
         return [ATTEMPT] * first + [VERDICT] * (len(ids) - first)
 
     def encode_turn(self, turn: Turn) -> tuple[list[int], list[int]]:
-        """Ids and roles of a turn that is known as text alone (SFT data), its end included."""
+        """Returns ids and roles of a turn that is known as text only (SFT data), with its end."""
         encoded = self.tokenizer(turn.text, add_special_tokens=False, return_offsets_mapping=True)
         roles = [VERDICT if a >= turn.split else ATTEMPT for a, _ in encoded["offset_mapping"]]
         return [*encoded["input_ids"], self.tokenizer.eos_token_id], [*roles, VERDICT]
 
     def encode(self, text: str) -> list[int]:
-        """Ids of text that stands in the middle of a conversation."""
+        """Returns the ids of text in the middle of a conversation, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

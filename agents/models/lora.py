@@ -1,4 +1,4 @@
-"""LoRA by PEFT: small matrices are trained beside frozen weights, and merged in at the end."""
+"""LoRA by PEFT: trains small matrices next to frozen weights, and merges them at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import Any
 
 
 def lora_config(rank: int) -> Any:
-    """PEFT's settings: every linear layer but the head, alpha twice the rank; None for rank 0.
+    """Returns PEFT's settings: every linear layer but the head, alpha twice the rank.
+
+    Args:
+        rank: Rank of the matrices; 0 returns None, which trains every weight.
 
     Raises:
         ImportError: PEFT is not installed.
@@ -23,8 +26,8 @@ def lora_config(rank: int) -> Any:
     )
 
 
-def save_whole(trainer: Any, folder: Path) -> Path:
-    """Saves a model that loads as any other, adapters merged in."""
+def save_merged(trainer: Any, folder: Path) -> Path:
+    """Saves the model of a trainer with its adapters merged in, and returns the folder."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not hasattr(model, "merge_and_unload"):
         trainer.save_model(str(folder))

@@ -1,18 +1,18 @@
-"""Model names as the folders or hub ids to load."""
+"""Resolves names of models to folders or hub ids."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 TINY = "tiny"
-"""Name of the bundled model wherever a model is asked for."""
+"""Name of the bundled model, wherever an option takes a model."""
 
 
 def model_path(model: str | Path) -> str:
-    """Folder or hub id to load for `model`; the name ``"tiny"`` means the bundled one.
+    """Returns the folder or hub id to load for `model`; ``"tiny"`` means the bundled one.
 
     Raises:
-        FileNotFoundError: It can only be meant as a folder, and there is none.
+        FileNotFoundError: `model` looks like a path, and there is no such folder.
     """
     if model == TINY:
         return str(Path(__file__).parents[1] / "tiny" / "weights")

@@ -1,4 +1,4 @@
-"""The figures of a run: accuracy per turn, and whether confidence means what it says."""
+"""The figures of a run: accuracy per turn, and a reliability diagram of confidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 
 
 def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
-    """Draws accuracy per turn beside a reliability diagram, one line per row, into `path`."""
+    """Draws accuracy per turn and a reliability diagram, one line per row, and saves them."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
     accuracy_per_turn(left, rows)
     reliability(right, rows)

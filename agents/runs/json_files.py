@@ -1,4 +1,4 @@
-"""JSON files that are whole or not there."""
+"""Writes JSON files atomically, and finds complete checkpoints."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """A dataclass as plain JSON values."""
+    """Returns a dataclass as plain JSON values."""
     record: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config), default=str))
     return record
 
 
 def write_json(path: Path, record: Any) -> Path:
-    """Writes JSON; the file appears whole or not at all."""
+    """Writes JSON; the file appears complete or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -23,10 +23,10 @@ def write_json(path: Path, record: Any) -> Path:
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """The newest complete checkpoint of a transformers trainer in `folder`, or None.
+    """Returns the newest complete checkpoint of a transformers trainer in `folder`, or None.
 
-    The trainer's state is written last: a checkpoint without it was cut short by a kill.
+    The trainer writes its state last: a checkpoint without it is incomplete.
     """
-    found = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
-    newest = max(found, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    complete = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    newest = max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
     return str(newest) if newest else None

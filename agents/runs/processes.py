@@ -1,4 +1,4 @@
-"""Which process this is, where torchrun or accelerate started several."""
+"""The rank of this process among those that torchrun or accelerate started."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 
 
 def process_count() -> int:
-    """Number of processes that train together."""
+    """Returns the number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main() -> bool:
-    """Whether this process is the one that plays, writes and prints what is needed once."""
+    """Returns whether this process does the work that is done once: playing, writing, printing."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def per_process(batch_size: int, what: str) -> int:
-    """This process's part of a batch that all processes share.
+    """Returns this process's share of a batch that all processes divide.
 
     Raises:
         ValueError: The batch cannot be divided evenly.

@@ -1,4 +1,4 @@
-"""Progress bars: what is happening, how far it is, how long is left."""
+"""Progress bars with elapsed and remaining time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ console = Console(quiet=not is_main())
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Bar]:
     """Shows a bar while the block runs; without a terminal it prints one line at the end."""
-    # The figures take what is left of the line, and are cut where it is not enough.
+    # Metrics take the rest of the line, and are truncated if it is too short.
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
     columns = (
         TextColumn("{task.description:<28}"),
@@ -48,9 +48,9 @@ class Bar:
         self._progress, self._task = progress, task
 
     def advance(self, amount: int = 1) -> None:
-        """Moves on by `amount`."""
+        """Advances the bar by `amount`."""
         self._progress.advance(self._task, amount)
 
     def reach(self, completed: int, note: str = "") -> None:
-        """Moves to `completed`, with a few figures beside the bar."""
+        """Moves the bar to `completed`, and shows a note after it."""
         self._progress.update(self._task, completed=completed, note=note)

@@ -1,4 +1,4 @@
-"""The results table, for the terminal, for markdown and for JSON."""
+"""The results table, in the terminal, in markdown and in JSON."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
 
 
 def cell(name: str, estimate: Estimate | None) -> str:
-    """One table cell: the value with its 95 % interval, or a dash where it is not defined."""
+    """Returns one table cell: the value with its 95 % interval, or a dash if it is not defined."""
     if estimate is None or math.isnan(estimate.value):
         return "–"
     _, factor, decimals = COLUMNS[name]
@@ -44,13 +44,13 @@ def cell(name: str, estimate: Estimate | None) -> str:
 
 
 def interval(estimate: Estimate, factor: float = 1.0) -> str:
-    """A number with its interval, such as ``6.27 [5.23, 7.3]``."""
+    """Returns a number with its interval, such as ``6.27 [5.23, 7.3]``."""
     value, low, high = (factor * x for x in (estimate.value, estimate.low, estimate.high))
     return f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def markdown_table(rows: Mapping[str, Metrics]) -> str:
-    """The table as markdown, one metric per line so that it stays readable."""
+    """Returns the table as markdown, one metric per line so that it stays readable."""
     lines = ["| | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
     for name, (heading, _, _) in COLUMNS.items():
         cells = [cell(name, metrics.get(name)) for metrics in rows.values()]
@@ -59,14 +59,14 @@ def markdown_table(rows: Mapping[str, Metrics]) -> str:
 
 
 def print_table(console: Console, rows: Mapping[str, Metrics], title: str) -> None:
-    """Prints the table, in parts below each other where a terminal is too narrow for all rows."""
-    left = list(rows)
-    while left:
-        count = len(left)
-        while count > 1 and not _fits(console, _table(rows, left[:count], title)):
+    """Prints the table, in several parts if the terminal is too narrow for all rows."""
+    names = list(rows)
+    while names:
+        count = len(names)
+        while count > 1 and not _fits(console, _table(rows, names[:count], title)):
             count -= 1
-        console.print(_table(rows, left[:count], title))
-        left = left[count:]
+        console.print(_table(rows, names[:count], title))
+        names = names[count:]
 
 
 def _fits(console: Console, table: Table) -> bool:
@@ -74,19 +74,23 @@ def _fits(console: Console, table: Table) -> bool:
     return Measurement.get(console, unlimited, table).maximum <= console.width
 
 
-def _table(rows: Mapping[str, Metrics], shown: Sequence[str], title: str) -> Table:
-    """Metrics down, rows of the comparison across."""
+def _table(rows: Mapping[str, Metrics], names: Sequence[str], title: str) -> Table:
+    """Returns the table with a line per metric and a column per row of the comparison."""
     table = Table(title=title, caption="95 % intervals in brackets; a dash: not defined")
     table.add_column("", no_wrap=True)
-    for row in shown:
+    for row in names:
         table.add_column(row, justify="right")
     for name, (heading, _, _) in COLUMNS.items():
-        table.add_row(heading, *(cell(name, rows[row].get(name)) for row in shown))
+        table.add_row(heading, *(cell(name, rows[row].get(name)) for row in names))
     return table
 
 
 def second_model_lines(models: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """What second models cost, a line per row that has one; see `agents.recipes.base.Recipe`."""
+    """Returns the cost of second models, one line per row of the table that has one.
+
+    Args:
+        models: ``parameters``, ``bytes`` and ``tokens`` per problem of second models, by row.
+    """
     return [
         f"{row}: a second model of {cost['parameters']:,} parameters, {cost['bytes'] / 1e6:,.1f} "
         f"MB of weights in memory; {cost['tokens']:.1f} of the tokens per problem are its own"
@@ -95,7 +99,7 @@ def second_model_lines(models: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
-    """Plain JSON: null where a metric is not defined."""
+    """Returns metrics as plain JSON, with null for undefined values."""
     return {
         name: {
             "value": _number(estimate.value),
@@ -107,7 +111,7 @@ def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
 
 
 def metrics_from_json(record: Mapping[str, Mapping[str, float | None]]) -> Metrics:
-    """The inverse of `metrics_to_json`."""
+    """Returns the metrics that `metrics_to_json` turned into JSON."""
     return {
         name: Estimate(
             *(math.nan if (x := values[key]) is None else x for key in ("value", "low", "high"))

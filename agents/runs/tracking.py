@@ -1,6 +1,6 @@
-"""One tracked run per training run, for W&B, trackio or TensorBoard.
+"""Tracks a training run as one run of W&B, trackio or TensorBoard.
 
-All stages and every resumption of a run report under one run id, kept in the run's folder. The
+All stages and every resumption of a run report under one run id, stored in the run's folder. The
 backends are accelerate's trackers. W&B works offline unless a key is configured.
 """
 
@@ -22,12 +22,12 @@ ReportTo = Literal["wandb", "trackio", "tensorboard", "none"]
 
 
 class Tracker:
-    """Where a run's figures go.
+    """Logs the metrics, tables and figures of a run.
 
     Args:
         kind: The backend.
-        directory: The run's folder; the run id and offline files are kept there.
-        name: What to call the run.
+        directory: The run's folder, for the run id and offline files.
+        name: Name of the run.
         config: The resolved configuration.
         project: Project that the run belongs to.
         artifacts: Whether to upload checkpoints.
@@ -46,7 +46,7 @@ class Tracker:
         self.artifacts = artifacts
         directory.mkdir(parents=True, exist_ok=True)
         self._stages: set[str] = set()
-        PartialState()  # accelerate's trackers ask it which process is the main one
+        PartialState()  # tells accelerate's trackers which process is the main one
         self._backend = _make_backend(kind, directory, name, project)
         if self._backend is not None:
             self._backend.start()
@@ -80,7 +80,7 @@ class Tracker:
             self._backend.log_images({name: imread(path)[None, ..., :3]}, dataformats="NHWC")
 
     def checkpoint(self, name: str, directory: Path) -> None:
-        """Uploads a model folder as an artifact, if artifacts were asked for (W&B)."""
+        """Uploads a model folder as an artifact, if artifacts are on (W&B)."""
         if self.artifacts and isinstance(self._backend, WandBTracker):
             self._backend.tracker.log_artifact(str(directory), name=name, type="model")
 
@@ -91,9 +91,9 @@ class Tracker:
 
 
 def revision() -> str:
-    """The git revision of the working directory, or ``"unknown"``."""
+    """Returns the git revision of the working directory, or ``"unknown"``."""
     try:
-        found = subprocess.run(
+        process = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],
             capture_output=True,
             text=True,
@@ -102,7 +102,7 @@ def revision() -> str:
         )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return found.stdout.strip()
+    return process.stdout.strip()
 
 
 def _make_backend(
@@ -132,7 +132,7 @@ def _run_id(directory: Path) -> str:
 
 
 def _wandb_mode() -> Literal["online", "offline", "disabled", "shared"] | None:
-    """None leaves the choice to WANDB_MODE; without a key, a run is offline and never asks."""
+    """Returns W&B's mode: offline without a key; None leaves it to WANDB_MODE and W&B."""
     import wandb
 
     os.environ.setdefault("WANDB_SILENT", "true")

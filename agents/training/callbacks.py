@@ -1,4 +1,4 @@
-"""What watches a transformers trainer: a progress bar, and the tracked run."""
+"""Callbacks of transformers trainers: a progress bar, tracking, and counts of tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transformers import TrainerCallback
 from agents.runs.progress import Bar
 from agents.runs.tracking import Tracker
 
-_SHOWN = (
+_METRICS = (
     "loss",
     "mean_token_accuracy",
     "accuracy_t1",
@@ -20,24 +20,24 @@ _SHOWN = (
 
 
 class TrainingBar(TrainerCallback):
-    """Moves a bar along with a transformers trainer, its latest figures beside it."""
+    """Shows the steps of a transformers trainer in a bar, with its latest metrics."""
 
     def __init__(self, bar: Bar) -> None:
         self.bar = bar
         self.note = ""
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Remembers the figures worth showing."""
-        shown = {key: logs[key] for key in _SHOWN if key in (logs or {})}
-        self.note = " ".join(f"{key} {value:.3g}" for key, value in shown.items()) or self.note
+        """Stores the metrics to show."""
+        metrics = {key: logs[key] for key in _METRICS if key in (logs or {})}
+        self.note = " ".join(f"{key} {value:.3g}" for key, value in metrics.items()) or self.note
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Moves the bar."""
+        """Advances the bar."""
         self.bar.reach(state.global_step, self.note)
 
 
 class TrackTraining(TrainerCallback):
-    """Forwards what a transformers trainer logs to a tracker, under the stage's name."""
+    """Forwards the logs of a transformers trainer to a tracker, under the stage's name."""
 
     def __init__(self, tracker: Tracker, stage: str) -> None:
         self.tracker, self.stage = tracker, stage
@@ -50,17 +50,17 @@ class TrackTraining(TrainerCallback):
 
 
 class TokenCount(TrainerCallback):
-    """Notes what a transformers trainer generated and read, resumptions included.
+    """Counts the tokens that a transformers trainer generated and trained on, with resumptions.
 
     Attributes:
         spent: ``generated``: tokens sampled for training; ``trained``: tokens of the sequences
-            that were trained on, context included, once per pass over them.
+            that were trained on, with their context, once per pass over them.
     """
 
     def __init__(self) -> None:
         self.spent = {"generated": 0, "trained": 0}
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Reads the trainer's own books, which its checkpoints carry along."""
+        """Reads the totals from the trainer's log history, which survives checkpoints."""
         generated = sum(entry.get("generated_tokens", 0) for entry in state.log_history)
         self.spent = {"generated": round(generated), "trained": int(state.num_input_tokens_seen)}

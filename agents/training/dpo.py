@@ -1,4 +1,4 @@
-"""Preferences between continuations of the same tokens, learned by TRL's `DPOTrainer`."""
+"""DPO on preferences between continuations of the same tokens, by TRL's `DPOTrainer`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from agents.training.settings import run_trainer, supervised_settings
 
 @dataclass(frozen=True)
 class Preference:
-    """Token ids of a context and of two ways to go on.
+    """Token ids of a context and of two continuations.
 
     Attributes:
         prompt_ids: The context.
         chosen_ids: The better continuation.
         rejected_ids: The worse one.
-        chosen_mask: 1 for each of `chosen_ids` that the model wrote, 0 for an environment's message
-            in between, which is read and not learned; None where the model wrote all.
+        chosen_mask: 1 for each of `chosen_ids` that the model wrote, 0 for those of the
+            environment's messages in between, which are not learned; None if the model wrote all.
         rejected_mask: The same for `rejected_ids`.
     """
 
@@ -35,7 +35,7 @@ class Preference:
     rejected_mask: list[int] | None = None
 
     def row(self) -> dict[str, list[int]]:
-        """The columns that `TokenDPOTrainer` trains on."""
+        """Returns the columns that `TokenDPOTrainer` trains on."""
         return {
             "prompt_ids": self.prompt_ids,
             "chosen_ids": self.chosen_ids,
@@ -47,7 +47,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class PreferenceConfig:
-    """How preferences are learned."""
+    """How to learn preferences."""
 
     beta: float = 0.1
     """Weight of the log-ratios to the reference, the starting model by default."""
@@ -64,10 +64,10 @@ class PreferenceConfig:
 
 
 class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """`DPOTrainer` on ids as they are: nothing is tokenised again, no end is added to a step.
+    """`DPOTrainer` on given token ids: it does not tokenise again, and adds no end to a step.
 
-    Only ids with 1 in their mask have a part in the log-ratios. TRL takes everything after the
-    prompt for the model's own words.
+    The log-ratios are over the ids with 1 in their mask. TRL would count everything after the
+    prompt as written by the model.
     """
 
     data_collator: Any
@@ -87,7 +87,7 @@ class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
 
 
 def own_ids(rows: Sequence[Mapping[str, list[int]]]) -> torch.Tensor:
-    """(2B, T): 1 where an id is the model's own and to be compared; chosen rows come first."""
+    """Returns (2B, T): 1 for ids that the model wrote, 0 for others; chosen rows come first."""
     masks = [
         torch.tensor([0] * len(row["prompt_ids"]) + row[side])
         for side in ("chosen_mask", "rejected_mask")
@@ -107,7 +107,7 @@ def prefer(
 ) -> Path:
     """Trains on the pairs and returns the folder of the final model.
 
-    Goes on from a checkpoint in `output` where there is one.
+    Resumes from the newest checkpoint in `output`.
 
     Args:
         model: Folder or hub id of the starting model.
@@ -116,7 +116,7 @@ def prefer(
         config: How to train.
         seed: Seeds the order of the pairs.
         callbacks: Transformers callbacks.
-        reference: The model that log-ratios are taken to; by default the starting one.
+        reference: Folder or hub id of the reference model; by default `model`.
     """
     trainer = TokenDPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
@@ -133,7 +133,7 @@ def prefer(
 
 
 def dpo_config(config: PreferenceConfig, output: Path, seed: int) -> DPOConfig:
-    """TRL's settings for `config`."""
+    """Returns TRL's settings for `config`."""
     return DPOConfig(
         **supervised_settings(config, "dpo", output, seed),
         beta=config.beta,

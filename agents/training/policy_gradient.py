@@ -33,7 +33,7 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
-from agents.models.lora import lora_config, save_whole
+from agents.models.lora import lora_config, save_merged
 from agents.rollouts.player import EnvFactory, Rollout
 from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count
@@ -358,4 +358,4 @@ def train_policy(
     )
     run_trainer(trainer, output)
     trainer.link.release(trainer)
-    return save_whole(trainer, output / "final")
+    return save_merged(trainer, output / "final")

@@ -1,4 +1,4 @@
-"""What TRL's trainers have in common here: settings, steps, and going on after a kill."""
+"""Common settings of TRL's trainers, their number of steps, and resuming after a kill."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.runs.processes import per_process
 
 
 class Passes(Protocol):
-    """Training that goes over its data: a configuration of SFT, or of preferences."""
+    """A configuration of training in passes over data: SFT or preferences."""
 
     @property
     def epochs(self) -> float: ...  # noqa: D102
@@ -27,7 +27,7 @@ class Passes(Protocol):
 
 
 def common_settings(output: Path, save_every: int, seed: int) -> dict[str, Any]:
-    """Settings of every trainer."""
+    """Returns the settings of every trainer."""
     cuda = torch.cuda.is_available()
     return {
         "output_dir": str(output),
@@ -43,7 +43,11 @@ def common_settings(output: Path, save_every: int, seed: int) -> dict[str, Any]:
 
 
 def supervised_settings(config: Passes, what: str, output: Path, seed: int) -> dict[str, Any]:
-    """Settings of a trainer that goes over its data; `what` names it in errors."""
+    """Returns the settings of a trainer that passes over data; `what` names it in errors.
+
+    Raises:
+        ValueError: The batch cannot be divided evenly among the processes.
+    """
     return {
         **common_settings(output, config.save_every, seed),
         "num_train_epochs": config.epochs,
@@ -57,11 +61,11 @@ def supervised_settings(config: Passes, what: str, output: Path, seed: int) -> d
 
 
 def supervised_steps(config: Passes, rows: int) -> int:
-    """Number of optimiser steps over so many rows, for progress bars."""
+    """Returns the number of optimiser steps for this number of rows, for progress bars."""
     return max(1, math.ceil(-(-rows // config.batch_size) * config.epochs))
 
 
 def run_trainer(trainer: Any, output: Path) -> None:
-    """Trains to the end, from the newest checkpoint in `output` where there is one."""
+    """Trains to the end, resuming from the newest checkpoint in `output`."""
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))

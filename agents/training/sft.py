@@ -1,4 +1,4 @@
-"""Episodes -> supervised fine-tuning data, with a choice of what is learned from each turn."""
+"""Supervised fine-tuning on chosen segments of episodes, by TRL's `SFTTrainer`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from transformers import (
 from trl import SFTConfig, SFTTrainer
 
 from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
-from agents.models.lora import lora_config, save_whole
+from agents.models.lora import lora_config, save_merged
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
 from srenv.json_lines import write_jsonl
@@ -26,13 +26,13 @@ from srenv.json_lines import write_jsonl
 
 @dataclass(frozen=True)
 class Demonstration:
-    """An episode and the segments of it that are to be imitated.
+    """An episode and the segments of it to imitate.
 
     Attributes:
-        episode: The whole conversation.
+        episode: The conversation.
         targets: ``(turn, segment)`` pairs, turns counted from 0; everything else is context.
-        kind: Which set of the recipe it belongs to, for the books.
-        weight: How much it counts; see `WeightedSFTTrainer`.
+        kind: Name of the data subset it came from, used in counts.
+        weight: Weight of its loss; see `WeightedSFTTrainer`.
     """
 
     episode: Episode
@@ -42,21 +42,21 @@ class Demonstration:
 
 
 def whole_turns(*turns: int) -> frozenset[tuple[int, Segment]]:
-    """Targets of a demonstration: these turns with their ends, which are in the verdict."""
+    """Returns the targets that are all of some turns; the end of a turn belongs to its verdict."""
     segments: tuple[Segment, ...] = ("attempt", "verdict")
     return frozenset((turn, segment) for turn in turns for segment in segments)
 
 
 @dataclass(frozen=True)
 class SftConfig:
-    """How demonstrations are imitated."""
+    """How to imitate demonstrations."""
 
     epochs: float = 1.5
     """Passes over the data."""
     batch_size: int = 32
     """Demonstrations per optimiser step."""
     learning_rate: float = 3e-4
-    """Peak of a cosine schedule; the paper's 7B model used 1e-5."""
+    """Peak of a cosine schedule; 7B models of the papers used 1e-5."""
     save_every: int = 100
     """Steps between checkpoints, from which a killed run resumes."""
     lora_rank: int = 0
@@ -64,7 +64,7 @@ class SftConfig:
 
 
 def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[int]]:
-    """Lays a demonstration out exactly as a rollout would, with labels on its targets alone."""
+    """Returns ``input_ids`` as a rollout would have them, and ``labels`` on the targets only."""
     episode = demonstration.episode
     first = next(i for i, m in enumerate(episode.messages) if m["role"] == "assistant")
     ids = chat.opening(episode.messages[:first])
@@ -74,12 +74,12 @@ def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[i
         if message["role"] == "assistant":
             index += 1
             new, roles = chat.encode_turn(episode.turns[index])
-            wanted = {
+            targets = {
                 role
                 for role, segment in ((ATTEMPT, "attempt"), (VERDICT, "verdict"))
                 if (index, segment) in demonstration.targets
             }
-            labels += [i if r in wanted else IGNORE for i, r in zip(new, roles, strict=True)]
+            labels += [i if r in targets else IGNORE for i, r in zip(new, roles, strict=True)]
         else:
             new = chat.follow_up([message], closed=True)
             labels += [IGNORE] * len(new)
@@ -102,7 +102,7 @@ def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) ->
 
 
 def read_demonstrations(path: Path) -> list[Demonstration]:
-    """Reads what `write_demonstrations` wrote."""
+    """Reads demonstrations that `write_demonstrations` wrote."""
     with path.open(encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
     return [
@@ -126,8 +126,16 @@ def fine_tune(
 ) -> Path:
     """Trains with TRL's `SFTTrainer` and returns the folder of the final model.
 
-    Goes on from a checkpoint in `output` where there is one. Demonstrations of different weights
-    are learned by `WeightedSFTTrainer`.
+    Resumes from the newest checkpoint in `output`. If the demonstrations have weights,
+    `WeightedSFTTrainer` trains.
+
+    Args:
+        model: Folder or hub id of the starting model.
+        output: Folder of checkpoints and of the final model.
+        demonstrations: The data.
+        config: How to train.
+        seed: Seeds the order of the data.
+        callbacks: Transformers callbacks.
     """
     tokenizer = AutoTokenizer.from_pretrained(model)
     chat = ChatFormat(tokenizer)
@@ -144,14 +152,14 @@ def fine_tune(
         peft_config=lora_config(config.lora_rank),
     )
     run_trainer(trainer, output)
-    return save_whole(trainer, output / "final")
+    return save_merged(trainer, output / "final")
 
 
 class WeightedSFTTrainer(SFTTrainer):  # type: ignore[misc]
     """Weighted imitation: each row's mean token loss, times its weight, averaged over the batch.
 
-    The form of reward-weighted regression in RISE (Qu et al. 2024). Long rows count no more than
-    short ones, unlike in the token mean of `SFTTrainer`.
+    This is the reward-weighted regression of RISE (Qu et al. 2024). A long row counts as much as a
+    short one, unlike in the token mean of `SFTTrainer`.
     """
 
     data_collator: Any
@@ -177,7 +185,7 @@ class WeightedSFTTrainer(SFTTrainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """The weighted loss; the trainer's own count of tokens plays no part in it."""
+        """Returns the weighted loss, which ignores the trainer's count of tokens."""
         outputs = model(
             input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
         )
@@ -190,26 +198,26 @@ class WeightedSFTTrainer(SFTTrainer):  # type: ignore[misc]
 def weighted_loss(
     logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Mean over rows of weight times mean token cross-entropy.
+    """Returns the mean over rows of weight times mean token cross-entropy, in nats.
 
     Args:
         logits: (B, T, V); position t predicts label t + 1.
-        labels: (B, T), IGNORE where nothing is learned.
+        labels: (B, T); IGNORE for positions that are not learned.
         weights: (B,).
     """
-    wanted = labels[:, 1:]
+    targets = labels[:, 1:]
     loss = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().transpose(1, 2), wanted, ignore_index=IGNORE, reduction="none"
+        logits[:, :-1].float().transpose(1, 2), targets, ignore_index=IGNORE, reduction="none"
     )
-    rows = loss.sum(1) / (wanted != IGNORE).sum(1).clamp(min=1)
+    rows = loss.sum(1) / (targets != IGNORE).sum(1).clamp(min=1)
     return (weights * rows).mean()
 
 
 def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
-    """TRL's settings for `config`."""
+    """Returns TRL's settings for `config`."""
     return SFTConfig(
         **supervised_settings(config, "sft", output, seed),
         warmup_steps=10,
         packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},  # ids and labels are ours already
+        dataset_kwargs={"skip_prepare_dataset": True},  # rows have ids and labels already
     )

@@ -165,7 +165,7 @@ def test_a_server_without_ids_gives_text_and_says_so(serve):
     assert [turn.tokens for turn in record.episode.turns] == [7, 7]
     assert [turn.verdict_probability for turn in record.episode.turns] == [None, None]
     assert [turn.verdict for turn in record.episode.turns] == ["wrong", "correct"]
-    with pytest.raises(ServerError, match="text alone"):
+    with pytest.raises(ServerError, match="text only"):
         engine.generate([[1]], Sampling())
 
 
