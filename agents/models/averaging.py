@@ -1,7 +1,7 @@
 """Averages the weights of checkpoints that come from one base model (model merging).
 
-Xiong et al. 2025 propose model merging against the loss of verdict accuracy in training. The average
-of weights is its simplest form (Wortsman et al. 2022, arXiv 2203.05482).
+Xiong et al. 2025 propose model merging against the loss of verdict accuracy in training; averaging
+weights is its simplest form (Wortsman et al. 2022, arXiv 2203.05482).
 """
 
 from __future__ import annotations
