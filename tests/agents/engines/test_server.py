@@ -1,15 +1,12 @@
 """The server engine against a small server in this process, with and without token ids."""
 
-import json
 import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import gymnasium as gym
 import pytest
-from transformers import AutoTokenizer
 
 import srenv
 from agents.engines import Request, Sampling
@@ -17,124 +14,30 @@ from agents.engines.server import ServerEngine, ServerError, ServerOptions
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.rollouts.episode_log import EpisodeLog
 from agents.rollouts.rollout import rollout
+from tests.support.server import fake_servers
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "eval").take(6)
-RETRY = srenv.Protocol().retry
 
 
 def make_env():
     return gym.make("srenv:SelfCorrectMath-v0", max_attempts=3)
 
 
-def reply(prompt):
-    """A wrong first attempt, and a second one that declares itself correct."""
-    return f"\\boxed{{{prompt.count(RETRY)}}}\n[VERIFY] " + (
-        "correct" if RETRY in prompt else "wrong"
-    )
-
-
-class FakeServer:
-    """Answers on a port of its own until it is stopped; may be started again on the same port.
-
-    Args:
-        tokenizer: Folder of the model's tokenizer.
-        exact: Whether it returns token ids, as vLLM does.
-        faults: Consumed one per request: a status, or "drop" to hang up.
-        name: The model's name.
-    """
-
-    def __init__(self, tokenizer, exact=True, faults=(), name="served"):
-        self.folder, self.exact, self.faults = tokenizer, exact, list(faults)
-        self.name = name
-        self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
-        self.bodies = []
-        self.lock = threading.Lock()
-        self.port = 0
-        self.on_request = lambda: None
-        self.start()
-
-    def start(self):
-        fake = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *_):
-                pass
-
-            def do_GET(self):
-                self.send({"data": [{"id": fake.name, "root": fake.folder}]})
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                probe = body["max_tokens"] == 1
-                with fake.lock:
-                    fault = fake.faults.pop(0) if fake.faults and not probe else None
-                    if not probe:
-                        fake.bodies.append(body)
-                        fake.on_request()
-                if fault == "drop":
-                    self.close_connection = True
-                elif fault:
-                    self.send({"error": "no"}, fault)
-                else:
-                    self.send(fake.answer(self.path, body))
-
-            def send(self, record, status=200):
-                data = json.dumps(record).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-
-        self.server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def answer(self, path, body):
-        if path.endswith("/chat/completions"):
-            text = reply("\n".join(message["content"] for message in body["messages"]))
-            usage = {"completion_tokens": 7}
-            return {"choices": [{"message": {"content": text}}], "usage": usage}
-        if not self.exact:
-            return {"choices": [{"text": "?"}]}
-        prompt = body["prompt"]
-        prompt = self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt
-        ids = self.tokenizer(reply(self.tokenizer.decode(prompt)))["input_ids"]
-        ids = [*ids, self.tokenizer.eos_token_id][: body["max_tokens"]]
-        logprobs = {"token_logprobs": [-0.1] * len(ids)}
-        choice = {"token_ids": ids, "prompt_token_ids": prompt, "logprobs": logprobs}
-        return {"choices": [choice]}
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
-
-
 @pytest.fixture
 def serve(untrained):
-    started = []
-
-    def start(**options):
-        started.append(FakeServer(untrained, **options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
+    with fake_servers(untrained) as start:
+        yield start
 
 
-def test_ids_go_in_and_the_ids_that_come_back_are_kept(serve):
-    server = serve()
-    engine = ServerEngine(ServerOptions(server.url))
+def test_the_only_model_of_a_server_is_taken(serve):
+    engine = ServerEngine(ServerOptions(serve().url))
     assert engine.exact
     assert engine.model == "served"
+
+
+def test_sampled_ids_and_log_probs_are_kept(serve):
+    server = serve()
+    engine = ServerEngine(ServerOptions(server.url))
     records = rollout(make_env, engine, PROBLEMS, Sampling(1.0, 1.0, 40, seed=5))
     assert [record.episode.ending for record in records] == ["declared"] * 6
     prompts = [tuple(body["prompt"]) for body in server.bodies]
@@ -144,32 +47,42 @@ def test_ids_go_in_and_the_ids_that_come_back_are_kept(serve):
         assert tuple(record.prompt_ids) in prompts
         assert tuple(record.context[:second]) in prompts
         assert {x for x, t in zip(record.logprobs, record.turns, strict=True) if t} == {-0.1}
+
+
+def test_each_request_has_its_own_seed_and_the_temperature(serve):
+    server = serve()
+    engine = ServerEngine(ServerOptions(server.url))
+    rollout(make_env, engine, PROBLEMS, Sampling(1.0, 1.0, 40, seed=5))
     seeds = [body["seed"] for body in server.bodies]
     assert len(set(seeds)) == 12
     assert {body["temperature"] for body in server.bodies} == {1.0}
 
 
-def test_a_caller_may_end_messages_sooner(serve):
+def test_stop_ids_of_the_caller_are_sent_with_those_of_the_model(serve):
     server = serve()
     engine = ServerEngine(ServerOptions(server.url))
     engine.generate([[5]], Sampling(stop_ids=engine.chat.line_ends))
     assert set(server.bodies[-1]["stop_token_ids"]) == engine.chat.line_ends | engine.chat.stop_ids
 
 
-def test_a_server_without_ids_gives_text_and_says_so(serve):
+def test_a_server_without_ids_is_called_with_messages(serve):
     server = serve(exact=False)
     engine = ServerEngine(ServerOptions(server.url))
-    assert not engine.exact
     (record,) = rollout(make_env, engine, PROBLEMS[:1], Sampling(0.0, 1.0, 40))
     assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user", "assistant", "user"]
     assert [turn.tokens for turn in record.episode.turns] == [7, 7]
     assert [turn.verdict_probability for turn in record.episode.turns] == [None, None]
     assert [turn.verdict for turn in record.episode.turns] == ["wrong", "correct"]
+
+
+def test_a_server_without_ids_refuses_them(serve):
+    engine = ServerEngine(ServerOptions(serve(exact=False).url))
+    assert not engine.exact
     with pytest.raises(ServerError, match="text only"):
         engine.generate([[1]], Sampling())
 
 
-def test_dropped_connections_and_busy_servers_are_tried_again(serve):
+def test_requests_are_repeated_after_drops_and_while_the_server_is_busy(serve):
     server = serve(faults=["drop", 503, 429, "drop"])
     engine = ServerEngine(ServerOptions(server.url, patience=20))
     records = rollout(make_env, engine, PROBLEMS[:2], Sampling(0.0, 1.0, 40))
@@ -177,7 +90,7 @@ def test_dropped_connections_and_busy_servers_are_tried_again(serve):
     assert len(server.bodies) == 2 * 2 + 4
 
 
-def test_a_refusal_is_one_episodes_error_and_is_not_repeated(serve):
+def test_a_refused_request_fails_one_episode_without_a_second_try(serve):
     server = serve(faults=[400])
     engine = ServerEngine(ServerOptions(server.url, concurrency=1))
     records = rollout(make_env, engine, PROBLEMS[:3], Sampling(0.0, 1.0, 40))
@@ -185,7 +98,7 @@ def test_a_refusal_is_one_episodes_error_and_is_not_repeated(serve):
     assert len(server.bodies) == 1 + 2 * 2
 
 
-def test_patience_ends(serve):
+def test_requests_are_repeated_no_longer_than_patience(serve):
     server = serve()
     engine = ServerEngine(ServerOptions(server.url, patience=0.6))
     server.stop()
@@ -194,7 +107,7 @@ def test_patience_ends(serve):
     server.start()
 
 
-def test_cancelled_requests_are_not_waited_for(serve):
+def test_closing_a_session_does_not_wait_for_its_requests(serve):
     server = serve()
     server.on_request = lambda: time.sleep(0.3)
     engine = ServerEngine(ServerOptions(server.url))
@@ -214,12 +127,12 @@ def test_cancelled_requests_are_not_waited_for(serve):
         (lambda url: ServerOptions(url, model="other"), "it serves served"),
     ],
 )
-def test_a_wrong_address_or_model_is_named(serve, options, message):
+def test_a_wrong_address_or_model_is_refused_by_name(serve, options, message):
     with pytest.raises(ServerError, match=message):
         ServerEngine(options(serve().url))
 
 
-def test_another_tokenizer_is_found_out(serve, tmp_path):
+def test_a_tokenizer_with_other_ids_is_refused(serve):
     server = serve()
     answer = server.answer
 
@@ -233,7 +146,7 @@ def test_another_tokenizer_is_found_out(serve, tmp_path):
         ServerEngine(ServerOptions(server.url))
 
 
-def test_a_server_killed_and_restarted_loses_and_doubles_no_episode(serve, tmp_path):
+def test_every_episode_is_played_once_if_the_server_restarts(serve, tmp_path):
     server = serve()
     count = []
 
@@ -266,8 +179,7 @@ def test_a_server_killed_and_restarted_loses_and_doubles_no_episode(serve, tmp_p
     assert len(count) > 20
 
 
-def test_an_evaluation_goes_on_where_it_was_killed(serve, tmp_path, untrained):
-    """The process is killed; what it had finished is kept, the rest is played."""
+def test_a_killed_evaluation_resumes_with_its_finished_episodes(serve, tmp_path):
     server = serve()
     server.on_request = lambda: time.sleep(0.05)  # under the server's lock: one after the other
     output = tmp_path / "out"
@@ -285,23 +197,16 @@ def test_an_evaluation_goes_on_where_it_was_killed(serve, tmp_path, untrained):
         file.write(b'{"key": 29, "epis')  # the line that the kill cut short
     finished = len(EpisodeLog(partial).done)
     assert 3 <= finished < 30
-    again = subprocess.run(command, capture_output=True, text=True)
-    assert again.returncode != 0
-    assert "--resume" in again.stderr
+    refusal = subprocess.run(command, capture_output=True, text=True)
+    assert refusal.returncode != 0
+    assert "--resume" in refusal.stderr
     time.sleep(0.5)  # requests of the killed process that the server still works on
     server.bodies.clear()
-    done = subprocess.run([*command, "--resume"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "token-exact" in done.stdout
+    result = subprocess.run([*command, "--resume"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "token-exact" in result.stdout
     assert len(server.bodies) == 2 * (30 - finished)
     episodes = list(srenv.read_episodes(output / "episodes.jsonl"))
     expected = srenv.load_problems("synthetic:linear", "eval").take(30)
     assert [e.problem.id for e in episodes] == [p.id for p in expected]
     assert not partial.exists()
-
-
-def test_a_damaged_log_is_refused(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_text('{"key": 1}\n')
-    with pytest.raises(ValueError, match="line 1"):
-        EpisodeLog(path)

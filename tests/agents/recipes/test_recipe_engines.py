@@ -8,9 +8,9 @@ import torch
 import tyro
 
 import agents.recipes.base
-from agents.engines import Sampling, TransformersEngine, reply
+from agents.engines import Sampling, TransformersEngine
 from agents.engines.metered import MeteredEngine
-from agents.engines.server import ServerEngine, ServerError, ServerOptions
+from agents.engines.server import ServerEngine, ServerError
 from agents.recipes import RECIPES, find_recipe, rise
 from agents.recipes.base import BASE
 from agents.recipes.baselines import prompting, star
@@ -21,22 +21,15 @@ from agents.runs.run import Run
 from agents.runs.tracking import Tracker
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import read_episodes
-from tests.agents.engines.test_server import FakeServer
+from tests.support.server import fake_servers
 
 COMMON = {"eval_n": 6, "max_new_tokens": 40, "report_to": "none"}
 
 
 @pytest.fixture
 def serve(untrained):
-    started = []
-
-    def start(**options):
-        started.append(FakeServer(untrained, **{"name": untrained, **options}))
-        return started[-1]
-
-    yield start
-    for server in started:
-        server.stop()
+    with fake_servers(untrained, name=untrained) as start:
+        yield start
 
 
 @pytest.fixture
@@ -185,21 +178,6 @@ def test_rise_asks_a_teacher_behind_a_server(serve, untrained, tmp_path, exact, 
     assert len(closed[0]) == 1
     with pytest.raises(ValueError, match="needs --teacher"):
         rise.train(dataclasses.replace(config, teacher=None))
-
-
-def test_replies_come_in_order_from_ids_and_from_text(serve):
-    chats = [[{"role": "user", "content": f"question {i}"}] for i in range(3)]
-    for exact in (True, False):
-        server = serve(exact=exact)
-        engine = MeteredEngine(ServerEngine(ServerOptions(server.url)))
-        found = reply(engine, chats, Sampling(1.0, 1.0, 40, seed=1), 2)
-        texts = [engine.chat.turn_text(generation.ids) for generation in found]
-        assert texts == ["\\boxed{0}\n[VERIFY] wrong"] * 6
-        assert engine.generated == sum(generation.count for generation in found)
-        assert len({body["seed"] for body in server.bodies}) == 6
-        if not exact:
-            asked = sorted(body["messages"][0]["content"] for body in server.bodies)
-            assert asked == sorted(f"question {i}" for i in range(3) for _ in range(2))
 
 
 @pytest.mark.parametrize("name", RECIPES)

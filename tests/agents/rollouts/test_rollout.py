@@ -3,23 +3,16 @@ import time
 
 import gymnasium as gym
 import pytest
-import torch
-from tokenizers import Tokenizer
-from tokenizers.decoders import ByteLevel as Decoder
-from tokenizers.models import BPE
-from tokenizers.pre_tokenizers import ByteLevel
-from tokenizers.trainers import BpeTrainer
-from transformers import PreTrainedTokenizerFast
 
 import srenv
 from agents.engines import Sampling, TransformersEngine
-from agents.models.chat import ATTEMPT, ENVIRONMENT, VERDICT, ChatFormat
+from agents.models.chat import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.rollouts.environments import environment_factory, with_tool
 from agents.rollouts.rollout import rollout
 from agents.training.policy_gradient import learnable
 from srenv.protocol import PROTOCOLS
 from srenv.wrappers import CalculatorTool
-from tests.support import ContinuousEngine, ScriptedEngine, check_early_ends
+from tests.support import ContinuousEngine, ScriptedEngine
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "eval").take(6)
 SAMPLED = Sampling(1.0, 1.0, 12)
@@ -58,38 +51,6 @@ def test_the_ids_that_were_sampled_are_the_ids_that_are_kept(engine):
         assert [x for x, t in zip(record.logprobs, record.turns, strict=True) if t] == [
             x for _, g in own for x in g.logprobs
         ]
-
-
-def test_a_caller_may_end_messages_sooner():
-    check_early_ends(TransformersEngine.load("tiny"), PROBLEMS)
-
-
-def test_a_token_that_ends_a_sentence_and_a_line_ends_the_line():
-    bpe = Tokenizer(BPE())
-    bpe.pre_tokenizer, bpe.decoder = ByteLevel(add_prefix_space=False, use_regex=False), Decoder()
-    bpe.train_from_iterator(["a.\n", "b.\n"], BpeTrainer(special_tokens=["</s>"]))
-    chat = ChatFormat(PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="</s>"))
-    *words, last = chat.encode("ab.\n")
-    assert chat.turn_text([last]).endswith(".\n")
-    assert last in chat.line_ends
-    assert not chat.line_ends & {*words, chat.tokenizer.eos_token_id}
-
-
-@pytest.mark.parametrize("temperature", [1.0, 0.7, 0.0])
-def test_log_probs_are_those_of_the_models_forward(engine, temperature):
-    torch.manual_seed(0)
-    sampling = Sampling(temperature, 1.0, 12)
-    for record in rollout(make_env, engine, PROBLEMS, sampling):
-        ids = torch.tensor([record.prompt_ids + record.ids])
-        with torch.no_grad():
-            logits = engine.model(input_ids=ids).logits[0].float() / (temperature or 1.0)
-        expected = torch.log_softmax(logits, -1)[:-1].gather(1, ids[0, 1:, None]).squeeze(1)
-        expected = expected[len(record.prompt_ids) - 1 :]
-        for mine, theirs, turn in zip(
-            record.logprobs, expected.tolist(), record.turns, strict=True
-        ):
-            if turn:
-                assert mine == pytest.approx(theirs, abs=1e-4)
 
 
 def test_roles_turns_and_probabilities_of_a_scripted_episode(engine):
@@ -162,46 +123,6 @@ def test_undecided_turns_are_masked_out(engine):
     lines = [["\\boxed{8^{8^{8^{8}}}}\n[VERIFY] correct"]]
     (record,) = rollout(make_env, ScriptedEngine(engine.chat, lines), [huge], SAMPLED)
     assert set(learnable(record)) == {0}
-
-
-def test_greedy_is_repeatable_and_batching_does_not_matter(engine):
-    greedy = Sampling(0.0, 1.0, 10)
-    prompts = [engine.chat.opening([{"role": "user", "content": "1" * n}]) for n in (1, 9, 30)]
-    together = engine.generate(prompts, greedy)
-    alone = [engine.generate([p], greedy)[0] for p in prompts]
-    assert [g.ids for g in together] == [g.ids for g in alone]
-
-
-def test_every_sentence_of_the_protocols_is_one_token(engine):
-    from transformers import AutoTokenizer
-
-    from agents.models.paths import TINY, model_path
-    from agents.tiny.tokenizer import make_tokenizer, phrases
-
-    bundled = AutoTokenizer.from_pretrained(model_path(TINY))
-    assert make_tokenizer().get_vocab() == bundled.get_vocab()
-    for phrase in phrases():
-        assert len(bundled(phrase)["input_ids"]) == 1, phrase
-    for text in ("π ≈ 3\n\ttab", "\\frac{1}{2}", "日本 \\boxed{4}\n[VERIFY] wrong"):
-        assert bundled.decode(bundled(text)["input_ids"]) == text
-
-
-def test_a_tokenizer_without_a_template_gets_a_plain_one(untrained):
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(untrained)
-    tokenizer.chat_template = None
-    chat = ChatFormat(tokenizer)
-    ids = chat.opening([{"role": "user", "content": "Hello"}])
-    assert tokenizer.decode(ids) == "User: Hello<|end|>\n\nAssistant: "
-    assert tokenizer.decode(chat.follow_up([{"role": "user", "content": "Go"}], True)) == (
-        "\n\nUser: Go<|end|>\n\nAssistant: "
-    )
-
-
-def test_sampling_refuses_nonsense():
-    with pytest.raises(ValueError, match="temperature"):
-        Sampling(temperature=-1)
 
 
 def talk(key, prompt):
