@@ -106,7 +106,7 @@ def sample_demonstrations(
     bar.advance()
     sampler.revision_evaluations(samples)
     bar.advance()
-    demonstrations = _select(samples, config, random.Random(seed), protocol)
+    demonstrations = select_demonstrations(samples, config, random.Random(seed), protocol)
     if not demonstrations:
         raise RuntimeError(
             f"rejection sampling kept nothing of {len(samples)} attempts "
@@ -244,7 +244,7 @@ def _revision_evaluated(sample: Pieces) -> list[Message]:
     return [*_told_wrong(sample), revision, _user(EVALUATE)]
 
 
-def _select(
+def select_demonstrations(
     samples: Sequence[Pieces], config: RejectionConfig, rng: random.Random, protocol: Protocol
 ) -> list[Demonstration]:
     """Builds D1, D2 and D3 and thins them to the mix; one demonstration per attempt at most.

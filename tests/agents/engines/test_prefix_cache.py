@@ -1,4 +1,4 @@
-"""The transformers engine reads nothing twice, and nothing that it writes depends on that."""
+"""The KV cache of the transformers engine: fewer tokens are prefilled, messages stay the same."""
 
 import gymnasium as gym
 import pytest
@@ -43,14 +43,14 @@ def own_logprobs(model, prompt, ids):
     return torch.log_softmax(logits, -1).gather(1, whole[0, len(prompt) :, None])[:, 0].tolist()
 
 
-def test_a_hundred_conversations_are_the_same_with_and_without_reuse():
+def test_greedy_conversations_are_the_same_with_and_without_the_cache():
     problems = srenv.load_problems("synthetic:linear", "eval").take(80)
     problems += [problem for problem in problems[:8] for _ in range(4)]  # some in groups
-    engine, anew = load(TINY), load(TINY, 0)
-    engine.batch_size = anew.batch_size = 48
+    engine, uncached = load(TINY), load(TINY, 0)
+    engine.batch_size = uncached.batch_size = 48
     records = rollout(make_env, engine, problems, GREEDY)
-    expected = rollout(make_env, anew, problems, GREEDY)
-    assert engine.prefixes.size > 0 == anew.prefixes.size
+    expected = rollout(make_env, uncached, problems, GREEDY)
+    assert engine.prefixes.size > 0 == uncached.prefixes.size
     assert {len(record.episode.turns) for record in records} == {3}
     same = [a.ids == b.ids for a, b in zip(records, expected, strict=True)]
     # Sums in another order can tip a token whose two candidates are a rounding error apart.
@@ -59,22 +59,22 @@ def test_a_hundred_conversations_are_the_same_with_and_without_reuse():
         assert not equal or a.logprobs == pytest.approx(b.logprobs, abs=1e-4)
 
 
-def test_samples_are_drawn_alike_with_and_without_reuse(untrained):
+def test_samples_are_the_same_with_and_without_the_cache(untrained):
     problems = [p for p in srenv.load_problems("synthetic:linear").take(4) for _ in range(8)]
-    drawn = []
+    samples = []
     for cache_bytes in (CACHE_BYTES, 0):
         torch.manual_seed(0)
         engine = load(untrained, cache_bytes)
-        drawn.append(rollout(make_env, engine, problems, Sampling(1.0, 1.0, 12)))
-    assert [record.ids for record in drawn[0]] == [record.ids for record in drawn[1]]
+        samples.append(rollout(make_env, engine, problems, Sampling(1.0, 1.0, 12)))
+    assert [record.ids for record in samples[0]] == [record.ids for record in samples[1]]
 
 
-def test_a_groups_prompt_is_read_once_and_a_later_turn_only_where_it_is_new(untrained):
-    engine, anew = load(untrained), load(untrained, 0)
+def test_only_new_tokens_are_prefilled(untrained):
+    engine, uncached = load(untrained), load(untrained, 0)
     one = Sampling(0.0, 1.0, 1)
     prompt = list(range(20, 120))
     group = [prompt] * 8
-    assert tokens_read(anew, lambda: anew.generate(group, one)) == 8 * 100
+    assert tokens_read(uncached, lambda: uncached.generate(group, one)) == 8 * 100
     assert tokens_read(engine, lambda: engine.generate(group, one)) == 99 + 8
     # The next turns begin with the prompt, differ from then on, and are of different lengths.
     later = [[*prompt, *range(30 + i, 40 + 2 * i)] for i in range(8)]
@@ -83,7 +83,7 @@ def test_a_groups_prompt_is_read_once_and_a_later_turn_only_where_it_is_new(untr
 
 
 @pytest.mark.parametrize("change", ["load_weights", "optimizer"])
-def test_nothing_read_with_old_weights_is_reused(untrained, change):
+def test_the_cache_of_old_weights_is_dropped(untrained, change):
     engine = load(untrained)
     prompt = list(range(20, 120))
     (before,) = engine.generate([prompt], GREEDY)
@@ -104,25 +104,25 @@ def test_nothing_read_with_old_weights_is_reused(untrained, change):
     assert max(abs(a - b) for a, b in zip(before.logprobs, after.logprobs, strict=False)) > 1e-2
 
 
-def test_what_is_kept_is_bounded_and_the_oldest_goes_first(untrained):
+def test_the_least_recently_used_prompts_are_evicted_at_the_limit(untrained):
     engine = load(untrained)
     one = Sampling(0.0, 1.0, 1)
     prompts = [list(range(20 + i, 70 + i)) for i in range(6)]
     engine.generate(prompts[:1], one)
     each = engine.prefixes.size
     small = load(untrained, 3 * each)
-    found = [small.generate([prompt], one)[0].ids for prompt in prompts[:3]]
+    ids = [small.generate([prompt], one)[0].ids for prompt in prompts[:3]]
     assert small.prefixes.size == 3 * each
     assert tokens_read(small, lambda: small.generate(prompts[:1], one)) == 1  # used again
-    found += [small.generate([prompt], one)[0].ids for prompt in prompts[3:5]]
+    ids += [small.generate([prompt], one)[0].ids for prompt in prompts[3:5]]
     assert small.prefixes.size == 3 * each
     assert tokens_read(small, lambda: small.generate(prompts[:1], one)) == 1
     assert tokens_read(small, lambda: small.generate(prompts[1:2], one)) > 1
-    assert found == [generation.ids for generation in engine.generate(prompts[:5], one)]
+    assert ids == [generation.ids for generation in engine.generate(prompts[:5], one)]
 
 
-def test_other_kinds_of_caches_are_left_alone(untrained):
-    """A sliding window forgets what a later turn might need: every prompt is read anew."""
+def test_a_model_with_a_sliding_window_reuses_nothing(untrained):
+    """Its cache lacks tokens that a later turn may need."""
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=274, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
@@ -145,18 +145,35 @@ def states(ids):
     return DynamicCache([(tensor, -tensor)])
 
 
-def test_the_longest_common_prefix_is_found():
+@pytest.fixture
+def cache():
     cache = PrefixCache(10**6)
     for ids in [(1, 2, 3), (1, 2), (1, 2, 3, 4, 5), (1, 9), (7, 7, 7)]:
         cache.keep([(0, ids)], states(ids))
-    assert cache.size == (5 + 2 + 3) * 2 * 4  # what others begin with is not kept apart
+    return cache
+
+
+def test_prefixes_of_other_sequences_are_not_stored_twice(cache):
+    assert cache.size == (5 + 2 + 3) * 2 * 4
+
+
+def test_the_longest_common_prefixes_are_recalled_padded_on_the_left(cache):
     recalled = cache.recall([(1, 2, 3, 8), (7, 7, 5)])
     assert is_plain(recalled)
-    # One token of either row is to be read; the shorter one is padded on the left.
+    # One token of each row is left to prefill.
     assert recalled.layers[0].keys[:, 0, :, 0].tolist() == [[1, 2, 3], [0, 7, 7]]
     assert recalled.layers[0].values[:, 0, :, 0].tolist() == [[-1, -2, -3], [0, -7, -7]]
+
+
+def test_the_last_token_of_a_prompt_is_never_recalled(cache):
     assert cache.recall([(1, 2, 3, 4, 5)]).get_seq_length() == 4
+
+
+def test_a_batch_with_an_unknown_prompt_recalls_nothing(cache):
     assert cache.recall([(1, 2, 3), (5, 5, 5)]) is None
+
+
+def test_a_cleared_cache_recalls_nothing(cache):
     cache.clear()
     assert cache.recall([(1, 2, 3)]) is None
     assert cache.size == 0

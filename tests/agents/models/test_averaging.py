@@ -1,8 +1,7 @@
-"""Averages of checkpoints: the numbers, the folder, and what is refused."""
+"""Averages of checkpoints: the numbers, the folder, and refusals."""
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,6 @@ from safetensors.torch import load_file, save_file
 
 from agents.engines import Sampling, TransformersEngine
 from agents.models.averaging import average
-from agents.recipes.self_rewarding import recipe as self_rewarding
-from agents.recipes.self_rewarding.recipe import AVERAGED, TRAINED, WARM, SelfRewardingConfig
 
 
 @pytest.fixture
@@ -44,10 +41,14 @@ def test_the_average_is_a_model_with_a_tokenizer(two, tmp_path):
     folder = average([two[0], two[0]], tmp_path / "mean")
     engines = [TransformersEngine.load(path) for path in (two[0], folder)]
     prompt = engines[0].chat.opening([{"role": "user", "content": "Solve 2x=6 for x."}])
-    said = [e.generate([prompt], Sampling(0.0, max_new_tokens=6))[0] for e in engines]
-    assert said[0].ids == said[1].ids
-    assert said[0].logprobs == pytest.approx(said[1].logprobs, abs=1e-5)
-    # Nothing but the model comes along.
+    a, b = [e.generate([prompt], Sampling(0.0, max_new_tokens=6))[0] for e in engines]
+    assert a.ids == b.ids
+    assert a.logprobs == pytest.approx(b.logprobs, abs=1e-5)
+
+
+def test_only_files_of_the_model_are_copied(two, tmp_path):
+    (two[0] / "training_args.bin").write_bytes(b"")
+    folder = average(two, tmp_path / "mean")
     assert "training_args.bin" not in {path.name for path in folder.iterdir()}
 
 
@@ -60,7 +61,7 @@ def test_sums_are_formed_in_float32(two, tmp_path):
     assert all((t == 1.0078125).all() for t in mean.values())
 
 
-def test_models_in_several_files_are_read(two, tmp_path):
+def test_models_in_several_files_become_one_file(two, tmp_path):
     tensors = load_file(two[1] / "model.safetensors")
     (two[1] / "model.safetensors").unlink()
     names = sorted(tensors)
@@ -70,7 +71,6 @@ def test_models_in_several_files_are_read(two, tmp_path):
         save_file({name: tensors[name] for name in part}, two[1] / file)
         weight_map |= dict.fromkeys(part, file)
     (two[1] / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    # In either order the folder that comes out holds one file and no index.
     for pair in (two, two[::-1]):
         folder = average(pair, tmp_path / pair[0].name / "mean")
         mean = load_file(folder / "model.safetensors")
@@ -100,34 +100,15 @@ def test_models_that_do_not_fit_are_refused(two, tmp_path, spoil, message):
     assert not (tmp_path / "mean").exists()
 
 
-def test_bad_weights_and_folders_are_refused(two, tmp_path):
-    for models, weights in ((two, (1,)), (two, (0, 1)), (two, (-1, 2)), (two[:1], None)):
-        with pytest.raises(ValueError, match=r"two models or more|positive"):
-            average(models, tmp_path / "mean", weights)
+@pytest.mark.parametrize(
+    ("count", "weights"), [(2, (1,)), (2, (0, 1)), (2, (-1, 2)), (2, (float("inf"), 1)), (1, None)]
+)
+def test_weights_that_do_not_fit_are_refused(two, tmp_path, count, weights):
+    with pytest.raises(ValueError, match=r"two models or more|positive"):
+        average(two[:count], tmp_path / "mean", weights)
+
+
+def test_a_folder_without_safetensors_is_refused(two, tmp_path):
     (two[1] / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"no model\.safetensors: an average needs"):
         average(two, tmp_path / "mean")
-
-
-def test_the_recipe_averages_warm_up_and_trained(two, tmp_path, monkeypatch):
-    warm, trained = two
-    rows = {}
-    stubs = {
-        "collect": lambda self, *rest: Path("data"),
-        "imitate": lambda self, *rest: warm,
-        "reinforce": lambda self, *rest: trained,
-        "evaluate": lambda self, title, model, *rest, **named: rows.update({title: model}),
-        "majority": lambda self, result: None,
-        "report": lambda self, result: {"result": result},
-    }
-    for name, stub in stubs.items():
-        monkeypatch.setattr(self_rewarding.SelfRewarding, name, stub)
-    config = SelfRewardingConfig(output=tmp_path / "run", average=0.75, report_to="none")
-    assert self_rewarding.train(config) == {"result": TRAINED}
-    assert list(rows)[-3:] == [WARM, TRAINED, AVERAGED]
-    before, mean = (load_file(f / "model.safetensors") for f in (warm, rows[AVERAGED]))
-    assert all(torch.allclose(mean[name], t + 0.75, atol=1e-5) for name, t in before.items())
-    self_rewarding.train(replace(config, output=tmp_path / "other", average=0.0))
-    assert rows.pop(AVERAGED) == tmp_path / "run" / "average" / "final"
-    with pytest.raises(ValueError, match="average is a share"):
-        self_rewarding.train(replace(config, average=1.0))

@@ -1,4 +1,4 @@
-"""LoRA: frozen weights stay, and what is saved loads as an ordinary model."""
+"""LoRA: frozen weights do not change, and the saved model loads as any other."""
 
 import gymnasium as gym
 import pytest
@@ -32,7 +32,7 @@ def changed(before, after):
     return {name for name in old if not torch.equal(old[name], new[name])}
 
 
-def test_a_policy_is_trained_through_lora_alone(untrained, tmp_path):
+def test_policy_gradient_changes_the_adapted_layers_only(untrained, tmp_path):
     config = PolicyGradientConfig(
         steps=2,
         problems_per_step=1,
@@ -49,12 +49,12 @@ def test_a_policy_is_trained_through_lora_alone(untrained, tmp_path):
     assert (tmp_path / "final" / "tokenizer.json").exists()
 
 
-def test_fine_tuning_through_lora(untrained, tmp_path):
+def test_fine_tuning_changes_the_adapted_layers_only(untrained, tmp_path):
     env = make_env()
     env.reset(seed=0, options={"problem": PROBLEMS[0]})
     env.step("\\boxed{1}\n[VERIFY] correct")
-    shown = [Demonstration(env.unwrapped.episode, frozenset({(0, "attempt")}), "test")] * 4
+    demonstrations = [Demonstration(env.unwrapped.episode, frozenset({(0, "attempt")}), "test")] * 4
     config = SftConfig(epochs=2, batch_size=2, learning_rate=1e-2, lora_rank=4)
-    names = changed(untrained, fine_tune(untrained, tmp_path, shown, config))
+    names = changed(untrained, fine_tune(untrained, tmp_path, demonstrations, config))
     assert names
     assert all("_proj" in name for name in names)

@@ -1,3 +1,5 @@
+"""The results table."""
+
 import re
 
 import pytest
@@ -13,14 +15,14 @@ ROWS = {
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
-def test_a_narrow_terminal_shows_every_row_whole(width, capsys):
+def test_a_narrow_terminal_shows_every_row_in_full(width, capsys):
     print_table(Console(width=width), ROWS, "tiny on problems")
-    shown = capsys.readouterr().out
+    output = capsys.readouterr().out
     for title in ROWS:
-        assert shown.count(f" {title} ┃") == 1
-    cells = re.findall(r"50\.0 \[25\.0, 75\.0\]", shown)
+        assert output.count(f" {title} ┃") == 1
+    cells = re.findall(r"50\.0 \[25\.0, 75\.0\]", output)
     percents = [
         name for name, (heading, _, _) in COLUMNS.items() if "%" in heading or "Δ" in heading
     ]
     assert len(cells) == len(ROWS) * len(percents)
-    assert max(map(len, shown.splitlines())) <= width
+    assert max(map(len, output.splitlines())) <= width

@@ -1,3 +1,5 @@
+"""Tracked runs, read back from the files of each backend."""
+
 import json
 
 import pytest
@@ -61,7 +63,7 @@ def picture(tmp_path):
     return tmp_path / "picture.png"
 
 
-def test_an_offline_wandb_run_can_be_read_back(tmp_path, picture, monkeypatch):
+def test_a_resumed_offline_wandb_run_is_one_run(tmp_path, picture, monkeypatch):
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
     folder = tmp_path / "run"
@@ -83,7 +85,7 @@ def test_an_offline_wandb_run_can_be_read_back(tmp_path, picture, monkeypatch):
     assert any(path.endswith(".png") for path in files)
 
 
-def test_tensorboard(tmp_path, picture):
+def test_tensorboard_gets_scalars_and_figures(tmp_path, picture):
     pytest.importorskip("tensorboard")
     tracker = Tracker("tensorboard", tmp_path, "name", {"seed": 0})
     tracker.log("warmup", {"loss": 0.25}, step=2)
@@ -98,7 +100,7 @@ def test_tensorboard(tmp_path, picture):
     assert accumulator.Tags()["images"] == ["figures/summary"]
 
 
-def test_none_is_silent(tmp_path):
+def test_none_writes_nothing(tmp_path):
     tracker = Tracker("none", tmp_path, "name", {})
     tracker.log("warmup", {"loss": 1.0}, 1)
     tracker.table("t", ["a"], [[1]])

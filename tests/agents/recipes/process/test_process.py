@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-import torch
 
 import srenv
 from agents.engines import Generation, Sampling
@@ -24,9 +23,7 @@ from agents.recipes.process.search import (
     written,
 )
 from agents.recipes.process.solvers import SOLVERS, finished, linear_result, linear_step
-from agents.training.dpo import Preference, PreferenceConfig, prefer
 from agents.training.policy_gradient import PolicyGradientConfig
-from agents.training.settings import supervised_steps
 from agents.training.sft import SftConfig, tokenise
 
 TEACHER = SOLVERS["synthetic:linear"]
@@ -136,36 +133,6 @@ def test_context_and_step_are_the_tokens_of_the_demonstration(untrained):
     opening = context_ids(engine.chat, EQUATION, [])
     assert opening + step_ids(engine.chat, ONE) + step_ids(engine.chat, LAST) == whole
     assert context_ids(engine.chat, EQUATION, [ONE]) + step_ids(engine.chat, LAST) == whole
-
-
-def test_dpo_raises_the_chosen_step_over_the_rejected(untrained, tmp_path):
-    from transformers import AutoModelForCausalLM
-
-    engine = Solver(chat_of(untrained), [], None)
-    pair = Preference(
-        context_ids(engine.chat, EQUATION, []),
-        step_ids(engine.chat, ONE),
-        step_ids(engine.chat, "1"),
-    )
-
-    def margin(folder):
-        model = AutoModelForCausalLM.from_pretrained(folder)
-        total = []
-        for continuation in (pair.chosen_ids, pair.rejected_ids):
-            ids = torch.tensor([pair.prompt_ids + continuation])
-            with torch.no_grad():
-                logs = model(input_ids=ids).logits.log_softmax(-1)[0, :-1]
-            n = len(continuation)
-            total.append(logs[-n:].gather(1, ids[0, -n:, None]).sum().item())
-        return total[0] - total[1]
-
-    config = PreferenceConfig(epochs=4, batch_size=4, learning_rate=1e-3)
-    assert supervised_steps(config, 8) == 8
-    # A part of a pass is rounded up, as the trainer does.
-    assert supervised_steps(PreferenceConfig(batch_size=32, epochs=1.5), 68) == 5
-    assert supervised_steps(SftConfig(batch_size=32, epochs=1.5), 68) == 5
-    final = prefer(untrained, tmp_path, [pair] * 8, config)
-    assert margin(final) > margin(untrained) + 0.5
 
 
 def test_judging_data_show_each_pair_in_both_orders():

@@ -7,8 +7,6 @@ import re
 from contextlib import nullcontext
 
 import pytest
-import torch
-from datasets import Dataset
 
 import srenv
 from agents.engines import Generation, Sampling
@@ -29,7 +27,7 @@ from agents.recipes.self_rewarding.pairs import (
 )
 from agents.recipes.self_rewarding.recipe import WARM, SelfRewarding, SelfRewardingConfig
 from agents.rollouts.environments import environment_factory
-from agents.training.dpo import Preference, PreferenceConfig, TokenDPOTrainer, dpo_config
+from agents.training.dpo import PreferenceConfig
 from agents.training.sft import Demonstration, SftConfig
 from srenv.conversation import Conversation, Rules
 from srenv.domains.maths import MATHS
@@ -214,83 +212,6 @@ def test_pairs_survive_a_file(chat, tmp_path):
     assert len(pairs) == 2
     write_pairs(tmp_path / "new" / "pairs.jsonl", pairs)
     assert read_pairs(tmp_path / "new" / "pairs.jsonl") == pairs
-
-
-# --- the loss -------------------------------------------------------------------------------------
-
-PAIR = Preference([5, 6, 7], [8, 9, 10, 11, 12], [8, 13], [1, 0, 0, 1, 1], [1, 1])
-PLAIN = Preference([5, 6], [8, 9], [8, 13, 14, 15])
-
-
-def dpo_trainer(untrained, folder, preferences, **changes):
-    """A trainer whose policy is not its reference."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    policy, reference = (AutoModelForCausalLM.from_pretrained(untrained) for _ in range(2))
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight += 0.1 * torch.randn_like(weight)
-    config = PreferenceConfig(batch_size=len(preferences), **changes)
-    return TokenDPOTrainer(
-        model=policy,
-        ref_model=reference,
-        args=dpo_config(config, folder, 0),
-        train_dataset=Dataset.from_list([preference.row() for preference in preferences]),
-        processing_class=AutoTokenizer.from_pretrained(untrained),
-    )
-
-
-def log_probs(model, context, continuation):
-    """Of each id of the continuation."""
-    ids = torch.tensor([context + continuation])
-    logs = model(input_ids=ids).logits.float().log_softmax(-1)[0, :-1]
-    return logs.gather(1, ids[0, 1:, None])[-len(continuation) :, 0]
-
-
-def by_hand(trainer, preference, beta):
-    """The loss of one pair, straight from the definition, and the chosen ids' mean negative log."""
-    score, row = 0.0, preference.row()
-    for side, sign in (("chosen", 1), ("rejected", -1)):
-        own = torch.tensor(row[f"{side}_mask"])
-        for model, weight in ((trainer.model, 1), (trainer.ref_model, -1)):
-            logs = log_probs(model, preference.prompt_ids, row[f"{side}_ids"])
-            score = score + sign * weight * (logs * own).sum()
-    return -torch.nn.functional.logsigmoid(beta * score)
-
-
-def loss_of(trainer):
-    (batch,) = trainer.get_train_dataloader()
-    return trainer.compute_loss(trainer.model.eval(), batch)
-
-
-@pytest.mark.parametrize("beta", [0.1, 0.5])
-def test_the_loss_by_hand(untrained, tmp_path, beta):
-    trainer = dpo_trainer(untrained, tmp_path, [PAIR, PLAIN], beta=beta)
-    expected = (by_hand(trainer, PAIR, beta) + by_hand(trainer, PLAIN, beta)) / 2
-    assert loss_of(trainer).item() == pytest.approx(expected.item(), abs=1e-5)
-    # The mask matters: with all tokens after the prompt the loss is another.
-    whole = Preference(PAIR.prompt_ids, PAIR.chosen_ids, PAIR.rejected_ids)
-    assert by_hand(trainer, whole, beta).item() != pytest.approx(
-        by_hand(trainer, PAIR, beta).item(), abs=1e-3
-    )
-
-
-def test_the_gradient_is_that_of_the_loss_by_hand(untrained, tmp_path):
-    trainer = dpo_trainer(untrained, tmp_path, [PAIR])
-    weights = list(trainer.model.parameters())
-    ours = torch.autograd.grad(loss_of(trainer), weights)
-    wanted = torch.autograd.grad(by_hand(trainer, PAIR, 0.1), weights)
-    for one, other in zip(ours, wanted, strict=True):
-        assert torch.allclose(one, other, atol=1e-5)
-
-
-def test_the_likelihood_of_the_chosen_may_be_added(untrained, tmp_path):
-    trainer = dpo_trainer(untrained, tmp_path, [PAIR], nll=0.5)
-    own = torch.tensor(PAIR.chosen_mask)
-    logs = log_probs(trainer.model, PAIR.prompt_ids, PAIR.chosen_ids)
-    expected = by_hand(trainer, PAIR, 0.1) - 0.5 * (logs * own).sum() / own.sum()
-    assert loss_of(trainer).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 # --- the recipe -----------------------------------------------------------------------------------
