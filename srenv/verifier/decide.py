@@ -14,14 +14,14 @@ from fractions import Fraction
 
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.extract import extract, is_conclusion, looks_like_turn, only_formula
-from srenv.verifier.reading.normalise import normalise
 from srenv.verifier.reading.labels import letters_of, rename
+from srenv.verifier.reading.normalise import normalise
 from srenv.verifier.reading.remarks import declared_letters, split_remarks
 from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
+from srenv.verifier.reading.units import unit_name
 from srenv.verifier.rules.answers import compare_answers
 from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
-from srenv.verifier.reading.units import unit_name
 from srenv.verifier.rules.quantities import scale_between
 from srenv.verifier.rules.words import (
     choice_letter,
@@ -193,7 +193,9 @@ def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
     if decision[0] is False and (gold_said.condition or said.condition):
         renamed = _rename_declared(gold_tree, gold_said.condition, tree, said.condition)
         decision = decision if renamed is None else compare_answers(gold_tree, renamed)
-    if decision[0] and said.forms and not all(_agrees(tree, form) for form in said.forms):
+    if decision[0] and not all(_agrees(gold_tree, form) for form in gold_said.forms):
+        return None, "contradiction"
+    if decision[0] and not all(_agrees(tree, form) for form in said.forms):
         return False, "hedged"
     return decision
 

@@ -69,7 +69,7 @@ class Extracted(NamedTuple):
 
 def looks_like_turn(text: str) -> bool:
     """Whether a text is a turn to search for an answer, rather than an answer."""
-    return _TURN.search(text) is not None or has_marker(text)
+    return _TURN.search(text) is not None or has_marker(text[-_WINDOWS[1] :])
 
 
 def is_conclusion(text: str) -> bool:

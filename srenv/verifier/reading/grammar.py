@@ -28,7 +28,7 @@ _TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _INVERSES = {f: f"arc{f}" for f in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
 _STARTS = frozenset(["number", "name", "function", "command", "(", "[", "{", "|", "infinity"])
 _CLOSING = frozenset(["rfloor", "rceil", "choose", "over", "unit"])
-_SUBSCRIPT = frozenset("number name + - , infinity function command".split())
+_SUBSCRIPT = frozenset(["number", "name", "+", "-", ",", "infinity", "function", "command"])
 _MANY = frozenset(["gcd", "lcm", "min", "max"])
 _DEPTH = 60
 

@@ -84,7 +84,7 @@ def _is_word(form: str) -> bool:
 
 
 _ASIDES = frozenset(
-    "minimum maximum min max proved checked exactly exact simplified final verified answer".split()
+    ["minimum", "maximum", "min", "max", "proved", "checked", "exactly", "exact", "simplified", "final", "verified", "answer"]
 )
 
 

@@ -86,7 +86,7 @@ _FACTOR = re.compile(
 _UNIT_LIMIT = 60
 # Shorter words are products of variables, as far as this module knows.
 _SHORT_UNITS = frozenset(
-    "cm mm km kg mg ml ft in lb lbs oz yd hr hrs mi gb mb kb cl dl ha min sec pm am".split()
+    ["cm", "mm", "km", "kg", "mg", "ml", "ft", "in", "lb", "lbs", "oz", "yd", "hr", "hrs", "mi", "gb", "mb", "kb", "cl", "dl", "ha", "min", "sec", "pm", "am"]
 )
 # Words behind a number that change it, or say that it is not the answer.
 _NOT_UNITS = re.compile(
@@ -183,7 +183,8 @@ def unit_name(written: str) -> str | None:
     if len(first) < 3 and first not in _SHORT_UNITS:
         return None
     if measure(written) is not None:
-        return written
+        single = written if written in _METRIC else word.removesuffix("s")
+        return _WORDS.get(single, _WORDS.get(word, written))
     if _NOT_UNITS.search(word):
         return None
     if len(word.split()) > 4:
