@@ -14,9 +14,9 @@ from fractions import Fraction
 
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.extract import extract, is_conclusion, looks_like_turn, only_formula
-from srenv.verifier.reading.labels import letters_of, rename
+from srenv.verifier.reading.labels import letters_of, rename, value_of
 from srenv.verifier.reading.normalise import normalise
-from srenv.verifier.reading.remarks import declared_letters, split_remarks
+from srenv.verifier.reading.remarks import declared_letters, is_word, split_remarks
 from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
 from srenv.verifier.reading.units import unit_name
@@ -41,6 +41,13 @@ ANSWER_LIMIT = 20_000
 _UNIT_BEHIND = re.compile(
     r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
     r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?))$"
+)
+MAY_HOLD_LIMIT = 2_000
+"""Longer answers that cannot be read are wrong."""
+
+_DOUBT = re.compile(
+    r"[<>?]|\\(?:le|ge|ne|pm|in|cup)(?![A-Za-z])|\b(?:not|n't|no|or|either|maybe|perhaps|wrong|false|"
+    r"least|most|more|less|than|between|about|if|unless|except|incorrect|guess)\b"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
@@ -100,7 +107,10 @@ def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
     if decision is not None:
         return decision
     note("symbolic", "asks a worker process")
-    return compare_symbolically(gold_reading.normal, answer_reading.normal)
+    correct, reason = compare_symbolically(gold_reading.normal, answer_reading.normal)
+    if reason == "unparsable_answer" and may_hold(gold_reading.normal, answer_reading.normal):
+        return None, reason
+    return correct, reason
 
 
 def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
@@ -111,6 +121,16 @@ def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
         if decision is not None:
             return decision
     return None
+
+
+def may_hold(gold: str, answer: str) -> bool:
+    """Whether an answer that cannot be read may be right: the gold answer stands in it, undoubted.
+
+    Any other answer that cannot be read is wrong.
+    """
+    if len(answer) > MAY_HOLD_LIMIT or _DOUBT.search(answer):
+        return False
+    return re.search(rf"(?<![\w.]){re.escape(gold)}(?![\w.])", answer) is not None
 
 
 def _read(written: str) -> Reading:
@@ -186,8 +206,9 @@ def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
     except TooLargeError:
         return None, "too_large"
     except UnreadableError:
-        readable = gold.number is not None or is_words(answer.written, answer.normal)
-        return (False, "unparsable_answer") if readable else None
+        if gold.number is None and not is_words(answer.written, answer.normal):
+            return None
+        return (None if may_hold(gold.normal, answer.normal) else False), "unparsable_answer"
     note("parse", "answer:", tree)
     decision = compare_answers(gold_tree, tree)
     if decision[0] is False and (gold_said.condition or said.condition):
@@ -214,15 +235,17 @@ def _rename_declared(
 def _agrees(tree: Answer, form: str) -> bool:
     """Whether another form of an answer is equal to it, or a rounding of it."""
     sign = "~=" if form.startswith("\\approx") else "="
+    text = form.removeprefix("\\approx ")
+    if is_word(text):
+        text = str(number_of_word(text))
     try:
-        other = read(form.removeprefix("\\approx "))
+        other = read(text)
     except (UnreadableError, TooLargeError):
-        value = number_of_word(form)
-        if value is None:
-            return False
-        other = read(str(value))
-    chain = Relation((tree, other), (sign,))
-    return compare_answers(tree, chain)[0] is True
+        return False
+    if letters_of(other) - letters_of(tree):
+        return False
+    value = value_of(tree)
+    return compare_answers(value, Relation((value, other), (sign,)))[0] is True
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

@@ -21,7 +21,7 @@ _TRAILER = re.compile(
 )
 # `$2, so she makes 9 * $`
 _PRICES = re.compile(
-    r"^[0-9][0-9.,]*(?: [a-z]|,? [a-z]+ [a-z]| \([a-z])|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
+    r"^[0-9][0-9.,]*(?:\s+\(?[A-Za-z]{2,}|,? [a-z]+ [a-z])|\n\n|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
 )
 _TRAILERS = 8
 """How many of them are taken off, at most."""
@@ -36,9 +36,7 @@ _DOUBT = re.compile(
     r"\b(?:не|или|если|возможно|примерно|около)\b|可能|不是|或者?|大约|如果|约为",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(
-    r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)|(?<=[.:])\n"
-)
+_SENTENCE_END = re.compile(r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _IS = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|total(?:s|ed)?(?: of)?|make|makes|"

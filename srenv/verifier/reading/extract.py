@@ -30,7 +30,7 @@ _TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?
 _CONCLUSION = re.compile(
     r"(?:so|thus|therefore|hence|finally|in total|altogether|consequently)\b|"
     r"[A-Z][a-z]+ (?:[A-Za-z]+ ){0,9}(?:is|are|was|were|has|have|had|made|earned|equals) |"
-    r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] ",
+    r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] |[^\x00-\x7f]{2}.*[0-9$\\]",
     re.IGNORECASE,
 )
 _PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
@@ -207,11 +207,11 @@ def _behind(text: str, marker: Marker) -> str | None:
     rest = text[marker.end : marker.stop].strip().lstrip(":： \t*")
     rest = rest.lstrip("#").lstrip() if rest.startswith("####") else rest
     line = _first_piece(rest)
-    later = rest[len(line) :]
+    later = rest[len(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) :]
     retracted = _RETRACTED.search(later)
     if retracted and any(char.isdigit() for char in later[retracted.end() :]):
         return closing_answer(text) or ""
-    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and (later + line[-2:]).strip(" ."):
+    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and later.strip(" ."):
         return closing_answer(text) or _clean(line)
     return _clean(line)
 
@@ -219,7 +219,7 @@ def _behind(text: str, marker: Marker) -> str | None:
 def _is_prose(line: str) -> bool:
     """Whether a line explains rather than answers."""
     words = FORMULA.sub(" ", line)
-    return len(words.split()) > 9 or sum(char > "\u3000" for char in words) > 8
+    return len(words.split()) > 7 or sum(char > "\u3000" for char in words) > 8
 
 
 def _first_piece(text: str) -> str:

@@ -119,6 +119,8 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"(?:\\\\|[,;:&`_*]|(?<!\\)\\)+$")
+# `4! = 24` is no inequality.
+_FACTORIAL_EQUALS = re.compile(r"(?<=[0-9)}])!\s*=(?!=)")
 _QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 # A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
@@ -131,6 +133,8 @@ def normalise(answer: str) -> str:
         text = _undress(text)
     else:
         text = text.replace("$", " ").replace("~", " ").replace("{,}", ",")
+    if "!" in text:
+        text = _FACTORIAL_EQUALS.sub(r"!\\eq ", text)
     text = _IDLE_SPACE.sub("", " ".join(text.split()))
     text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
     if not text[:1].isalnum() or not text[-1:].isalnum() or ":" in text[:12]:
@@ -160,7 +164,7 @@ def _rewrite(text: str) -> str:
     if "C_" in text or "P_" in text:
         for pattern, usual in _COMBINATIONS:
             text = pattern.sub(usual, text)
-    if "[" in text and "]" in text:
+    if "[" in text or "]" in text:
         if len(text) < _INTERVAL_LIMIT:
             text = _TURNED.sub(_straighten, text)
         if text[0] == "[" and "'" in text:

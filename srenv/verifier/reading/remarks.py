@@ -48,11 +48,13 @@ _ABOUT = (
 )
 _BREAK = r"(?:[,;] ?(?:and )?| (?:and )?)"
 _CONDITION = re.compile(
-    rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*|\\forall.*)"
+    rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*)"
+    rf"|[,;]? ?\\forall.*|(?<=[^A-Za-z(]) ?\({_LETTER}(?: ?, ?{_LETTER})* ?{_RELATED}.*\)"
     rf"|(?:[,;] ?(?:and )?| and ){_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
     rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?(?:arbitrary|real|integer|any|constant|positive).*)$"
 )
 _RESTRICTED = re.compile(rf",(?: ?and)? ?(?P<letter>{_LETTER}) ?\\?(?:ne|ge|le|neq|[<>]).*$")
+_SECOND = re.compile(r"(?<![A-Za-z])(?:for|when|where|and -?[0-9])(?![A-Za-z])")
 _LEADING = re.compile(r"\\forall[^,:]{1,60}[,:] ?|for (?:all|any|every)[^,:]{1,60}[,:] ?")
 _SPLIT_RESULT = re.compile(r"(?<![A-Za-z])(?:otherwise|else|if|unless|or)(?![A-Za-z])")
 
@@ -76,15 +78,29 @@ def split_remarks(text: str) -> Statement:
 
 def _is_remark(sign: str | None, form: str) -> bool:
     """Whether brackets hold a remark: they follow a sign, or hold a word or an approximation."""
-    return bool(sign) or form.startswith(("\\approx", "=")) or _is_word(form) or _is_aside(form)
+    return bool(sign) or form.startswith(("\\approx", "=")) or is_word(form) or _is_aside(form)
 
 
-def _is_word(form: str) -> bool:
+def is_word(form: str) -> bool:
+    """Whether a remark is words and no mathematics."""
     return re.fullmatch(r"[A-Za-z][a-z]{2,}(?:[ -][a-z]+)*", form) is not None
 
 
 _ASIDES = frozenset(
-    ["minimum", "maximum", "min", "max", "proved", "checked", "exactly", "exact", "simplified", "final", "verified", "answer"]
+    [
+        "minimum",
+        "maximum",
+        "min",
+        "max",
+        "proved",
+        "checked",
+        "exactly",
+        "exact",
+        "simplified",
+        "final",
+        "verified",
+        "answer",
+    ]
 )
 
 
@@ -99,7 +115,7 @@ def _without_condition(text: str) -> tuple[str, str]:
         if match is None or not _restricts(text[: match.start()], match["letter"]):
             return text, ""
     main, condition = text[: match.start()].rstrip(" ,;"), match.group()
-    if not main or _SPLIT_RESULT.search(condition):
+    if not main or _SPLIT_RESULT.search(condition) or _SECOND.search(condition, 4):
         return text, ""
     return main, condition.lstrip(" ,;")
 

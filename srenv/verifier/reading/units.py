@@ -86,7 +86,33 @@ _FACTOR = re.compile(
 _UNIT_LIMIT = 60
 # Shorter words are products of variables, as far as this module knows.
 _SHORT_UNITS = frozenset(
-    ["cm", "mm", "km", "kg", "mg", "ml", "ft", "in", "lb", "lbs", "oz", "yd", "hr", "hrs", "mi", "gb", "mb", "kb", "cl", "dl", "ha", "min", "sec", "pm", "am"]
+    [
+        "cm",
+        "mm",
+        "km",
+        "kg",
+        "mg",
+        "ml",
+        "ft",
+        "in",
+        "lb",
+        "lbs",
+        "oz",
+        "yd",
+        "hr",
+        "hrs",
+        "mi",
+        "gb",
+        "mb",
+        "kb",
+        "cl",
+        "dl",
+        "ha",
+        "min",
+        "sec",
+        "pm",
+        "am",
+    ]
 )
 # Words behind a number that change it, or say that it is not the answer.
 _NOT_UNITS = re.compile(
@@ -180,7 +206,8 @@ def unit_name(written: str) -> str | None:
     if word in _NAMES:
         return _NAMES[word]
     first = re.split(r"[ ./^*]", word, maxsplit=1)[0]
-    if len(first) < 3 and first not in _SHORT_UNITS:
+    compound = "/" in written or re.fullmatch(r"(?:[cdkm]?m|ft|in)\^\{?[23]\}?", written)
+    if len(first) < 3 and first not in _SHORT_UNITS and not (compound and measure(written)):
         return None
     if measure(written) is not None:
         single = written if written in _METRIC else word.removesuffix("s")

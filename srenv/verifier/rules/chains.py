@@ -14,6 +14,7 @@ from typing import TypeGuard
 from srenv.verifier.reading.nodes import Node, literal, names, operations
 from srenv.verifier.reading.structure import Answer, Opaque, Relation, Value
 from srenv.verifier.reading.tokens import TooLargeError
+from srenv.verifier.rules.numbers import rounds
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import UndefinedError
 
@@ -121,7 +122,10 @@ def is_rounding(decimal: Node, value: Node, coarse: bool) -> bool:
         return gap * 100 <= abs(equality.as_fraction(size))
     places = len(inner.value.partition(".")[2])
     digits = len(str(literal(inner).numerator)) if places else 3
-    return gap <= Fraction(10) ** -places and (coarse or digits >= 3)
+    ulp = Fraction(10) ** -places
+    exact = equality.rational(decimal)
+    values = equality.as_fraction(other) if exact is None else exact, equality.as_fraction(size)
+    return gap <= ulp and rounds(*values, ulp) and (coarse or digits >= 3)
 
 
 # --- names of quantities -----------------------------------------------------------------------

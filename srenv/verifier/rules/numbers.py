@@ -95,7 +95,7 @@ def parse_number(text: str) -> Number | None:
     match = _UNIT.search(body[-80:])
     if match is not None:
         parts = match.groupdict()
-        upright = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
+        upright: str | None = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
         name = (
             unit_name(upright) or upright if upright else unit_name(parts["sign"] or parts["word"])
         )

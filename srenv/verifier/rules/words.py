@@ -95,7 +95,28 @@ _OPTION = re.compile(
     r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|(?P<c>[A-H])(?= ?\())(?P<text>.+)"
 )
 _LABELLED = re.compile(r"([0-9][0-9.,]*) ?([A-Za-z][a-z]+(?: [a-z]+)?)(?:, and |, ?| and |; ?|$)")
-_ONES = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
