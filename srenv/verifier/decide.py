@@ -21,13 +21,12 @@ from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
 from srenv.verifier.reading.units import unit_name
 from srenv.verifier.rules.answers import compare_answers
-from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
+from srenv.verifier.rules.numbers import Number, compare_numbers, number_of_word, parse_number
 from srenv.verifier.rules.quantities import scale_between
 from srenv.verifier.rules.words import (
     choice_letter,
     compare_words,
     is_words,
-    number_of_word,
     split_option,
 )
 from srenv.verifier.trace import note
@@ -39,7 +38,8 @@ ANSWER_LIMIT = 20_000
 """Longer answers are compared as they are written, and not at all beyond that."""
 
 _UNIT_BEHIND = re.compile(
-    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
+    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?"
+    r"(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
     r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?))$"
 )
 MAY_HOLD_LIMIT = 2_000
@@ -47,7 +47,7 @@ MAY_HOLD_LIMIT = 2_000
 
 _DOUBT = re.compile(
     r"[<>?]|\\(?:le|ge|ne|pm|in|cup)(?![A-Za-z])|\b(?:not|n't|no|or|either|maybe|perhaps|wrong|false|"
-    r"least|most|more|less|than|between|about|if|unless|except|incorrect|guess)\b"
+    r"least|most|more|less|than|between|about|if|unless|except|incorrect|guess|could|might)\b"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 

@@ -29,7 +29,8 @@ _THINK, _END_THINK = "<think>", "</think>"
 _TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
 _CONCLUSION = re.compile(
     r"(?:so|thus|therefore|hence|finally|in total|altogether|consequently)\b|"
-    r"[A-Z][a-z]+ (?:[A-Za-z]+ ){0,9}(?:is|are|was|were|has|have|had|made|earned|equals) |"
+    r"[A-Z][a-z']+ [^\n]{0,200}\b(?:is|are|was|were|has|have|had|equals|(?:make|earn|cost|total|"
+    r"need|pay|take|give)(?:s|ed)?|made|paid|took|gave|got|gets) |"
     r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] |[^\x00-\x7f]{2}.*[0-9$\\]",
     re.IGNORECASE,
 )
@@ -48,10 +49,14 @@ _RETRACTED = re.compile(
 # `8 coffee mugs in the lounge`: what is counted, in more words than a unit has
 _COUNTED = re.compile(
     r"((?:\\?[$£€])?[0-9][0-9,.]*(?: (?:hundred|thousand|million|billion))?) "
-    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
+    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*"
+    r"(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
 )
+# `7, since 3 + 4 = 7`
+_REASON = re.compile(r"(?<=[0-9$)}\]%])(?:, (?:since|because|as|which)|,? because|,? since)\b.*$")
 _WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
 _CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
+_FENCE = re.compile(r"```\w{0,20}\n\s*")
 _NEXT_SENTENCE = re.compile(r"[.!]\*{0,2}\s+(?=[A-ZА-Я<\[])|[。！]|\s+<|\.(?=\s*</)")
 
 
@@ -73,7 +78,7 @@ def looks_like_turn(text: str) -> bool:
 
 
 def is_conclusion(text: str) -> bool:
-    """Whether a text of one line is a sentence that states an answer, `So there are 73 of them.`."""
+    """Whether one line is a sentence that states an answer: `So there are 73 of them.`"""
     return _CONCLUSION.match(text) is not None
 
 
@@ -224,6 +229,9 @@ def _is_prose(line: str) -> bool:
 
 def _first_piece(text: str) -> str:
     """Returns the first formula, if a text begins with one of several lines, or its first line."""
+    fence = _FENCE.match(text)
+    if fence is not None:
+        text = text[fence.end() :]
     formula = next(iter(formulas(text[:_FORMULA_LIMIT])), None)
     if formula is not None and not formula.start() and "\n" in formula.group():
         return formula.group()
@@ -236,6 +244,7 @@ def _clean(line: str) -> str:
     # "Final Answer: The largest n is **34**."
     answer = sentence.rpartition(" is ")[2].strip()
     answer = _CLOSING.sub("", answer)
+    answer = _REASON.sub("", answer)
     counted = _COUNTED.fullmatch(answer)
     if counted is not None and not _DOUBT.search(answer):
         answer = counted[1]

@@ -112,14 +112,22 @@ _COMBINATIONS = (
 _TURNED = re.compile(
     r"([\[\]])([^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*[,;][^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*)([\[\]])"
 )
+# `the number of ways is 120`
+_STATED = re.compile(
+    r"^(?:(?!(?:not|least|most|either|between|if|or|more|less|than|about)(?![a-z]))"
+    r"[A-Za-z]+,? ){1,12}"
+    r"(?:is|are|equals)(?: equal to)?:? ?(?=[-+0-9\\$(\[{])"
+)
 _INTERVAL_LIMIT = 300
 _UNION = re.compile(r"(?<=[)\]}]) ?U ?(?=[(\[{\\])")
 _LEADING = re.compile(
-    r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|(?:answer|ans|therefore|so|thus|hence)\b ?[:,]|[*_`&])\s*",
+    r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|"
+    r"(?:answer|ans|therefore|so|thus|hence)\b ?[:,]|[*_`&])\s*",
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"(?:\\\\|[,;:&`_*]|(?<!\\)\\)+$")
 # `4! = 24` is no inequality.
+_OPENING = re.compile(r"[A-Za-z]{2,12}[:,]")
 _FACTORIAL_EQUALS = re.compile(r"(?<=[0-9)}])!\s*=(?!=)")
 _QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 # A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
@@ -137,7 +145,7 @@ def normalise(answer: str) -> str:
         text = _FACTORIAL_EQUALS.sub(r"!\\eq ", text)
     text = _IDLE_SPACE.sub("", " ".join(text.split()))
     text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
-    if not text[:1].isalnum() or not text[-1:].isalnum() or ":" in text[:12]:
+    if not text[:1].isalnum() or not text[-1:].isalnum() or _OPENING.match(text):
         text = _trim(text)
     for _ in range(4):
         if not _is_group(text):
@@ -159,6 +167,8 @@ def _trim(text: str) -> str:
 
 def _rewrite(text: str) -> str:
     """Writes other notations of intervals, unions, combinations and lists as the usual ones."""
+    if " is" in text or " are" in text:
+        text = _STATED.sub("", text)
     if "U" in text:
         text = _UNION.sub(r"\\cup ", text)
     if "C_" in text or "P_" in text:

@@ -36,7 +36,8 @@ _ROUNDED = re.compile(
 # A rounded value with a decimal comma: `\approx 1,302`; thousands are hardly ever rounded so.
 _DECIMAL_COMMA = re.compile(r"(\\approx ?-?[0-9]{1,2}),([0-9]+)(?=\)?$)")
 _FORM = re.compile(
-    r"(?P<main>.*[^ (]) ?\((?P<sign>=|\\approx|i\.e\.,?|or|that is,?|exactly|also|约|≈)? ?(?P<form>[^()]+|.*\(.*\).*)\)"
+    r"(?P<main>.*[^ (]) ?\((?P<sign>=|\\approx|i\.e\.,?|or|that is,?|exactly|also|约|≈)? ?"
+    r"(?P<form>[^()]+|.*\(.*\).*)\)"
 )
 _DOMAIN = r"\\in ?(?:\\mathbb|\\mathbf|\\[RZNQC](?![a-z])|\\\{|[\[(]|[RZNQC](?![a-z]))"
 _RELATED = r"(?:\\in|\\ne|\\ge|\\le|\\neq|[<>=])"
@@ -51,7 +52,8 @@ _CONDITION = re.compile(
     rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*)"
     rf"|[,;]? ?\\forall.*|(?<=[^A-Za-z(]) ?\({_LETTER}(?: ?, ?{_LETTER})* ?{_RELATED}.*\)"
     rf"|(?:[,;] ?(?:and )?| and ){_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
-    rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?(?:arbitrary|real|integer|any|constant|positive).*)$"
+    rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?"
+    rf"(?:arbitrary|real|integer|any|constant|positive).*)$"
 )
 _RESTRICTED = re.compile(rf",(?: ?and)? ?(?P<letter>{_LETTER}) ?\\?(?:ne|ge|le|neq|[<>]).*$")
 _SECOND = re.compile(r"(?<![A-Za-z])(?:for|when|where|and -?[0-9])(?![A-Za-z])")
@@ -105,7 +107,7 @@ _ASIDES = frozenset(
 
 
 def _is_aside(form: str) -> bool:
-    return form.casefold() in _ASIDES or form.startswith(("满足", "其中", "при "))
+    return form.casefold() in _ASIDES or form.startswith(("where ", "满足", "其中", "при "))
 
 
 def _without_condition(text: str) -> tuple[str, str]:
@@ -115,6 +117,8 @@ def _without_condition(text: str) -> tuple[str, str]:
         if match is None or not _restricts(text[: match.start()], match["letter"]):
             return text, ""
     main, condition = text[: match.start()].rstrip(" ,;"), match.group()
+    if re.search(r"[<>]|\\(?:ge|le)(?![A-Za-z])", main) and re.search("[ZNQ]", condition):
+        return text, ""  # the integers of an interval
     if not main or _SPLIT_RESULT.search(condition) or _SECOND.search(condition, 4):
         return text, ""
     return main, condition.lstrip(" ,;")
@@ -129,7 +133,7 @@ def _restricts(main: str, letter: str) -> bool:
 
 
 def declared_letters(condition: str) -> frozenset[str]:
-    """Returns the letters that a condition declares: `k \\in \\mathbb{Z}`, `C is a constant`."""
+    r"""Returns the letters that a condition declares: `k \in \mathbb{Z}`, `C is a constant`."""
     match = re.search(
         rf"({_LETTER}(?: ?, ?{_LETTER})*) ?(?:\\in|(?:is|are|being)(?![a-z]))|constant ({_LETTER})"
         rf"|any ({_LETTER})(?![a-z])|\\forall ?({_LETTER})",

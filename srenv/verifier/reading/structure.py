@@ -142,7 +142,8 @@ _DOMAINS = {
     "no solutions": "empty",
 }
 _EXCEPT = re.compile(
-    r"^(?:the )?all (?:real numbers|reals|real x|x)\b ?(?:except(?: for)?|other than|but|excluding)(?![A-Za-z]) ?"
+    r"^(?:the )?all (?:real numbers|reals|real x|x)\b ?"
+    r"(?:except(?: for)?|other than|but|excluding)(?![A-Za-z]) ?"
 )
 _RELATION_SIGN = re.compile(r"(?<![<>!:=])=(?!=)|:=|\\(?:eq|approx|simeq)(?![A-Za-z])")
 _BREAK = re.compile(r"[,;]| and | or |[<>]|\\(?:le|ge|ne|in)(?![A-Za-z])")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.labels import name_of, value_of, without_repeated_names
+from srenv.verifier.reading.labels import letters_of, name_of, value_of, without_repeated_names
 from srenv.verifier.reading.nodes import Node, names, operations
 from srenv.verifier.reading.structure import (
     CONVERSE,
@@ -94,6 +94,9 @@ def _compare(gold: Answer, answer: Answer) -> Decision:
         return _ratios(gold, answer)
     if isinstance(gold, Items) and isinstance(answer, Items):
         return _items(gold, answer)
+    by_cases = [isinstance(side, Items) and side.brackets == "cases" for side in (gold, answer)]
+    if any(by_cases) and letters_of(gold) and letters_of(answer):
+        return None, "undecided"  # `|x|` has other forms
     if isinstance(gold, (Domain, Combined)) or isinstance(answer, (Domain, Combined)):
         return _sets(gold, answer)
     if isinstance(gold, Items) and gold.brackets == "{}" and len(gold.items) == 1:
@@ -314,9 +317,8 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
             else compare_answers(other, constant)
         )
     value = value_of(relation)
-    if isinstance(relation.items[0], Value) and names_a_quantity(relation.items[0]) is None:
-        if compare_answers(value, other)[0]:
-            return None, "unsolved"  # perhaps the quantity that was asked for
+    if names_a_quantity(relation.items[0]) is None and compare_answers(value, other)[0]:
+        return None, "unsolved"  # perhaps the quantity that was asked for
     return False, "equation"
 
 

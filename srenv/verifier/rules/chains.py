@@ -134,8 +134,8 @@ def is_rounding(decimal: Node, value: Node, coarse: bool) -> bool:
 def names_a_quantity(item: Answer) -> bool | None:
     r"""Whether the side of an equation names what was asked for, rather than holding an unknown.
 
-    `m+n = 7`, `P(A) = 7`, `|AB| = 7` and `\det A = 7` say 7; `x+1 = 7` and `|x-1| = 7` have yet to be
-    solved.
+    `m+n = 7`, `P(A) = 7`, `|AB| = 7` and `\det A = 7` say 7; `x+1 = 7` and `|x-1| = 7` are still to
+    be solved.
 
     Returns:
         None if it may be either: `x - y = 7`.
@@ -181,7 +181,7 @@ def _factors(node: Node) -> list[Node]:
 
 
 def _is_combination(node: Node, known: bool) -> bool | None:
-    """Whether a sum combines several letters, as in `100a + b` or `\alpha + \beta`."""
+    r"""Whether a sum combines several letters, as in `100a + b` or `\alpha + \beta`."""
     if len(names(node)) < 2:
         return False
     for term in node.args:
