@@ -78,7 +78,7 @@ def looks_like_turn(text: str) -> bool:
 
 
 def is_conclusion(text: str) -> bool:
-    """Whether one line is a sentence that states an answer: `So there are 73 of them.`"""
+    """Whether one line is a sentence that states an answer, as in `Thus x = 3.`."""
     return _CONCLUSION.match(text) is not None
 
 
