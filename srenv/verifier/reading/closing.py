@@ -40,6 +40,8 @@ _DOUBT = re.compile(
 _SENTENCE_END = re.compile(r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n")
 _BOLD = re.compile(r"(?:\*\*|(?P<tick>`))([^*`\n]{1,200})(?(tick)`|\*\*)")
 _PLAIN = re.compile(r"[^$ ]*[^A-Za-z ][^$ ]*|(?:\S|(?<=[-+*/=]) | (?=[-+*/=]))+")
+# Behind `= 20`: words, in which other numbers are neither calculated with nor alternatives.
+_WORDS_ONLY = re.compile(r"[\"'a-z]{0,3}(?: (?!(?:and|or) [$£€]?\d)[^\s=+*/]+)*$")
 _FENCED = re.compile(r"```\w{0,20}\n([^\n`]{1,200})\n```$")
 _SEVERAL = re.compile(r"\d[^.=]*[^\d.=]\b(?:and|or) [$£€]?\d")
 _IS = re.compile(
@@ -167,10 +169,8 @@ def _from_words(sentence: str) -> str | None:
 
 
 def _leading_value(text: str) -> str | None:
-    """Returns a value, without the words of the sentence that goes on behind it."""
+    """Returns a value, without the words of the sentence that follow it."""
     number = _NUMBER.match(text)
-    if number is not None and re.match(
-        r"[\"'a-z]{0,3}(?: (?:[^\d=+*/]|(?<=[A-Za-z])\d)*)?$", text[number.end() :]
-    ):
+    if number is not None and _WORDS_ONLY.match(text[number.end() :]):
         return number.group()
     return text or None
