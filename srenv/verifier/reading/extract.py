@@ -49,11 +49,16 @@ _RETRACTED = re.compile(
 # `8 coffee mugs in the lounge`: what is counted, in more words than a unit has
 _COUNTED = re.compile(
     r"((?:\\?[$£€])?[0-9][0-9,.]*(?: (?:hundred|thousand|million|billion))?) "
-    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*"
+    r"(?!times |more |less |fewer |percent |of |plus |minus |squared |"
+    r"cubed |factorial |divided |over |mod )[A-Za-z][A-Za-z'-]*"
     r"(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
 )
 # `7, since 3 + 4 = 7`
 _REASON = re.compile(r"(?<=[0-9$)}\]%])(?:, (?:since|because|as|which)|,? because|,? since)\b.*$")
+_ADVERB = re.compile(
+    r"(?:therefore|thus|then|hence|simply|just|indeed|clearly|equal to|given by|as follows)[,:]? +",
+    re.IGNORECASE,
+)
 _WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
 _CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
 _FENCE = re.compile(r"```\w{0,20}\n\s*")
@@ -244,7 +249,7 @@ def _clean(line: str) -> str:
     # "Final Answer: The largest n is **34**."
     answer = sentence.rpartition(" is ")[2].strip()
     answer = _CLOSING.sub("", answer)
-    answer = _REASON.sub("", answer)
+    answer = _REASON.sub("", _ADVERB.sub("", answer, count=1))
     counted = _COUNTED.fullmatch(answer)
     if counted is not None and not _DOUBT.search(answer):
         answer = counted[1]

@@ -24,6 +24,8 @@ from srenv.verifier.reading.tokens import TOKEN_LIMIT, Token, TooLargeError, Unr
 
 END = Token("end", "")
 _APPLIED = frozenset("fghFGH")
+_CALLED = frozenset("pqrsuvwyPQRSTUVWLN")
+_CALLS = (["(", "x", ")"], ["(", "t", ")"], ["(", "n", ")"], ["(", "z", ")"])
 _OPAQUE = VECTORS | {"overline", "bar", "mathcal", "tilde", "underline", "mathscr", "mathfrak"}
 _TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _INVERSES = {f: f"arc{f}" for f in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
@@ -273,6 +275,9 @@ class _Reader:
             self.take()
             name += "'"
         if name.rstrip("'") in _APPLIED and self.next.kind == "(":
+            return Node("apply", tuple(self.arguments()), name)
+        following = [token.text for token in self.tokens[self.at : self.at + 3]]
+        if name in _CALLED and following in _CALLS:
             return Node("apply", tuple(self.arguments()), name)
         inverse = "".join(token.text for token in self.tokens[self.at : self.at + 6])
         if name in _APPLIED and inverse == "^{-1}(":

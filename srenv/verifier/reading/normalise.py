@@ -65,7 +65,7 @@ _STYLE = re.compile(
     r"\\(?:tag|label)\*?\{[^{}]*\}|\\(?:left|right)\s*\.|"
     r"\\(?:left|right|middle|[bB]ig+[lrm]?|displaystyle|textstyle|limits|large|Large|LARGE|huge|"
     r"small|normalsize|bf|rm|it|sf|tt|bfseries|boldsymbol|bm|pmb|mathstrut|strut|nolimits|"
-    r"scriptstyle|checkmark|centering|hline|protect|noindent)(?![A-Za-z])"
+    r"blacksquare|square|qed|scriptstyle|checkmark|centering|hline|protect|noindent)(?![A-Za-z])"
 )
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])")
 _SYNONYMS = (
@@ -114,7 +114,7 @@ _TURNED = re.compile(
 )
 # `the number of ways is 120`
 _STATED = re.compile(
-    r"^(?:(?!(?:not|least|most|either|between|if|or|more|less|than|about)(?![a-z]))"
+    r"^(?:(?!(?:not|no|none|nor|never|least|most|either|between|if|or|more|less|than|about)(?![a-z]))"
     r"[A-Za-z]+,? ){1,12}"
     r"(?:is|are|equals)(?: equal to)?:? ?(?=[-+0-9\\$(\[{])"
 )
@@ -122,13 +122,17 @@ _INTERVAL_LIMIT = 300
 _UNION = re.compile(r"(?<=[)\]}]) ?U ?(?=[(\[{\\])")
 _LEADING = re.compile(
     r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|"
-    r"(?:answer|ans|therefore|so|thus|hence)\b ?[:,]|[*_`&])\s*",
+    r"(?:ans|so)\b ?[:,]|(?!wrong|false|incorrect|guess|hint|except|maybe)"
+    r"[a-z]{4,12}(?: [a-z]{2,10})?:(?!=) ?(?=[-0-9\\(\[{$A-Z])|[*_`&])\s*",
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"(?:\\\\|[,;:&`_*]|(?<!\\)\\)+$")
 # `4! = 24` is no inequality.
-_OPENING = re.compile(r"[A-Za-z]{2,12}[:,]")
+_OPENING = re.compile(
+    r"[A-Za-z]{2,12}(?: [a-z]{2,10})?[:,]|(?:exactly|only) (?=[0-9\\\\])|.{1,60} only$"
+)
 _FACTORIAL_EQUALS = re.compile(r"(?<=[0-9)}])!\s*=(?!=)")
+_ONLY = re.compile(r"^(?:exactly|only) (?=[0-9\\\\])| only$")
 _QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 # A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
@@ -161,6 +165,7 @@ def _trim(text: str) -> str:
         text = text[leading.end() :]
     if not text.endswith("_*"):
         text = _full_stop(text[:-20] + _TRAILING.sub("", text[-20:]).rstrip() or text)
+    text = _ONLY.sub("", text) or text
     quoted = _QUOTED.fullmatch(text)
     return quoted[2].strip() if quoted else text
 

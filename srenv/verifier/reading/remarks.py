@@ -47,13 +47,17 @@ _ABOUT = (
     r"(?:(?:all|any|every|each|some|arbitrary|an?)(?![A-Za-z])"
     rf"|[^,]*(?:{_RELATED}|(?<![A-Za-z])(?:real|integer|constant|positive)))"
 )
-_BREAK = r"(?:[,;] ?(?:and )?| (?:and )?)"
+_AND = r"(?:[,;] ?(?:and )?| and )"
+_LETTERS = rf"{_LETTER}(?: ?, ?{_LETTER})*"
+# In this order: `for all x`, `\forall x`, `(k \in Z)`, `(n > 1)`, `, k \in Z`, `, C is a constant`.
 _CONDITION = re.compile(
-    rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*)"
-    rf"|[,;]? ?\\forall.*|(?<=[^A-Za-z(]) ?\({_LETTER}(?: ?, ?{_LETTER})* ?{_RELATED}.*\)"
-    rf"|(?:[,;] ?(?:and )?| and ){_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
-    rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?"
-    rf"(?:arbitrary|real|integer|any|constant|positive).*)$"
+    rf"(?:(?:[,;] ?(?:and )?| (?:and )?|(?<![A-Za-z])){_WORDS}{_ABOUT}.*"
+    r"|[,;]? ?\\forall.*"
+    rf"|(?<=[^(]) ?\({_LETTER} ?\\in.*\)"
+    rf"|(?<=[^A-Za-z(]) ?\({_LETTERS} ?{_RELATED}.*\)"
+    rf"|{_AND}{_LETTERS} ?{_DOMAIN}.*"
+    rf"|{_AND}{_LETTER} (?:is|being|are) (?:an? )?"
+    r"(?:arbitrary|real|integer|any|constant|positive).*)$"
 )
 _RESTRICTED = re.compile(rf",(?: ?and)? ?(?P<letter>{_LETTER}) ?\\?(?:ne|ge|le|neq|[<>]).*$")
 _SECOND = re.compile(r"(?<![A-Za-z])(?:for|when|where|and -?[0-9])(?![A-Za-z])")
@@ -90,6 +94,7 @@ def is_word(form: str) -> bool:
 
 _ASIDES = frozenset(
     [
+        "only",
         "minimum",
         "maximum",
         "min",

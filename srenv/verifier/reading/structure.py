@@ -124,6 +124,7 @@ _ENVIRONMENT = re.compile(
     re.DOTALL,
 )
 _CASES = re.compile(r"\\begin\{[dr]?cases\}(?P<body>.*)\\end\{[dr]?cases\}", re.DOTALL)
+_POINT = re.compile(r"^[A-Z](?=\([^()]*,[^()]*\)$)")  # `P(2, 3)`
 _CONDITION_WORD = re.compile(r"^(?:(?:if|for|when|where)(?![A-Za-z])|[, ])+")
 _DOMAINS = {
     r"\emptyset": "empty",
@@ -177,6 +178,7 @@ def read(text: str, commas: bool = False) -> Answer:
     match = _ENVIRONMENT.fullmatch(text.removeprefix("(").removesuffix(")"))
     if match is not None:
         return _matrix(match["name"], match["body"])
+    text = _POINT.sub("", text)
     match = _CASES.fullmatch(text)
     if match is not None:
         return _cases(match["body"])

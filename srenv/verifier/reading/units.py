@@ -117,10 +117,10 @@ _SHORT_UNITS = frozenset(
 # Words behind a number that change it, or say that it is not the answer.
 _NOT_UNITS = re.compile(
     r"(?<![a-z])(?:or|and|to|between|not|about|around|approximately|roughly|more|less|least|most|"
-    r"than|either|mod|choose|hundred|thousand|million|billion|trillion|dozen|half|pi|sqrt|sin|cos|"
+    r"than|either|mod|choose|hundred|thousand|million|billion|trillion|dozen|half|halves|pi|sqrt|sin|cos|"
     r"tan|log|ln|exp|infinity|inf|factorial|squared|cubed|times|plus|minus|divided|over|maybe|"
     r"possibly|probably|perhaps|if|is|are|was|but|nor|except|with|without|versus|percentage|am|"
-    r"pm|base|remainder|of the|solutions|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?|"
+    r"pm|base|remainder|of the|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?|"
     r"hundredths?|thousandths?|unless|otherwise|when|given|provided|assuming|though|however|also|"
     r"neither|never|only|any|all|some|none|i|you|think|guess|suppose|maybe|could|should|would|may|"
     r"might|must|can|cannot|will|instead|because|so|then|else|as|like|wrong|incorrect|false)(?![a-z])"

@@ -22,7 +22,12 @@ from srenv.verifier.reading.structure import (
     Relation,
     Value,
 )
-from srenv.verifier.rules.chains import ContradictionError, names_a_quantity, simplify_chain
+from srenv.verifier.rules.chains import (
+    ContradictionError,
+    is_worded,
+    names_a_quantity,
+    simplify_chain,
+)
 from srenv.verifier.rules.equations import compare_equations, zero_form
 from srenv.verifier.rules.expressions import compare_expressions
 from srenv.verifier.rules.real_sets import NotASetError, RealSet, real_set
@@ -325,7 +330,10 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
 def _names_a_quantity(relation: Relation) -> bool:
     if set(relation.signs) != {"="}:
         return False
-    return isinstance(relation.items[-1], Matrix) or names_a_quantity(relation.items[0]) is True
+    label, value = relation.items[0], relation.items[-1]
+    if isinstance(value, (Matrix, Domain)) or isinstance(label, Combined):
+        return True
+    return names_a_quantity(label) is True
 
 
 def _computed(relation: Relation) -> Value | None:
@@ -348,7 +356,9 @@ def _two_relations(gold: Relation, answer: Relation) -> Decision:
     if _names_a_quantity(gold) and _names_a_quantity(answer) and None in (gold_names, answer_names):
         decision = compare_answers(value_of(gold), value_of(answer))
         if decision[0]:
-            return decision
+            worded = is_worded(gold.items[0]) or is_worded(answer.items[0])
+            same = compare_answers(gold.items[0], answer.items[0])[0]
+            return decision if worded or same else (None, "names")
     if gold.signs == answer.signs == ("=",) and zero_form(gold) and zero_form(answer):
         if (gold_names is None) != (answer_names is None) and _is_solved(
             gold if gold_names else answer
