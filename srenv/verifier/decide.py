@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.extract import extract, is_conclusion, looks_like_turn, only_formula
+from srenv.verifier.reading.extract import find_answer, is_conclusion, looks_like_turn, only_formula
 from srenv.verifier.reading.labels import letters_of, rename, value_of
 from srenv.verifier.reading.normalise import normalise
 from srenv.verifier.reading.remarks import declared_letters, is_word, split_remarks
@@ -74,10 +74,11 @@ Rule = Callable[[Reading, Reading], Decision | None]
 def bare(text: str) -> str | None:
     """Returns the answer in a turn, or a bare answer as it is."""
     text = text.strip()
-    if looks_like_turn(text):
-        answer = extract(text)
-        return answer if answer is not None else only_formula(text)
-    return only_formula(text) or (is_conclusion(text) and extract(text)) or text
+    if not looks_like_turn(text) and not is_conclusion(text):
+        return only_formula(text) or text
+    found = find_answer(text)
+    answer = found.answer if found else only_formula(text)
+    return answer if answer is not None or looks_like_turn(text) else text
 
 
 def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:

@@ -29,7 +29,8 @@ _TRAILERS = 8
 
 _VALUE = r"[-$\\]*\d"
 _DOUBT = re.compile(
-    r"^no\b|\bnone\b|\b(?:is|are|was|be) not\b|\bnot (?:sure|certain|known)\b|\b(?:either|maybe|perhaps|possibly|"
+    r"^no\b|\bnone\b|\b(?:is|are|was|be) not\b|\bnot (?:sure|certain|known)\b|"
+    r"\b(?:either|maybe|perhaps|possibly|"
     r"probably|unless|except|otherwise|wrong|false|incorrect|guess|example|unknown|assum\w+)\b|[?？]|"
     r"\b(?:could|might|may) be\b|isn't|\bnot ?" + _VALUE + r"|"
     r"\b(?:or|between|about|around|approximately|roughly|at (?:least|most)|(?:more|less|fewer|"

@@ -1,10 +1,12 @@
 r"""Finds the final answer in a turn.
 
-The first of these that a turn has counts, read from its end:
+The first of these that a turn has counts, read from its end (`find_answer`):
 
 1. its last ``\boxed{...}``, or the list of boxes that are joined there by commas and words;
 2. what follows its last mark of an answer, such as "The answer is", ``####`` or ``<answer>``;
 3. what its closing sentence or formula states without doubt.
+
+`extract` leaves out the third: for it, a turn that marks no answer has none.
 
 Text inside ``<think>...</think>`` is never the answer. Only the last `EXTRACT_LIMIT` characters are
 searched, in linear time: a long turn keeps its end, where its answer is.
@@ -102,7 +104,7 @@ def only_formula(text: str) -> str | None:
 
 
 def extract(text: str) -> str | None:
-    r"""Returns the final answer of a turn, or None if there is none.
+    r"""Returns the final answer that a turn marks as such, or None if there is none.
 
     Args:
         text: A turn of a model: reasoning, then an answer.
@@ -111,12 +113,17 @@ def extract(text: str) -> str | None:
         The answer without its box or mark. An empty last box is no answer, nor is a box that is
         still open at the end of the turn.
     """
-    extracted = find_answer(text)
-    return extracted.answer if extracted else None
+    found = find_answer(text, closing=False)
+    return found.answer if found else None
 
 
-def find_answer(text: str) -> Extracted | None:
-    """Returns the final answer of a turn and what it was found by, or None."""
+def find_answer(text: str, closing: bool = True) -> Extracted | None:
+    """Returns the final answer of a turn and what it was found by, or None.
+
+    Args:
+        text: A turn of a model.
+        closing: Whether the closing words of a turn that marks no answer may state it.
+    """
     visible = strip_trailer(_visible_end(text)[1])
     boxes = last_boxes(visible)
     if boxes is not None:
@@ -127,8 +134,8 @@ def find_answer(text: str) -> Extracted | None:
     marked = _marked_answer(visible)
     if marked is not None:
         return Extracted(marked, "marker") if marked else None
-    closing = closing_answer(visible)
-    return Extracted(closing, "closing") if closing else None
+    stated = closing_answer(visible) if closing else None
+    return Extracted(stated, "closing") if stated else None
 
 
 def extract_box_span(text: str) -> tuple[int, int, str] | None:
