@@ -1,7 +1,7 @@
-"""The graders that `verifier.py` sets side by side, each as (gold, answer) -> accepted.
+"""The graders that `verifier.py` compares, each as (gold, answer) -> accepted.
 
 Run as a script it is one grader's process: it reads JSON lines from standard input and answers each
-with one line. Imports of the peers stand inside their functions: only what is asked for is loaded.
+with one line. Peers are imported inside their functions: only what is asked for is loaded.
 """
 
 from __future__ import annotations

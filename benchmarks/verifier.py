@@ -1,4 +1,4 @@
-r"""The verifier beside other graders: how right, how fast, how safe.
+r"""The verifier and other graders on the same pairs: how right, how fast, how safe.
 
     python benchmarks/verifier.py --data ../shared/data
 
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class Config:
     """The benchmark's options."""
 
     data: Path | None = None
-    """Folder with verify_dev.jsonl and hostile_dev.jsonl; without it, speed alone is measured."""
+    """Folder with the labelled pairs and hostile inputs; without it, speed alone is measured."""
     graders: tuple[str, ...] = tuple(GRADERS)
     """Which graders."""
     python: tuple[str, ...] = ()
@@ -120,6 +120,14 @@ def mixed(count: int, seed: int) -> list[Pair]:
     return pairs[:count]
 
 
+SETS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
+    "generated": ("verify_dev.jsonl", lambda row: True),
+    "wild": ("verify_wild_dev.jsonl", lambda row: True),
+    "real outputs with a box": ("verify_real_dev.jsonl", lambda row: row["boxed"]),
+    "real outputs without a box": ("verify_real_dev.jsonl", lambda row: not row["boxed"]),
+}
+"""Labelled pairs by name: their file, and which of its rows."""
+
 KINDS = {"integers": integers, "closed forms": closed_forms, "mixed": mixed}
 
 
@@ -183,8 +191,8 @@ class Result:
     """What was measured of one grader."""
 
     rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    dev: dict[str, float] = field(default_factory=dict)
-    families: dict[str, float] = field(default_factory=dict)
+    sets: dict[str, dict[str, float]] = field(default_factory=dict)
+    families: dict[str, dict[str, tuple[float, float, int]]] = field(default_factory=dict)
     hostile: dict[str, float] = field(default_factory=dict)
 
 
@@ -198,35 +206,46 @@ def measure_speed(process: Process, result: Result, count: int, round_: int) -> 
             result.rates[kind].append(len(pairs) / max(reply["cpu"], 1e-9))
 
 
-def measure_dev(process: Process, result: Result, rows: list[dict[str, Any]]) -> None:
-    """Grades the development pairs, family by family."""
+def measure_pairs(process: Process, result: Result, name: str, rows: list[dict[str, Any]]) -> None:
+    """Grades labelled pairs, family by family, and adds the shares and times of the set."""
     by_family = defaultdict(list)
     for row in rows:
-        by_family[row["family"]].append(row)
-    verdicts: list[tuple[bool, Any]] = []
+        by_family[row.get("family", name)].append(row)
+    grades: list[tuple[bool, Any]] = []
     seconds: list[float] = []
     cpu = 0.0
+    result.families[name] = {}
     for family, members in by_family.items():
         reply = process.ask([(row["gold"], row["prediction"]) for row in members])
         if reply is None:
-            raise RuntimeError(f"{process.name} died on the development pairs")
-        verdicts += zip((row["expected_equal"] for row in members), reply["accepted"], strict=True)
+            raise RuntimeError(f"{process.name} died on the pairs of {name}")
+        labelled = list(
+            zip((row["expected_equal"] for row in members), reply["accepted"], strict=True)
+        )
+        grades += labelled
         seconds += reply["seconds"]
         cpu += reply["cpu"]
-        result.families[family] = reply["cpu"] / len(members)
+        right = sum((grade is True) == equal for equal, grade in labelled) / len(members)
+        result.families[name][family] = (reply["cpu"] / len(members), right, len(members))
     seconds.sort()
-    unequal = sum(not expected for expected, _ in verdicts)
-    result.dev = {
-        "accuracy": sum((v is True) == e for e, v in verdicts) / len(verdicts),
-        "false positives": sum(v is True and not e for e, v in verdicts) / unequal,
-        "false negatives": sum(v is not True and e for e, v in verdicts)
-        / (len(verdicts) - unequal),
-        "undecided": sum(v not in (True, False) for _, v in verdicts) / len(verdicts),
-        "rate": len(verdicts) / cpu,
+    equal_grades = [grade for equal, grade in grades if equal]
+    unequal_grades = [grade for equal, grade in grades if not equal]
+    result.sets[name] = {
+        "pairs": len(grades),
+        "right": sum((grade is True) == equal for equal, grade in grades) / len(grades),
+        "false accepts": _share(unequal_grades, lambda grade: grade is True),
+        "refused": _share(equal_grades, lambda grade: grade is not True),
+        "refused as undecided": _share(equal_grades, lambda grade: grade is None),
+        "wrong left undecided": _share(unequal_grades, lambda grade: grade is None),
+        "rate": len(grades) / cpu,
         "p50": statistics.median(seconds),
         "p99": seconds[int(0.99 * (len(seconds) - 1))],
         "max": seconds[-1],
     }
+
+
+def _share(grades: Sequence[Any], predicate: Callable[[Any], bool]) -> float:
+    return sum(map(predicate, grades)) / len(grades)
 
 
 def measure_hostile(
@@ -266,15 +285,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def report(results: dict[str, Result], config: Config) -> str:
     """Returns the tables."""
     parts = []
-    if any(result.dev for result in results.values()):
-        rows = []
-        for name, result in results.items():
-            dev = result.dev
-            shares = [f"{100 * dev[k]:.2f}" for k in _SHARES]
-            times = [f"{1000 * dev[key]:.2f}" for key in ("p50", "p99", "max")]
-            rows.append([name, *shares, f"{dev['rate']:,.0f}", *times])
-        head = ["grader", *(f"{key} %" for key in _SHARES), "pairs / CPU-s", "p50 ms", "p99 ms"]
-        parts += ["Development pairs:", table([*head, "max ms"], rows)]
+    for name in SETS:
+        measured = {grader: r.sets[name] for grader, r in results.items() if name in r.sets}
+        if measured:
+            parts += [_title(name, measured), _pairs_table(measured)]
     rows = [
         [name, *(f"{statistics.median(result.rates[kind]):,.0f}" for kind in KINDS)]
         for name, result in results.items()
@@ -292,25 +306,53 @@ def report(results: dict[str, Result], config: Config) -> str:
         killed = f"killed after {config.patience:g} s"
         head = ["grader", "hostile inputs", "safe within 0.5 s", "wrong verdict", "exception"]
         parts.append(table([*head, "over 0.5 s", killed, "longest s"], rows))
-    parts += _family_line(results)
+    parts += _family_lines(results)
     return "\n\n".join(parts) + "\n"
 
 
-_SHARES = ("accuracy", "false positives", "false negatives", "undecided")
+_SHARES = ("right", "false accepts", "refused", "refused as undecided", "wrong left undecided")
 _HOSTILE = ("safe", "wrong", "raised", "slow", "killed")
 
 
-def _family_line(results: dict[str, Result]) -> list[str]:
-    if not {"srenv", "math-verify"} <= results.keys() or not results["srenv"].families:
-        return []
-    theirs = results["math-verify"].families
-    ratios = {f: s / theirs[f] for f, s in results["srenv"].families.items() if theirs[f]}
-    worst = max(ratios, key=lambda family: ratios[family])
-    return [
-        f"Over the {len(ratios)} families of the development pairs, srenv takes between "
-        f"{min(ratios.values()):.4f} and {ratios[worst]:.2f} times the time of math-verify "
-        f"(most on `{worst}`)."
-    ]
+def _title(name: str, measured: dict[str, dict[str, float]]) -> str:
+    pairs = next(iter(measured.values()))["pairs"]
+    return f"{name[0].upper()}{name[1:]}, {pairs:,} pairs:"
+
+
+def _pairs_table(measured: dict[str, dict[str, float]]) -> str:
+    rows = []
+    for grader, numbers in measured.items():
+        shares = [f"{100 * numbers[key]:.2f}" for key in _SHARES]
+        times = [f"{1000 * numbers[key]:.2f}" for key in ("p50", "p99", "max")]
+        rows.append([grader, *shares, f"{numbers['rate']:,.0f}", *times])
+    head = ["grader", *(f"{key} %" for key in _SHARES), "pairs / CPU-s", "p50 ms", "p99 ms"]
+    return table([*head, "max ms"], rows)
+
+
+def _family_lines(results: dict[str, Result]) -> list[str]:
+    """Compares srenv with math-verify over the families of pairs."""
+    ours = results["srenv"].families if "srenv" in results else {}
+    peer = results["math-verify"].families if "math-verify" in results else {}
+    lines = []
+    if "generated" in ours and "generated" in peer:
+        theirs = peer["generated"]
+        ratios = {f: v[0] / theirs[f][0] for f, v in ours["generated"].items() if theirs[f][0]}
+        worst = max(ratios, key=lambda family: ratios[family])
+        lines.append(
+            f"Over the {len(ratios)} families of the generated pairs, srenv takes between "
+            f"{min(ratios.values()):.4f} and {ratios[worst]:.2f} times the time of math-verify "
+            f"(most on `{worst}`)."
+        )
+    if "wild" in ours and "wild" in peer:
+        large = {family: v for family, v in ours["wild"].items() if v[2] >= 5}
+        better = sum(v[1] > peer["wild"][family][1] for family, v in large.items())
+        behind = [family for family, v in large.items() if v[1] < peer["wild"][family][1]]
+        lines.append(
+            f"Of the {len(large)} families of wild pairs with five pairs or more, srenv is right "
+            f"more often than math-verify in {better}, as often in "
+            f"{len(large) - better - len(behind)}, less often in {len(behind)}."
+        )
+    return lines
 
 
 def insert(page: Path, tables: str) -> None:
@@ -374,11 +416,16 @@ def main(config: Config) -> None:
             print(f"round {round_ + 1} of {config.rounds}: {name}", flush=True)
             measure_speed(process, results[name], config.count, round_)
     if config.data is not None:
-        dev = load(config.data / "verify_dev.jsonl")[:: config.stride]
+        sets = {
+            name: [row for row in load(config.data / file) if belongs(row)][:: config.stride]
+            for name, (file, belongs) in SETS.items()
+            if (config.data / file).exists()
+        }
         hostile = load(config.data / "hostile_dev.jsonl")[:: config.stride]
         for name, process in processes.items():
-            print(f"development pairs: {name}", flush=True)
-            measure_dev(process, results[name], dev)
+            for pairs, rows in sets.items():
+                print(f"{pairs}: {name}", flush=True)
+                measure_pairs(process, results[name], pairs, rows)
             print(f"hostile inputs: {name}", flush=True)
             measure_hostile(process, results[name], hostile, config.patience)
     for process in processes.values():
@@ -386,7 +433,7 @@ def main(config: Config) -> None:
     tables = report(results, config)
     print(tables)
     config.output.parent.mkdir(parents=True, exist_ok=True)
-    config.output.write_text("# The verifier beside other graders\n\n" + tables, encoding="utf-8")
+    config.output.write_text("# The verifier and other graders\n\n" + tables, encoding="utf-8")
     if config.docs.exists():
         insert(config.docs, tables)
 

@@ -13,21 +13,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.extract import extract, is_conclusion, looks_like_turn, only_formula
+from srenv.verifier.reading.extract import find_answer, is_conclusion, looks_like_turn, only_formula
+from srenv.verifier.reading.labels import letters_of, rename, value_of
 from srenv.verifier.reading.normalise import normalise
-from srenv.verifier.reading.labels import letters_of, rename
-from srenv.verifier.reading.remarks import declared_letters, split_remarks
+from srenv.verifier.reading.remarks import declared_letters, is_word, split_remarks
 from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
-from srenv.verifier.rules.answers import compare_answers
-from srenv.verifier.rules.numbers import Number, compare_numbers, parse_number
 from srenv.verifier.reading.units import unit_name
+from srenv.verifier.rules.answers import compare_answers
+from srenv.verifier.rules.numbers import Number, compare_numbers, number_of_word, parse_number
 from srenv.verifier.rules.quantities import scale_between
 from srenv.verifier.rules.words import (
     choice_letter,
     compare_words,
     is_words,
-    number_of_word,
     split_option,
 )
 from srenv.verifier.trace import note
@@ -39,8 +38,16 @@ ANSWER_LIMIT = 20_000
 """Longer answers are compared as they are written, and not at all beyond that."""
 
 _UNIT_BEHIND = re.compile(
-    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
+    r"(?:\\unit\{(?P<upright>[^{}]+)\}|(?:(?<=[0-9)}\]!])|(?<=\\pi)|(?<=\\pi )) ?"
+    r"(?P<word>(?<= )[A-Za-z][A-Za-z .]*(?:\^\{?[23]\}?)?"
     r"|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?))$"
+)
+MAY_HOLD_LIMIT = 2_000
+"""Longer answers that cannot be read are wrong."""
+
+_DOUBT = re.compile(
+    r"[<>?]|\\(?:le|ge|ne|pm|in|cup)(?![A-Za-z])|\b(?:not|n't|no|or|either|maybe|perhaps|wrong|false|"
+    r"least|most|more|less|than|between|about|if|unless|except|incorrect|guess|could|might)\b"
 )
 _QUESTION = re.compile(r"[?]|^\.\.\.$")
 
@@ -67,10 +74,11 @@ Rule = Callable[[Reading, Reading], Decision | None]
 def bare(text: str) -> str | None:
     """Returns the answer in a turn, or a bare answer as it is."""
     text = text.strip()
-    if looks_like_turn(text):
-        answer = extract(text)
-        return answer if answer is not None else only_formula(text)
-    return only_formula(text) or (is_conclusion(text) and extract(text)) or text
+    if not looks_like_turn(text) and not is_conclusion(text):
+        return only_formula(text) or text
+    found = find_answer(text)
+    answer = found.answer if found else only_formula(text)
+    return answer if answer is not None or looks_like_turn(text) else text
 
 
 def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
@@ -100,7 +108,10 @@ def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
     if decision is not None:
         return decision
     note("symbolic", "asks a worker process")
-    return compare_symbolically(gold_reading.normal, answer_reading.normal)
+    correct, reason = compare_symbolically(gold_reading.normal, answer_reading.normal)
+    if reason == "unparsable_answer" and may_hold(gold_reading.normal, answer_reading.normal):
+        return None, reason
+    return correct, reason
 
 
 def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
@@ -111,6 +122,16 @@ def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
         if decision is not None:
             return decision
     return None
+
+
+def may_hold(gold: str, answer: str) -> bool:
+    """Whether an answer that cannot be read may be right: the gold answer stands in it, undoubted.
+
+    Any other answer that cannot be read is wrong.
+    """
+    if len(answer) > MAY_HOLD_LIMIT or _DOUBT.search(answer):
+        return False
+    return re.search(rf"(?<![\w.]){re.escape(gold)}(?![\w.])", answer) is not None
 
 
 def _read(written: str) -> Reading:
@@ -186,14 +207,17 @@ def _mathematics_rule(gold: Reading, answer: Reading) -> Decision | None:
     except TooLargeError:
         return None, "too_large"
     except UnreadableError:
-        readable = gold.number is not None or is_words(answer.written, answer.normal)
-        return (False, "unparsable_answer") if readable else None
+        if gold.number is None and not is_words(answer.written, answer.normal):
+            return None
+        return (None if may_hold(gold.normal, answer.normal) else False), "unparsable_answer"
     note("parse", "answer:", tree)
     decision = compare_answers(gold_tree, tree)
     if decision[0] is False and (gold_said.condition or said.condition):
         renamed = _rename_declared(gold_tree, gold_said.condition, tree, said.condition)
         decision = decision if renamed is None else compare_answers(gold_tree, renamed)
-    if decision[0] and said.forms and not all(_agrees(tree, form) for form in said.forms):
+    if decision[0] and not all(_agrees(gold_tree, form) for form in gold_said.forms):
+        return None, "contradiction"
+    if decision[0] and not all(_agrees(tree, form) for form in said.forms):
         return False, "hedged"
     return decision
 
@@ -212,15 +236,17 @@ def _rename_declared(
 def _agrees(tree: Answer, form: str) -> bool:
     """Whether another form of an answer is equal to it, or a rounding of it."""
     sign = "~=" if form.startswith("\\approx") else "="
+    text = form.removeprefix("\\approx ")
+    if is_word(text):
+        text = str(number_of_word(text))
     try:
-        other = read(form.removeprefix("\\approx "))
+        other = read(text)
     except (UnreadableError, TooLargeError):
-        value = number_of_word(form)
-        if value is None:
-            return False
-        other = read(str(value))
-    chain = Relation((tree, other), (sign,))
-    return compare_answers(tree, chain)[0] is True
+        return False
+    if letters_of(other) - letters_of(tree):
+        return False
+    value = value_of(tree)
+    return compare_answers(value, Relation((value, other), (sign,)))[0] is True
 
 
 RULES: tuple[tuple[str, Rule], ...] = (

@@ -12,7 +12,8 @@ from typing import NamedTuple
 # doubled backslash before a box is one that was escaped once too often.
 _TOKENS = re.compile(
     r"(?P<box>\\{1,2}(?:[bB]oxed|fbox|framebox)[ \t]{0,8})"
-    r"(?:\{|(?P<bare>-?[0-9](?:[0-9.,]*[0-9])?|[A-Za-z](?![A-Za-z])|\\frac[ {]?[0-9]+}?[ {]?[0-9]+}?)"
+    r"(?:\{|(?P<bare>-?[0-9](?:[0-9.,]*[0-9])?|[A-Za-z](?![A-Za-z])"
+    r"|\\frac[ {]?[0-9]+}?[ {]?[0-9]+}?)"
     r"|(?P<none>))|\\.|[{}]",
     re.DOTALL,
 )
@@ -115,7 +116,7 @@ def _joins(between: str) -> bool:
 
 
 def _content(text: str, box: Box, depth: int) -> str:
-    r"""Returns what a box holds; of a box that holds a box and nothing else, what that one holds."""
+    """Returns what a box holds; if that is another box and nothing else, what that one holds."""
     content = text[box.inside : box.stop].strip()
     if text.startswith("\\\\", box.start):
         content = content.replace("\\\\", "\\")

@@ -21,14 +21,16 @@ _TRAILER = re.compile(
 )
 # `$2, so she makes 9 * $`
 _PRICES = re.compile(
-    r"^[0-9][0-9.,]*(?: [a-z]|,? [a-z]+ [a-z]| \([a-z])|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
+    r"^[0-9][0-9.,]*(?:\s+\(?[A-Za-z]{2,}|,? [a-z]+ [a-z])"
+    r"|\n\n|(?:\)|[0-9]) ?[-+*=/] *$|[a-z]{3,} [a-z]{2,} [a-z]"
 )
 _TRAILERS = 8
 """How many of them are taken off, at most."""
 
 _VALUE = r"[-$\\]*\d"
 _DOUBT = re.compile(
-    r"\b(?:is|are|was|be) not\b|\bnot (?:sure|certain|known)\b|\b(?:either|maybe|perhaps|possibly|"
+    r"^no\b|\bnone\b|\b(?:is|are|was|be) not\b|\bnot (?:sure|certain|known)\b|"
+    r"\b(?:either|maybe|perhaps|possibly|"
     r"probably|unless|except|otherwise|wrong|false|incorrect|guess|example|unknown|assum\w+)\b|[?？]|"
     r"\b(?:could|might|may) be\b|isn't|\bnot ?" + _VALUE + r"|"
     r"\b(?:or|between|about|around|approximately|roughly|at (?:least|most)|(?:more|less|fewer|"
@@ -36,10 +38,13 @@ _DOUBT = re.compile(
     r"\b(?:не|или|если|возможно|примерно|около)\b|可能|不是|或者?|大约|如果|约为",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(
-    r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)|(?<=[.:])\n"
-)
-_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_SENTENCE_END = re.compile(r"[.!](?:\*{0,2}|\"?)\s+(?=[A-ZА-Я*$\\\"(\[])|[。！]|\n")
+_BOLD = re.compile(r"(?:\*\*|(?P<tick>`))([^*`\n]{1,200})(?(tick)`|\*\*)")
+_PLAIN = re.compile(r"[^$ ]*[^A-Za-z ][^$ ]*|(?:\S|(?<=[-+*/=]) | (?=[-+*/=]))+")
+# Behind `= 20`: words, in which other numbers are neither calculated with nor alternatives.
+_WORDS_ONLY = re.compile(r"[\"'a-z]{0,3}(?: (?!(?:and|or) [$£€]?\d)[^\s=+*/]+)*$")
+_FENCED = re.compile(r"```\w{0,20}\n([^\n`]{1,200})\n```$")
+_SEVERAL = re.compile(r"\d[^.=]*[^\d.=]\b(?:and|or) [$£€]?\d")
 _IS = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|equal to|gives?|yields?|total(?:s|ed)?(?: of)?|make|makes|"
     r"made|earn|earns|earned|has|have|had|commission of|cost of|pay|pays|paid)|=|####|"
@@ -48,7 +53,8 @@ _IS = re.compile(
 # `<<3*3=9>>`, a calculator's note in GSM8K
 _ANNOTATION = re.compile(r"<<[^<>\n]{1,80}>>")
 _CONCLUDES = re.compile(
-    r"\s*(?:so|thus|therefore|hence|finally|in total|altogether|consequently|overall|in conclusion)\b",
+    r"\s*(?:so|thus|therefore|hence|finally|in total|altogether|consequently|"
+    r"overall|in conclusion)\b",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
@@ -98,6 +104,9 @@ def closing_answer(text: str) -> str | None:
     last = formulas(tail)
     if last and not tail[last[-1].end() :].strip(" .,;:*\n)") and _is_display(last[-1]):
         return _formula_value(last[-1])
+    fenced = _FENCED.search(tail)
+    if fenced is not None:
+        return fenced[1].strip()
     sentence = _last_sentence(tail)
     sentence = _ANNOTATION.sub("", sentence)
     if not sentence or _DOUBT.search(_mask(sentence, "0")):
@@ -125,9 +134,12 @@ def _last_sentence(text: str) -> str:
 
 def _stated(sentence: str) -> str | None:
     """Returns the value that a sentence states."""
-    bold = [m[1] for m in _BOLD.finditer(sentence) if _has_value(m[1])]
+    bold = [m[2] for m in _BOLD.finditer(sentence) if _has_value(m[2])]
     if bold:
-        return _from_words(bold[0].rstrip(".:,")) if len(bold) == 1 else None
+        if len(bold) > 1:
+            return None
+        value = bold[0].strip(" .:,")
+        return value if _PLAIN.fullmatch(value) else _from_words(value)
     return _from_words(sentence)
 
 
@@ -149,6 +161,8 @@ def _from_words(sentence: str) -> str | None:
         return _leading_value(sentence[equals[-1] :].strip(" .*"))
     money = [n for n in numbers if n.group()[:2].strip("-\\")[:1] in tuple("$£€¥")]
     stated = [n for n in numbers if _IS.search(sentence[: n.start()])]
+    if _SEVERAL.search(sentence):
+        return None
     for candidates in (numbers, stated, money):
         if len(candidates) == 1:
             return candidates[0].group()
@@ -156,10 +170,8 @@ def _from_words(sentence: str) -> str | None:
 
 
 def _leading_value(text: str) -> str | None:
-    """Returns a value, without the words of the sentence that goes on behind it."""
+    """Returns a value, without the words of the sentence that follow it."""
     number = _NUMBER.match(text)
-    if number is not None and re.match(
-        r"[\"'a-z]{0,3}(?: (?:[^\d=+*/]|(?<=[A-Za-z])\d)*)?$", text[number.end() :]
-    ):
+    if number is not None and _WORDS_ONLY.match(text[number.end() :]):
         return number.group()
     return text or None

@@ -1,10 +1,12 @@
 r"""Finds the final answer in a turn.
 
-The first of these that a turn has counts, read from its end:
+The first of these that a turn has counts, read from its end (`find_answer`):
 
 1. its last ``\boxed{...}``, or the list of boxes that are joined there by commas and words;
 2. what follows its last mark of an answer, such as "The answer is", ``####`` or ``<answer>``;
 3. what its closing sentence or formula states without doubt.
+
+`extract` leaves out the third: for it, a turn that marks no answer has none.
 
 Text inside ``<think>...</think>`` is never the answer. Only the last `EXTRACT_LIMIT` characters are
 searched, in linear time: a long turn keeps its end, where its answer is.
@@ -29,8 +31,9 @@ _THINK, _END_THINK = "<think>", "</think>"
 _TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
 _CONCLUSION = re.compile(
     r"(?:so|thus|therefore|hence|finally|in total|altogether|consequently)\b|"
-    r"[A-Z][a-z]+ (?:[A-Za-z]+ ){0,9}(?:is|are|was|were|has|have|had|made|earned|equals) |"
-    r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] ",
+    r"[A-Z][a-z']+ [^\n]{0,200}\b(?:is|are|was|were|has|have|had|equals|(?:make|earn|cost|total|"
+    r"need|pay|take|give)(?:s|ed)?|made|paid|took|gave|got|gets) |"
+    r"[A-Z][^.]*[.!?] +[A-Z][^.]*[.!?] |[^\x00-\x7f]{2}.*[0-9$\\]",
     re.IGNORECASE,
 )
 _PROSE = re.compile(r"[A-Za-z' ,:.\n]*[A-Za-z]{4,}[A-Za-z' ,:.\n]*")
@@ -48,10 +51,19 @@ _RETRACTED = re.compile(
 # `8 coffee mugs in the lounge`: what is counted, in more words than a unit has
 _COUNTED = re.compile(
     r"((?:\\?[$£€])?[0-9][0-9,.]*(?: (?:hundred|thousand|million|billion))?) "
-    r"(?!times |more |less |fewer |percent |of )[A-Za-z][A-Za-z'-]*(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
+    r"(?!times |more |less |fewer |percent |of |plus |minus |squared |"
+    r"cubed |factorial |divided |over |mod )[A-Za-z][A-Za-z'-]*"
+    r"(?: (?!and |or )[A-Za-z0-9'-]+){2,}"
+)
+# `7, since 3 + 4 = 7`
+_REASON = re.compile(r"(?<=[0-9$)}\]%])(?:, (?:since|because|as|which)|,? because|,? since)\b.*$")
+_ADVERB = re.compile(
+    r"(?:therefore|thus|then|hence|simply|just|indeed|clearly|equal to|given by|as follows)[,:]? +",
+    re.IGNORECASE,
 )
 _WRAPPINGS = (("**", "**"), ("`", "`"), ('"', '"'), ("“", "”"), ("__", "__"), ("「", "」"))
 _CLOSING = re.compile(r"(?<![.\\])(?<!\\right)(?:\*{2}\.?|\.\*{0,2})$")
+_FENCE = re.compile(r"```\w{0,20}\n\s*")
 _NEXT_SENTENCE = re.compile(r"[.!]\*{0,2}\s+(?=[A-ZА-Я<\[])|[。！]|\s+<|\.(?=\s*</)")
 
 
@@ -69,11 +81,11 @@ class Extracted(NamedTuple):
 
 def looks_like_turn(text: str) -> bool:
     """Whether a text is a turn to search for an answer, rather than an answer."""
-    return _TURN.search(text) is not None or has_marker(text)
+    return _TURN.search(text) is not None or has_marker(text[-_WINDOWS[1] :])
 
 
 def is_conclusion(text: str) -> bool:
-    """Whether a text of one line is a sentence that states an answer, `So there are 73 of them.`."""
+    """Whether one line is a sentence that states an answer, as in `Thus x = 3.`."""
     return _CONCLUSION.match(text) is not None
 
 
@@ -92,7 +104,7 @@ def only_formula(text: str) -> str | None:
 
 
 def extract(text: str) -> str | None:
-    r"""Returns the final answer of a turn, or None if there is none.
+    r"""Returns the final answer that a turn marks as such, or None if there is none.
 
     Args:
         text: A turn of a model: reasoning, then an answer.
@@ -101,12 +113,17 @@ def extract(text: str) -> str | None:
         The answer without its box or mark. An empty last box is no answer, nor is a box that is
         still open at the end of the turn.
     """
-    extracted = find_answer(text)
-    return extracted.answer if extracted else None
+    found = find_answer(text, closing=False)
+    return found.answer if found else None
 
 
-def find_answer(text: str) -> Extracted | None:
-    """Returns the final answer of a turn and what it was found by, or None."""
+def find_answer(text: str, closing: bool = True) -> Extracted | None:
+    """Returns the final answer of a turn and what it was found by, or None.
+
+    Args:
+        text: A turn of a model.
+        closing: Whether the closing words of a turn that marks no answer may state it.
+    """
     visible = strip_trailer(_visible_end(text)[1])
     boxes = last_boxes(visible)
     if boxes is not None:
@@ -117,8 +134,8 @@ def find_answer(text: str) -> Extracted | None:
     marked = _marked_answer(visible)
     if marked is not None:
         return Extracted(marked, "marker") if marked else None
-    closing = closing_answer(visible)
-    return Extracted(closing, "closing") if closing else None
+    stated = closing_answer(visible) if closing else None
+    return Extracted(stated, "closing") if stated else None
 
 
 def extract_box_span(text: str) -> tuple[int, int, str] | None:
@@ -207,11 +224,11 @@ def _behind(text: str, marker: Marker) -> str | None:
     rest = text[marker.end : marker.stop].strip().lstrip(":： \t*")
     rest = rest.lstrip("#").lstrip() if rest.startswith("####") else rest
     line = _first_piece(rest)
-    later = rest[len(line) :]
+    later = rest[len(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) :]
     retracted = _RETRACTED.search(later)
     if retracted and any(char.isdigit() for char in later[retracted.end() :]):
         return closing_answer(text) or ""
-    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and (later + line[-2:]).strip(" ."):
+    if _is_prose(_NEXT_SENTENCE.split(line, maxsplit=1)[0]) and later.strip(" ."):
         return closing_answer(text) or _clean(line)
     return _clean(line)
 
@@ -219,11 +236,14 @@ def _behind(text: str, marker: Marker) -> str | None:
 def _is_prose(line: str) -> bool:
     """Whether a line explains rather than answers."""
     words = FORMULA.sub(" ", line)
-    return len(words.split()) > 9 or sum(char > "\u3000" for char in words) > 8
+    return len(words.split()) > 7 or sum(char > "\u3000" for char in words) > 8
 
 
 def _first_piece(text: str) -> str:
     """Returns the first formula, if a text begins with one of several lines, or its first line."""
+    fence = _FENCE.match(text)
+    if fence is not None:
+        text = text[fence.end() :]
     formula = next(iter(formulas(text[:_FORMULA_LIMIT])), None)
     if formula is not None and not formula.start() and "\n" in formula.group():
         return formula.group()
@@ -236,6 +256,7 @@ def _clean(line: str) -> str:
     # "Final Answer: The largest n is **34**."
     answer = sentence.rpartition(" is ")[2].strip()
     answer = _CLOSING.sub("", answer)
+    answer = _REASON.sub("", _ADVERB.sub("", answer, count=1))
     counted = _COUNTED.fullmatch(answer)
     if counted is not None and not _DOUBT.search(answer):
         answer = counted[1]

@@ -12,6 +12,7 @@ from srenv.verifier.reading.nodes import (
     MINUS_ONE,
     VECTORS,
     Node,
+    bind,
     ends_in_factorial,
     is_integer,
     is_proper,
@@ -23,12 +24,14 @@ from srenv.verifier.reading.tokens import TOKEN_LIMIT, Token, TooLargeError, Unr
 
 END = Token("end", "")
 _APPLIED = frozenset("fghFGH")
+_CALLED = frozenset("pqrsuvwyPQRSTUVWLN")
+_CALLS = (["(", "x", ")"], ["(", "t", ")"], ["(", "n", ")"], ["(", "z", ")"])
 _OPAQUE = VECTORS | {"overline", "bar", "mathcal", "tilde", "underline", "mathscr", "mathfrak"}
 _TRIGONOMETRIC = frozenset(["sin", "cos", "tan", "cot", "sec", "csc"])
 _INVERSES = {f: f"arc{f}" for f in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
 _STARTS = frozenset(["number", "name", "function", "command", "(", "[", "{", "|", "infinity"])
 _CLOSING = frozenset(["rfloor", "rceil", "choose", "over", "unit"])
-_SUBSCRIPT = frozenset("number name + - , infinity function command".split())
+_SUBSCRIPT = frozenset(["number", "name", "+", "-", ",", "infinity", "function", "command"])
 _MANY = frozenset(["gcd", "lcm", "min", "max"])
 _DEPTH = 60
 
@@ -264,17 +267,33 @@ class _Reader:
     def name(self, name: str) -> Node:
         if self.next.kind == "_":
             self.take()
+            index = self.index()
+            if index is not None:
+                return Node("apply", (index,), f"{name}_")
             name += "_" + self.subscript()
         while self.next.kind == "'":
             self.take()
             name += "'"
         if name.rstrip("'") in _APPLIED and self.next.kind == "(":
             return Node("apply", tuple(self.arguments()), name)
+        following = [token.text for token in self.tokens[self.at : self.at + 3]]
+        if name in _CALLED and following in _CALLS:
+            return Node("apply", tuple(self.arguments()), name)
         inverse = "".join(token.text for token in self.tokens[self.at : self.at + 6])
         if name in _APPLIED and inverse == "^{-1}(":
             self.at += 5
             return Node("apply", tuple(self.arguments()), f"{name}^-1")
         return Node("name", (), name)
+
+    def index(self) -> Node | None:
+        """Reads a subscript that computes, as in `F_{n-k-1}`; others are part of a name."""
+        end = next((i for i in range(self.at, len(self.tokens)) if self.tokens[i].kind == "}"), 0)
+        inside = self.tokens[self.at + 1 : end]
+        computes = any(token.kind in ("+", "-") for token in inside[1:])
+        if self.next.kind != "{" or not computes or not any(t.kind == "name" for t in inside):
+            return None
+        self.at = end + 1
+        return expression(inside, self.sign)
 
     def subscript(self) -> str:
         """Reads a subscript as part of a name."""
@@ -372,9 +391,46 @@ class _Reader:
                 raise UnreadableError
             self.bars = bars
             return Node("floor" if name == "lfloor" else "ceil", (node,))
+        if name in ("sum", "prod"):
+            return self.summation(name)
+        if name == "int":
+            return self.integral()
         if name in _OPAQUE:
             return Node("name", (), f"{name} {self.raw()}")
         raise UnreadableError
+
+    def summation(self, name: str) -> Node:
+        r"""Reads `\sum_{k=0}^{n} a_k`, which reaches as far as a product does."""
+        self.take("_")
+        self.take("{")
+        variable = self.take("name").text
+        self.take("=")
+        low = self.sum()
+        self.take("}")
+        self.take("^")
+        high = self.argument()
+        return bind(name, (low, high), self.product(), variable)
+
+    def integral(self) -> Node:
+        r"""Reads `\int_0^1 f(x) dx`, whose variable is what stands behind the last `d`."""
+        limits = []
+        for mark in ("_", "^"):
+            if self.next.kind == mark:
+                self.take()
+                limits.append(self.argument())
+        if len(limits) == 1:
+            raise UnreadableError
+        end = next((i for i in range(self.at, len(self.tokens)) if self._is_differential(i)), None)
+        if end is None:
+            raise UnreadableError
+        variable = self.tokens[end + 1].text
+        body = expression(self.tokens[self.at : end], self.sign)
+        self.at = end + 2
+        return bind("int", tuple(limits), body, variable)
+
+    def _is_differential(self, at: int) -> bool:
+        following = self.tokens[at : at + 2]
+        return len(following) == 2 and following[0].text == "d" and following[1].kind == "name"
 
     def argument(self) -> Node:
         r"""Reads an argument of a LaTeX command: a group or one token, `\frac12`."""

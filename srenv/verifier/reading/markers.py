@@ -29,20 +29,32 @@ LANGUAGES = {
         (r"(?:is|are|was|would be|should be|will be|must be|equals)\b", "="),
     ),
     "Chinese": Language(
-        ("【答案】", "答案", "正确选项", "故选项?", "应选", "故填", "因此选", "所以选"),
+        (
+            "【答案】",
+            "答案",
+            "正确选项",
+            "故选项?",
+            "应选",
+            "故填",
+            "因此选",
+            "所以选",
+            r"(?<![不若])选",
+        ),
         ("应?该?[是为选]", "】", r"(?<=】)", r"(?=[A-H](?![A-Za-z]))", r"(?=[$\d])"),
     ),
     "Russian": Language((r"\bответ(?:ом)?\b",), ("равен", "является", "будет", "—", "–", "-")),
     "Spanish": Language((r"\brespuesta(?: final| correcta)?\b",), (r"(?:es|será)\b",)),
     "French": Language((r"\bréponse(?: finale| correcte)?\b",), (r"est\b",)),
-    "German": Language((r"\b(?:antwort|endergebnis|lösung)\b",), (r"(?:ist|lautet)\b",)),
+    "German": Language(
+        (r"\b(?:antwort|endergebnis|ergebnis)\b", r"\blösung\b"), (r"(?:ist|lautet)\b",)
+    ),
     "Portuguese": Language((r"\bresposta(?: final| correta)?\b",), (r"é\b",)),
     "Italian": Language((r"\brisposta(?: finale| corretta)?\b",), (r"è\b",)),
     "Dutch": Language((r"\b(?:eind)?antwoord\b",), (r"is\b",)),
-    "Polish": Language((r"\bodpowied[źz]\b",), (r"(?:to|brzmi|wynosi)\b",)),
+    "Polish": Language((r"\bodpowiedź\b", r"\bodpowiedz\b"), (r"(?:to|brzmi|wynosi)\b",)),
     "Czech": Language((r"\bodpověď\b",), (r"je\b",)),
     "Ukrainian": Language((r"\bвідповідь\b",), ("—", "–")),
-    "Romanian": Language((r"\br[ăa]spuns(?:ul)?\b",), (r"este\b",)),
+    "Romanian": Language((r"\brăspuns(?:ul)?\b", r"\braspuns(?:ul)?\b"), (r"este\b",)),
     "Swedish, Danish, Norwegian": Language((r"\bsvar(?:et)?\b",), (r"(?:är|er)\b",)),
     "Turkish": Language((r"\bcevap\b", r"\byanıt\b")),
     "Vietnamese": Language((r"\bđáp (?:án|số)\b", r"\bcâu trả lời\b"), (r"là\b",)),
@@ -67,14 +79,20 @@ def _compile(languages: list[Language]) -> re.Pattern[str]:
     patterns = []
     for nouns, joints in languages:
         names = "|".join(nouns)
-        between = "|".join([*joints, "[:：]", _END_OF_LINE])
+        between = "|".join([*joints, "[:：]", r"\.(?=[*_])", _END_OF_LINE])
         patterns.append(rf"(?:{names}){_ASIDE}{_ABOUT}{_EMPHASIS}(?:{between})")
         patterns.append(rf"^{_HEADING_DRESS}(?:\w{{1,20}} )?(?:{names})[*_ \t.:：]{{0,8}}$")
     return re.compile("|".join(patterns), re.IGNORECASE | re.MULTILINE)
 
 
 _ANYWHERE = _compile(list(LANGUAGES.values()))
-_IN_ASCII = _compile([x for x in LANGUAGES.values() if any(map(str.isascii, x.nouns))])
+_IN_ASCII = _compile(
+    [
+        Language(nouns, language.joints)
+        for language in LANGUAGES.values()
+        if (nouns := tuple(filter(str.isascii, language.nouns)))
+    ]
+)
 _HASHES = re.compile(r"####[ \t]{0,8}")
 _TAG = re.compile(r"<(?:final_?)?answer>", re.IGNORECASE)
 _END_TAG = re.compile(r"</(?:final_?)?answer>", re.IGNORECASE)

@@ -17,9 +17,10 @@ class Node(NamedTuple):
 
     Attributes:
         op: ``number``, ``name``, ``add``, ``multiply``, ``divide``, ``power``, ``negate``,
-            ``factorial``, ``degrees``, ``apply`` (an unknown function) or a function's name.
-        args: The operands.
-        value: The number (as written), the name, or the sign of a root's index.
+            ``factorial``, ``degrees``, ``apply`` (an unknown function), ``bound`` (a sum, product,
+            integral or limit over a variable) or a function's name.
+        args: The operands; of ``bound``, the limits and last the body.
+        value: The number (as written), the name, or for ``bound`` its kind and variable.
     """
 
     op: str
@@ -97,7 +98,36 @@ def names(node: Node) -> frozenset[str]:
         return (
             frozenset() if node.value in ("pi", "e", "i", "infinity") else frozenset([node.value])
         )
+    if node.op == "bound":
+        variable = node.value.partition(" ")[2]
+        return frozenset().union(*map(names, node.args[:-1]), names(node.args[-1]) - {variable})
     return frozenset().union(*map(names, node.args)) if node.args else frozenset()
+
+
+def bind(kind: str, limits: tuple[Node, ...], body: Node, variable: str) -> Node:
+    """Makes a sum, product or integral, with a name of its own for the variable that it binds.
+
+    Args:
+        kind: ``sum``, ``prod`` or ``int``.
+        limits: The lower and the upper limit, or none.
+        body: What is summed; `F_k` is a function of its index.
+        variable: The variable as written.
+    """
+    own = f"#{_nesting(body)}"
+    return Node("bound", (*limits, _bound_body(body, variable, own)), f"{kind} {own}")
+
+
+def _nesting(node: Node) -> int:
+    return (node.op == "bound") + max(map(_nesting, node.args), default=0)
+
+
+def _bound_body(node: Node, variable: str, own: str) -> Node:
+    head, _, index = node.value.partition("_")
+    if node.op == "name" and node.value == variable:
+        return Node("name", (), own)
+    if node.op == "name" and index == variable:
+        return Node("apply", (Node("name", (), own),), f"{head}_")
+    return Node(node.op, tuple(_bound_body(arg, variable, own) for arg in node.args), node.value)
 
 
 def operations(node: Node) -> frozenset[str]:

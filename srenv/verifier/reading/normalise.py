@@ -65,7 +65,7 @@ _STYLE = re.compile(
     r"\\(?:tag|label)\*?\{[^{}]*\}|\\(?:left|right)\s*\.|"
     r"\\(?:left|right|middle|[bB]ig+[lrm]?|displaystyle|textstyle|limits|large|Large|LARGE|huge|"
     r"small|normalsize|bf|rm|it|sf|tt|bfseries|boldsymbol|bm|pmb|mathstrut|strut|nolimits|"
-    r"scriptstyle|checkmark|centering|hline|protect|noindent)(?![A-Za-z])"
+    r"blacksquare|square|qed|scriptstyle|checkmark|centering|hline|protect|noindent)(?![A-Za-z])"
 )
 _DEGREES = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))|\\degree(?![A-Za-z])")
 _SYNONYMS = (
@@ -112,13 +112,27 @@ _COMBINATIONS = (
 _TURNED = re.compile(
     r"([\[\]])([^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*[,;][^\[\](){}]*(?:\{[^\[\](){}]*\}[^\[\](){}]*)*)([\[\]])"
 )
+# `the number of ways is 120`
+_STATED = re.compile(
+    r"^(?:(?!(?:not|no|none|nor|never|least|most|either|between|if|or|more|less|than|about)(?![a-z]))"
+    r"[A-Za-z]+,? ){1,12}"
+    r"(?:is|are|equals)(?: equal to)?:? ?(?=[-+0-9\\$(\[{])"
+)
 _INTERVAL_LIMIT = 300
 _UNION = re.compile(r"(?<=[)\]}]) ?U ?(?=[(\[{\\])")
 _LEADING = re.compile(
-    r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|(?:answer|ans|therefore|so|thus|hence)\b ?[:,]|[*_`&])\s*",
+    r"(?:\\(?:therefore|implies|Rightarrow|rightarrow|to)(?![A-Za-z])|:(?!=)|"
+    r"(?:ans|so)\b ?[:,]|(?!wrong|false|incorrect|guess|hint|except|maybe)"
+    r"[a-z]{4,12}(?: [a-z]{2,10})?:(?!=) ?(?=[-0-9\\(\[{$A-Z])|[*_`&])\s*",
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"(?:\\\\|[,;:&`_*]|(?<!\\)\\)+$")
+# `4! = 24` is no inequality.
+_OPENING = re.compile(
+    r"[A-Za-z]{2,12}(?: [a-z]{2,10})?[:,]|(?:exactly|only) (?=[0-9\\\\])|.{1,60} only$"
+)
+_FACTORIAL_EQUALS = re.compile(r"(?<=[0-9)}])!\s*=(?!=)")
+_ONLY = re.compile(r"^(?:exactly|only) (?=[0-9\\\\])| only$")
 _QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 # A space matters between letters and digits (`5 520`, `no solution`, `\frac{1}{2} mile`).
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
@@ -131,9 +145,11 @@ def normalise(answer: str) -> str:
         text = _undress(text)
     else:
         text = text.replace("$", " ").replace("~", " ").replace("{,}", ",")
+    if "!" in text:
+        text = _FACTORIAL_EQUALS.sub(r"!\\eq ", text)
     text = _IDLE_SPACE.sub("", " ".join(text.split()))
     text = _full_stop(_full_stop(text).removeprefix("**").removesuffix("**").strip())
-    if not text[:1].isalnum() or not text[-1:].isalnum() or ":" in text[:12]:
+    if not text[:1].isalnum() or not text[-1:].isalnum() or _OPENING.match(text):
         text = _trim(text)
     for _ in range(4):
         if not _is_group(text):
@@ -149,18 +165,21 @@ def _trim(text: str) -> str:
         text = text[leading.end() :]
     if not text.endswith("_*"):
         text = _full_stop(text[:-20] + _TRAILING.sub("", text[-20:]).rstrip() or text)
+    text = _ONLY.sub("", text) or text
     quoted = _QUOTED.fullmatch(text)
     return quoted[2].strip() if quoted else text
 
 
 def _rewrite(text: str) -> str:
     """Writes other notations of intervals, unions, combinations and lists as the usual ones."""
+    if " is" in text or " are" in text:
+        text = _STATED.sub("", text)
     if "U" in text:
         text = _UNION.sub(r"\\cup ", text)
     if "C_" in text or "P_" in text:
         for pattern, usual in _COMBINATIONS:
             text = pattern.sub(usual, text)
-    if "[" in text and "]" in text:
+    if "[" in text or "]" in text:
         if len(text) < _INTERVAL_LIMIT:
             text = _TURNED.sub(_straighten, text)
         if text[0] == "[" and "'" in text:

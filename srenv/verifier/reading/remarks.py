@@ -36,7 +36,8 @@ _ROUNDED = re.compile(
 # A rounded value with a decimal comma: `\approx 1,302`; thousands are hardly ever rounded so.
 _DECIMAL_COMMA = re.compile(r"(\\approx ?-?[0-9]{1,2}),([0-9]+)(?=\)?$)")
 _FORM = re.compile(
-    r"(?P<main>.*[^ (]) ?\((?P<sign>=|\\approx|i\.e\.,?|or|that is,?|exactly|also|约|≈)? ?(?P<form>[^()]+|.*\(.*\).*)\)"
+    r"(?P<main>.*[^ (]) ?\((?P<sign>=|\\approx|i\.e\.,?|or|that is,?|exactly|also|约|≈)? ?"
+    r"(?P<form>[^()]+|.*\(.*\).*)\)"
 )
 _DOMAIN = r"\\in ?(?:\\mathbb|\\mathbf|\\[RZNQC](?![a-z])|\\\{|[\[(]|[RZNQC](?![a-z]))"
 _RELATED = r"(?:\\in|\\ne|\\ge|\\le|\\neq|[<>=])"
@@ -46,13 +47,20 @@ _ABOUT = (
     r"(?:(?:all|any|every|each|some|arbitrary|an?)(?![A-Za-z])"
     rf"|[^,]*(?:{_RELATED}|(?<![A-Za-z])(?:real|integer|constant|positive)))"
 )
-_BREAK = r"(?:[,;] ?(?:and )?| (?:and )?)"
+_AND = r"(?:[,;] ?(?:and )?| and )"
+_LETTERS = rf"{_LETTER}(?: ?, ?{_LETTER})*"
+# In this order: `for all x`, `\forall x`, `(k \in Z)`, `(n > 1)`, `, k \in Z`, `, C is a constant`.
 _CONDITION = re.compile(
-    rf"(?:(?:{_BREAK}|(?<![A-Za-z]))(?:{_WORDS}{_ABOUT}.*|\\forall.*)"
-    rf"|(?:[,;] ?(?:and )?| and ){_LETTER}(?: ?, ?{_LETTER})* ?{_DOMAIN}.*"
-    rf"|(?:[,;] ?(?:and )?| and ){_LETTER} (?:is|being|are) (?:an? )?(?:arbitrary|real|integer|any|constant|positive).*)$"
+    rf"(?:(?:[,;] ?(?:and )?| (?:and )?|(?<![A-Za-z])){_WORDS}{_ABOUT}.*"
+    r"|[,;]? ?\\forall.*"
+    rf"|(?<=[^(]) ?\({_LETTER} ?\\in.*\)"
+    rf"|(?<=[^A-Za-z(]) ?\({_LETTERS} ?{_RELATED}.*\)"
+    rf"|{_AND}{_LETTERS} ?{_DOMAIN}.*"
+    rf"|{_AND}{_LETTER} (?:is|being|are) (?:an? )?"
+    r"(?:arbitrary|real|integer|any|constant|positive).*)$"
 )
 _RESTRICTED = re.compile(rf",(?: ?and)? ?(?P<letter>{_LETTER}) ?\\?(?:ne|ge|le|neq|[<>]).*$")
+_SECOND = re.compile(r"(?<![A-Za-z])(?:for|when|where|and -?[0-9])(?![A-Za-z])")
 _LEADING = re.compile(r"\\forall[^,:]{1,60}[,:] ?|for (?:all|any|every)[^,:]{1,60}[,:] ?")
 _SPLIT_RESULT = re.compile(r"(?<![A-Za-z])(?:otherwise|else|if|unless|or)(?![A-Za-z])")
 
@@ -76,20 +84,35 @@ def split_remarks(text: str) -> Statement:
 
 def _is_remark(sign: str | None, form: str) -> bool:
     """Whether brackets hold a remark: they follow a sign, or hold a word or an approximation."""
-    return bool(sign) or form.startswith(("\\approx", "=")) or _is_word(form) or _is_aside(form)
+    return bool(sign) or form.startswith(("\\approx", "=")) or is_word(form) or _is_aside(form)
 
 
-def _is_word(form: str) -> bool:
+def is_word(form: str) -> bool:
+    """Whether a remark is words and no mathematics."""
     return re.fullmatch(r"[A-Za-z][a-z]{2,}(?:[ -][a-z]+)*", form) is not None
 
 
 _ASIDES = frozenset(
-    "minimum maximum min max proved checked exactly exact simplified final verified answer".split()
+    [
+        "only",
+        "minimum",
+        "maximum",
+        "min",
+        "max",
+        "proved",
+        "checked",
+        "exactly",
+        "exact",
+        "simplified",
+        "final",
+        "verified",
+        "answer",
+    ]
 )
 
 
 def _is_aside(form: str) -> bool:
-    return form.casefold() in _ASIDES or form.startswith(("满足", "其中", "при "))
+    return form.casefold() in _ASIDES or form.startswith(("where ", "满足", "其中", "при "))
 
 
 def _without_condition(text: str) -> tuple[str, str]:
@@ -99,7 +122,9 @@ def _without_condition(text: str) -> tuple[str, str]:
         if match is None or not _restricts(text[: match.start()], match["letter"]):
             return text, ""
     main, condition = text[: match.start()].rstrip(" ,;"), match.group()
-    if not main or _SPLIT_RESULT.search(condition):
+    if re.search(r"[<>]|\\(?:ge|le)(?![A-Za-z])", main) and re.search("[ZNQ]", condition):
+        return text, ""  # the integers of an interval
+    if not main or _SPLIT_RESULT.search(condition) or _SECOND.search(condition, 4):
         return text, ""
     return main, condition.lstrip(" ,;")
 
@@ -113,7 +138,7 @@ def _restricts(main: str, letter: str) -> bool:
 
 
 def declared_letters(condition: str) -> frozenset[str]:
-    """Returns the letters that a condition declares: `k \\in \\mathbb{Z}`, `C is a constant`."""
+    r"""Returns the letters that a condition declares: `k \in \mathbb{Z}`, `C is a constant`."""
     match = re.search(
         rf"({_LETTER}(?: ?, ?{_LETTER})*) ?(?:\\in|(?:is|are|being)(?![a-z]))|constant ({_LETTER})"
         rf"|any ({_LETTER})(?![a-z])|\\forall ?({_LETTER})",

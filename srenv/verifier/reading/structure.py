@@ -38,8 +38,8 @@ class Items:
     """Several answers in order.
 
     Attributes:
-        brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list, and
-            ``:`` for a ratio.
+        brackets: What encloses them: ``()``, ``(]``, ``{}``, ``<>``; empty for a bare list,
+            ``:`` for a ratio, and ``cases`` for values with their conditions.
         items: The answers.
         choice: Whether they are joined by "or" alone.
     """
@@ -51,7 +51,7 @@ class Items:
     @property
     def ordered(self) -> bool:
         """Whether the order matters: it does not in sets and bare lists."""
-        return self.brackets not in ("", "{}")
+        return self.brackets not in ("", "{}", "cases")
 
     def __str__(self) -> str:
         kind = {"": "list", "{}": "set", ":": "ratio"}.get(self.brackets, self.brackets)
@@ -123,6 +123,9 @@ _ENVIRONMENT = re.compile(
     r"\\end\{(?P=name)\}\]?",
     re.DOTALL,
 )
+_CASES = re.compile(r"\\begin\{[dr]?cases\}(?P<body>.*)\\end\{[dr]?cases\}", re.DOTALL)
+_POINT = re.compile(r"^[A-Z](?=\([^()]*,[^()]*\)$)")  # `P(2, 3)`
+_CONDITION_WORD = re.compile(r"^(?:(?:if|for|when|where)(?![A-Za-z])|[, ])+")
 _DOMAINS = {
     r"\emptyset": "empty",
     r"\{\}": "empty",
@@ -140,9 +143,10 @@ _DOMAINS = {
     "no solutions": "empty",
 }
 _EXCEPT = re.compile(
-    r"^(?:the )?all (?:real numbers|reals|real x|x)\b ?(?:except(?: for)?|other than|but|excluding)(?![A-Za-z]) ?"
+    r"^(?:the )?all (?:real numbers|reals|real x|x)\b ?"
+    r"(?:except(?: for)?|other than|but|excluding)(?![A-Za-z]) ?"
 )
-_RELATION_SIGN = re.compile(r"(?<![<>!:=])=(?!=)|:=|\\(?:approx|simeq)(?![A-Za-z])")
+_RELATION_SIGN = re.compile(r"(?<![<>!:=])=(?!=)|:=|\\(?:eq|approx|simeq)(?![A-Za-z])")
 _BREAK = re.compile(r"[,;]| and | or |[<>]|\\(?:le|ge|ne|in)(?![A-Za-z])")
 _NESTING = re.compile(
     r"\\[{}|]|\\(?:begin|left)(?![A-Za-z])|\\(?:end|right)(?![A-Za-z])|[(\[{]|[)\]}]"
@@ -174,12 +178,16 @@ def read(text: str, commas: bool = False) -> Answer:
     match = _ENVIRONMENT.fullmatch(text.removeprefix("(").removesuffix(")"))
     if match is not None:
         return _matrix(match["name"], match["body"])
+    text = _POINT.sub("", text)
+    match = _CASES.fullmatch(text)
+    if match is not None:
+        return _cases(match["body"])
     if commas:
         text = text.replace(",", ", ")
     if text.startswith(("all ", "the all ", "All ")):
         text = _EXCEPT.sub(r"x \\ne ", text[0].lower() + text[1:])
     try:
-        return _answer(tokenize(_DOMAIN.sub(lambda m: rf"\Domain{m[1] or m[2]} ", text)))
+        return _answer(tokenize(_in_domains(text)))
     except UnreadableError:
         return _opaque_chain(text, commas)
 
@@ -219,7 +227,7 @@ def _split_chain(text: str) -> tuple[list[str], list[str]]:
         raise UnreadableError
     edges = [0, *(edge for cut in cuts for edge in cut.span()), len(text)]
     parts = [text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True)]
-    return parts, ["=" if "=" in cut.group() else "~=" for cut in cuts]
+    return parts, ["=" if "=" in cut.group() or "eq" in cut.group() else "~=" for cut in cuts]
 
 
 def _part(text: str, commas: bool) -> Answer:
@@ -229,6 +237,30 @@ def _part(text: str, commas: bool) -> Answer:
         return read(text, commas)
     except UnreadableError:
         return Opaque(text)
+
+
+def _cases(body: str) -> Answer:
+    """Reads a system of equations as a list, and a function by cases as values with conditions."""
+    rows = [row.strip(" ,;") for row in body.split("\\\\") if row.strip(" ,;")]
+    if len(rows) > 20:
+        raise TooLargeError
+    if not any("&" in row for row in rows):
+        return _joined("", [tokenize(_in_domains(row)) for row in rows])
+    pairs = [row.split("&") for row in rows]
+    if any(len(pair) != 2 for pair in pairs):
+        raise UnreadableError
+    return Items("cases", tuple(Items("()", (read(v.strip(" ,")), _case(c))) for v, c in pairs))
+
+
+def _case(text: str) -> Answer:
+    condition = _CONDITION_WORD.sub("", text.strip())
+    if condition in ("otherwise", "else", "elsewhere"):
+        return Opaque("otherwise")
+    return read(condition)
+
+
+def _in_domains(text: str) -> str:
+    return _DOMAIN.sub(lambda m: rf"\Domain{m[1] or m[2]} ", text)
 
 
 def _matrix(name: str, body: str) -> Answer:

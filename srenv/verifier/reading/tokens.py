@@ -131,7 +131,7 @@ GREEK = frozenset(
 _MARKS = {
     **{"le": "<=", "ge": ">=", "lt": "<", "gt": ">", "ne": "!=", "in": "in", "approx": "~="},
     **{"times": "x", "cdot": "*", "ast": "*", "div": "/", "pm": "+-", "mp": "-+", "cup": "cup"},
-    **{"forall": "forall", "longrightarrow": "to", "rightarrow": "to"},
+    **{"eq": "=", "forall": "forall", "longrightarrow": "to", "rightarrow": "to"},
     **{"cap": "cap", "setminus": "setminus", "backslash": "setminus", "lvert": "|", "rvert": "|"},
     **{"vert": "|", "mid": "|", "langle": "<<", "rangle": ">>", "bmod": "mod", "mod": "mod"},
     **{"infty": "infinity", "land": "and", "lor": "or", "wedge": "and", "vee": "or"},

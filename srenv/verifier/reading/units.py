@@ -86,15 +86,41 @@ _FACTOR = re.compile(
 _UNIT_LIMIT = 60
 # Shorter words are products of variables, as far as this module knows.
 _SHORT_UNITS = frozenset(
-    "cm mm km kg mg ml ft in lb lbs oz yd hr hrs mi gb mb kb cl dl ha min sec pm am".split()
+    [
+        "cm",
+        "mm",
+        "km",
+        "kg",
+        "mg",
+        "ml",
+        "ft",
+        "in",
+        "lb",
+        "lbs",
+        "oz",
+        "yd",
+        "hr",
+        "hrs",
+        "mi",
+        "gb",
+        "mb",
+        "kb",
+        "cl",
+        "dl",
+        "ha",
+        "min",
+        "sec",
+        "pm",
+        "am",
+    ]
 )
 # Words behind a number that change it, or say that it is not the answer.
 _NOT_UNITS = re.compile(
     r"(?<![a-z])(?:or|and|to|between|not|about|around|approximately|roughly|more|less|least|most|"
-    r"than|either|mod|choose|hundred|thousand|million|billion|trillion|dozen|half|pi|sqrt|sin|cos|"
+    r"than|either|mod|choose|hundred|thousand|million|billion|trillion|dozen|half|halves|pi|sqrt|sin|cos|"
     r"tan|log|ln|exp|infinity|inf|factorial|squared|cubed|times|plus|minus|divided|over|maybe|"
     r"possibly|probably|perhaps|if|is|are|was|but|nor|except|with|without|versus|percentage|am|"
-    r"pm|base|remainder|of the|solutions|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?|"
+    r"pm|base|remainder|of the|thirds?|quarters?|fourths?|fifths?|sixths?|tenths?|"
     r"hundredths?|thousandths?|unless|otherwise|when|given|provided|assuming|though|however|also|"
     r"neither|never|only|any|all|some|none|i|you|think|guess|suppose|maybe|could|should|would|may|"
     r"might|must|can|cannot|will|instead|because|so|then|else|as|like|wrong|incorrect|false)(?![a-z])"
@@ -180,10 +206,12 @@ def unit_name(written: str) -> str | None:
     if word in _NAMES:
         return _NAMES[word]
     first = re.split(r"[ ./^*]", word, maxsplit=1)[0]
-    if len(first) < 3 and first not in _SHORT_UNITS:
+    compound = "/" in written or re.fullmatch(r"(?:[cdkm]?m|ft|in)\^\{?[23]\}?", written)
+    if len(first) < 3 and first not in _SHORT_UNITS and not (compound and measure(written)):
         return None
     if measure(written) is not None:
-        return written
+        single = written if written in _METRIC else word.removesuffix("s")
+        return _WORDS.get(single, _WORDS.get(word, written))
     if _NOT_UNITS.search(word):
         return None
     if len(word.split()) > 4:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.labels import name_of, value_of, without_repeated_names
+from srenv.verifier.reading.labels import letters_of, name_of, value_of, without_repeated_names
 from srenv.verifier.reading.nodes import Node, names, operations
 from srenv.verifier.reading.structure import (
     CONVERSE,
@@ -22,7 +22,12 @@ from srenv.verifier.reading.structure import (
     Relation,
     Value,
 )
-from srenv.verifier.rules.chains import ContradictionError, names_a_quantity, simplify_chain
+from srenv.verifier.rules.chains import (
+    ContradictionError,
+    is_worded,
+    names_a_quantity,
+    simplify_chain,
+)
 from srenv.verifier.rules.equations import compare_equations, zero_form
 from srenv.verifier.rules.expressions import compare_expressions
 from srenv.verifier.rules.real_sets import NotASetError, RealSet, real_set
@@ -94,6 +99,9 @@ def _compare(gold: Answer, answer: Answer) -> Decision:
         return _ratios(gold, answer)
     if isinstance(gold, Items) and isinstance(answer, Items):
         return _items(gold, answer)
+    by_cases = [isinstance(side, Items) and side.brackets == "cases" for side in (gold, answer)]
+    if any(by_cases) and letters_of(gold) and letters_of(answer):
+        return None, "undecided"  # `|x|` has other forms
     if isinstance(gold, (Domain, Combined)) or isinstance(answer, (Domain, Combined)):
         return _sets(gold, answer)
     if isinstance(gold, Items) and gold.brackets == "{}" and len(gold.items) == 1:
@@ -314,16 +322,18 @@ def _with_relation(gold: Answer, answer: Answer) -> Decision:
             else compare_answers(other, constant)
         )
     value = value_of(relation)
-    if isinstance(relation.items[0], Value) and names_a_quantity(relation.items[0]) is None:
-        if compare_answers(value, other)[0]:
-            return None, "unsolved"  # perhaps the quantity that was asked for
+    if names_a_quantity(relation.items[0]) is None and compare_answers(value, other)[0]:
+        return None, "unsolved"  # perhaps the quantity that was asked for
     return False, "equation"
 
 
 def _names_a_quantity(relation: Relation) -> bool:
     if set(relation.signs) != {"="}:
         return False
-    return isinstance(relation.items[-1], Matrix) or names_a_quantity(relation.items[0]) is True
+    label, value = relation.items[0], relation.items[-1]
+    if isinstance(value, (Matrix, Domain)) or isinstance(label, Combined):
+        return True
+    return names_a_quantity(label) is True
 
 
 def _computed(relation: Relation) -> Value | None:
@@ -346,7 +356,9 @@ def _two_relations(gold: Relation, answer: Relation) -> Decision:
     if _names_a_quantity(gold) and _names_a_quantity(answer) and None in (gold_names, answer_names):
         decision = compare_answers(value_of(gold), value_of(answer))
         if decision[0]:
-            return decision
+            worded = is_worded(gold.items[0]) or is_worded(answer.items[0])
+            same = compare_answers(gold.items[0], answer.items[0])[0]
+            return decision if worded or same else (None, "names")
     if gold.signs == answer.signs == ("=",) and zero_form(gold) and zero_form(answer):
         if (gold_names is None) != (answer_names is None) and _is_solved(
             gold if gold_names else answer

@@ -12,8 +12,9 @@ from fractions import Fraction
 from typing import TypeGuard
 
 from srenv.verifier.reading.nodes import Node, literal, names, operations
-from srenv.verifier.reading.structure import Answer, Opaque, Relation, Value
+from srenv.verifier.reading.structure import Answer, Items, Opaque, Relation, Value
 from srenv.verifier.reading.tokens import TooLargeError
+from srenv.verifier.rules.numbers import rounds
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import UndefinedError
 
@@ -121,7 +122,10 @@ def is_rounding(decimal: Node, value: Node, coarse: bool) -> bool:
         return gap * 100 <= abs(equality.as_fraction(size))
     places = len(inner.value.partition(".")[2])
     digits = len(str(literal(inner).numerator)) if places else 3
-    return gap <= Fraction(10) ** -places and (coarse or digits >= 3)
+    ulp = Fraction(10) ** -places
+    exact = equality.rational(decimal)
+    values = equality.as_fraction(other) if exact is None else exact, equality.as_fraction(size)
+    return gap <= ulp and rounds(*values, ulp) and (coarse or digits >= 3)
 
 
 # --- names of quantities -----------------------------------------------------------------------
@@ -130,12 +134,14 @@ def is_rounding(decimal: Node, value: Node, coarse: bool) -> bool:
 def names_a_quantity(item: Answer) -> bool | None:
     r"""Whether the side of an equation names what was asked for, rather than holding an unknown.
 
-    `m+n = 7`, `P(A) = 7`, `|AB| = 7` and `\det A = 7` say 7; `x+1 = 7` and `|x-1| = 7` have yet to be
-    solved.
+    `m+n = 7`, `P(A) = 7`, `|AB| = 7` and `\det A = 7` say 7; `x+1 = 7` and `|x-1| = 7` are still to
+    be solved.
 
     Returns:
         None if it may be either: `x - y = 7`.
     """
+    if isinstance(item, Items) and item.brackets == ":":
+        return all(names_a_quantity(part) for part in item.items)
     if isinstance(item, Opaque):
         return True
     if not isinstance(item, Value) or _is_constant(item):
@@ -150,10 +156,12 @@ def _is_quantity(node: Node) -> bool | None:
         return True
     if node.op == "add":
         return _is_combination(node, known)
+    if _is_word(node):
+        return True
     if node.op == "multiply":
         if not all(part.op in ("name", "multiply", "power", "apply") for part in node.args):
             return False
-        return known or len(_factors(node)) > 2 or node.args[0].op == "apply" or _is_call(node)
+        return known or node.args[0].op == "apply" or _is_call(node)
     if node.op == "power":
         base = node.args[0]
         return base.op == "name" and base.value[0].isupper()
@@ -162,6 +170,17 @@ def _is_quantity(node: Node) -> bool | None:
     if node.op == "abs":
         return node.args[0].op in ("name", "multiply", "apply") and not letters & {"x", "y"}
     return known or node.op not in _FUNCTIONS_OF_UNKNOWNS
+
+
+def is_worded(item: Answer) -> bool:
+    """Whether a quantity is named by a word or a description, and not by letters."""
+    return isinstance(item, Opaque) or (isinstance(item, Value) and _is_word(item.node))
+
+
+def _is_word(node: Node) -> bool:
+    """Whether a product is a word, such as `ord`, perhaps with something behind it."""
+    factors = _factors(node)
+    return factors[0].op == "name" and sum(factor.op == "name" for factor in factors) > 2
 
 
 def _is_call(node: Node) -> bool:
@@ -177,7 +196,7 @@ def _factors(node: Node) -> list[Node]:
 
 
 def _is_combination(node: Node, known: bool) -> bool | None:
-    """Whether a sum combines several letters, as in `100a + b` or `\alpha + \beta`."""
+    r"""Whether a sum combines several letters, as in `100a + b` or `\alpha + \beta`."""
     if len(names(node)) < 2:
         return False
     for term in node.args:

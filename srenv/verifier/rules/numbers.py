@@ -54,6 +54,31 @@ _PARTS = re.compile(
 )
 
 
+_ONES = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+
+
 @dataclass(frozen=True, slots=True)
 class Number:
     """A rational number as it was written.
@@ -81,6 +106,9 @@ def parse_number(text: str) -> Number | None:
     Returns:
         The number; None where the text is anything else, or too long to be worth reading.
     """
+    if text[:1].isalpha() and len(text) < 14 and text.replace("-", "").isalpha():
+        word = number_of_word(text)
+        return None if word is None else Number(Fraction(word))
     sign, body = _split_sign(text)
     unit = ""
     for mark, name in _CURRENCIES:
@@ -95,15 +123,14 @@ def parse_number(text: str) -> Number | None:
     match = _UNIT.search(body[-80:])
     if match is not None:
         parts = match.groupdict()
-        upright = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
-        name = (
-            unit_name(upright) or upright if upright else unit_name(parts["sign"] or parts["word"])
-        )
-        if name is None:
+        upright: str | None = parts["upright"] or parts["symbol"] or (parts["omega"] and "ohm")
+        plain = unit_name(upright or parts["sign"] or parts["word"])
+        named = plain or upright
+        if named is None:
             return _sum_of_parts(text)
-        if unit and measure(name) != measure(unit):
+        if unit and measure(named) != measure(unit):
             return None
-        unit, body = name, body[: len(body) - len(match.group())]
+        unit, body = named, body[: len(body) - len(match.group())]
     number = _parse_value(body)
     if number is None and match is not None:
         return _sum_of_parts(text)
@@ -227,3 +254,14 @@ def rounds(decimal: Fraction, value: Fraction, ulp: Fraction) -> bool:
     """Whether a decimal is `value` rounded to units of `ulp`, to nearest or towards zero."""
     cut = (abs(value) // ulp) * ulp == abs(decimal) and decimal * value > 0
     return cut or abs(decimal - value) * 2 <= ulp
+
+
+def number_of_word(text: str) -> int | None:
+    """Returns the number that a word names, up to a hundred: `twelve`, `forty-two`."""
+    word = text.casefold().strip(" .")
+    if word in _ONES:
+        return _ONES.index(word)
+    ten, _, one = word.replace(" ", "-").partition("-")
+    if ten not in _TENS or one not in ("", *_ONES[1:10]):
+        return 100 if word in ("hundred", "a hundred", "one hundred") else None
+    return 20 + 10 * _TENS.index(ten) + (_ONES.index(one) if one else 0)

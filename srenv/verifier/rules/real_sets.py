@@ -172,6 +172,8 @@ def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
         raise NotASetError
     if names(right.node):
         left, right, sign = right, left, CONVERSE[sign]
+    if left.node.op == "abs" and sign[0] in "<>":
+        return _absolute(left.node.args[0], sign, right.node)
     variables = names(left.node)
     if len(variables) != 1 or names(right.node):
         raise NotASetError
@@ -188,6 +190,13 @@ def _solved(left: Answer, sign: str, right: Answer) -> RealSet:
         divisor = Node("divide", (number, Node("number", (), str(factor.denominator))))
         bound = Node("divide", (right.node, divisor))
     return RealSet(_half_line(sign, Node("negate", (bound,)) if factor < 0 else bound), name)
+
+
+def _absolute(inside: Node, sign: str, bound: Node) -> RealSet:
+    """Returns the set of `|x| < a` or `|x| > a`: between the bounds, or outside."""
+    above = _solved(Value(inside), sign, Value(bound))
+    below = _solved(Value(inside), CONVERSE[sign], Value(Node("negate", (bound,))))
+    return _combine("and" if sign[0] == "<" else "or", [above, below])
 
 
 def _factor(node: Node, name: str) -> Fraction:

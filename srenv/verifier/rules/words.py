@@ -92,25 +92,10 @@ _SETS = _EMPTY | {"allrealnumbers", "allreals", "realnumbers", "infinity"}
 _LETTERS = re.compile(r"[A-H](?:(?:,| and |, and |;)? ?[A-H])*")
 _OPTION = re.compile(
     r"(?:(?i:option|choice|answer) )?"
-    r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|(?P<c>[A-H])(?= ?\())(?P<text>.+)"
+    r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|"
+    r"(?P<c>[A-H])(?= ?\())(?P<text>.+)"
 )
 _LABELLED = re.compile(r"([0-9][0-9.,]*) ?([A-Za-z][a-z]+(?: [a-z]+)?)(?:, and |, ?| and |; ?|$)")
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-
-
-def number_of_word(text: str) -> int | None:
-    """Returns the number that a word names, up to a hundred: `twelve`, `forty-two`."""
-    word = text.casefold().strip(" .")
-    if word in _ONES:
-        return _ONES.index(word)
-    ten, _, one = word.replace(" ", "-").partition("-")
-    if ten not in _TENS or one not in ("", *_ONES[1:10]):
-        return 100 if word in ("hundred", "a hundred", "one hundred") else None
-    return 20 + 10 * _TENS.index(ten) + (_ONES.index(one) if one else 0)
 
 
 def choice_letter(text: str) -> str | None:

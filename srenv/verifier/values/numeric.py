@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from srenv.verifier.reading.nodes import Node, literal
+from srenv.verifier.reading.nodes import Node, literal, names
 from srenv.verifier.reading.tokens import TooLargeError
 from srenv.verifier.values.exact import (
     BIT_LIMIT,
@@ -25,6 +25,11 @@ from srenv.verifier.values.exact import (
     exact,
     exact_function,
 )
+
+TERMS_LIMIT = 200
+"""Terms of a sum that are added up, at most."""
+
+_INDICES = (3, 5, 8)  # where the bodies of sums and integrals are compared
 
 
 class Evaluator:
@@ -71,6 +76,8 @@ class Evaluator:
             return self.mp.mpf(number.numerator) / number.denominator
         if op == "name":
             return self._named(node.value)
+        if op == "bound":
+            return self._bound_operator(node)
         args = [self.value(arg) for arg in node.args]
         if op == "add":
             return sum(args[1:], args[0])
@@ -197,6 +204,29 @@ class Evaluator:
         nearest = self.mp.nint(x)
         close = abs(x - nearest) * 2 ** (self.mp.prec // 2) <= self.scale
         return nearest if close else x
+
+    def _bound_operator(self, node: Node) -> Any:
+        """Gives a sum, product or integral a value that depends on its limits and its body.
+
+        A short sum or product of numbers has its true value; another one is an unknown function, so
+        that it is equal to what only renames its variable or reorders its body.
+        """
+        kind, _, variable = node.value.partition(" ")
+        *limits, body = node.args
+        ends = [self.value(limit) for limit in limits]
+        if kind in ("sum", "prod") and all(self.mp.isint(end) for end in ends) and not names(node):
+            if ends[1] - ends[0] > TERMS_LIMIT:
+                raise TooLargeError
+            terms = [self._at(body, variable, k) for k in range(int(ends[0]), int(ends[1]) + 1)]
+            return self.mp.fsum(terms) if kind == "sum" else self.mp.fprod(terms)
+        return self._unknown(kind, [*ends, *(self._at(body, variable, k) for k in _INDICES)])
+
+    def _at(self, body: Node, variable: str, value: int) -> Any:
+        outer, self.point = self.point, {**self.point, variable: self.mp.mpf(value)}
+        try:
+            return self.value(body)
+        finally:
+            self.point = outer
 
     def _unknown(self, name: str, args: list[Any]) -> Any:
         """Gives an unknown function a value that depends on its arguments only."""

@@ -49,3 +49,29 @@ def test_development_pairs_the_other_way_round(data_file) -> None:
         and verify(row["prediction"], row["gold"]).correct is not True
     ]
     assert changed == []
+
+
+def shares(data: list[dict[str, str]]) -> tuple[float, float]:
+    """Returns the share of right grades, and of wrong answers that were accepted."""
+    grades = verify_batch([(row["gold"], row["prediction"]) for row in data])
+    right = [
+        (g.correct is True) == row["expected_equal"] for row, g in zip(data, grades, strict=True)
+    ]
+    accepted = [
+        g.correct is True for row, g in zip(data, grades, strict=True) if not row["expected_equal"]
+    ]
+    return sum(right) / len(right), sum(accepted) / len(accepted)
+
+
+def test_wild_pairs(data_file) -> None:
+    right, accepted = shares(rows(data_file("verify_wild_dev.jsonl")))
+    assert right >= 0.97
+    assert accepted <= 0.01
+
+
+@pytest.mark.parametrize(("boxed", "target"), [(True, 0.99), (False, 0.95)])
+def test_real_outputs(boxed: bool, target: float, data_file) -> None:
+    data = [row for row in rows(data_file("verify_real_dev.jsonl")) if row["boxed"] is boxed]
+    right, accepted = shares(data)
+    assert right >= target
+    assert accepted <= 0.002
