@@ -17,11 +17,11 @@ from agents.engines.registry import EngineName, choose, make_engine
 from agents.models.paths import TINY
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import play_problems, play_votes, vote_groups
-from agents.runs.json_files import to_json, write_json
 from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
 from srenv.episode import write_episodes
+from srenv.json_files import to_json, write_json
 from srenv.metrics import Metrics, Outcomes, measure
 
 

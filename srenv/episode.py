@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from srenv.json_lines import write_jsonl
+from srenv.json_files import write_jsonl
 
 Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]

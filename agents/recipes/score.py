@@ -23,9 +23,9 @@ from agents.engines.metered import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.rollouts.evaluation import play_problems
 from agents.rollouts.player import EnvFactory
-from agents.runs.json_files import write_json
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import Problem
+from srenv.json_files import write_json
 from srenv.metrics import Metrics
 
 PROTOCOL, ATTEMPTS = "intrinsic", 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from agents.runs.json_files import write_json
+from srenv.json_files import write_json
 from agents.runs.figures import plot_summary
 from agents.runs.processes import is_main
 from agents.runs.progress import console

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from agents.runs.json_files import to_json, write_json
+from srenv.json_files import to_json, write_json
 from agents.runs.processes import is_main
 from agents.runs.progress import console
 

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import torch
 from transformers import PrinterCallback
 
-from agents.runs.json_files import last_checkpoint
 from agents.runs.processes import per_process
 
 
@@ -69,3 +68,13 @@ def run_trainer(trainer: Any, output: Path) -> None:
     """Trains to the end, resuming from the newest checkpoint in `output`."""
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """Returns the newest complete checkpoint of a transformers trainer in `folder`, or None.
+
+    The trainer writes its state last: a checkpoint without it is incomplete.
+    """
+    complete = [path.parent for path in folder.glob("checkpoint-*/trainer_state.json")]
+    newest = max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+    return str(newest) if newest else None

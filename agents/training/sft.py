@@ -21,7 +21,7 @@ from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
 from agents.models.lora import lora_config, save_merged
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
-from srenv.json_lines import write_jsonl
+from srenv.json_files import write_jsonl
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from srenv.json_files import write_json
 from srenv.metrics import Metrics, difference, measure
 from srenv.metrics.readings import READINGS, Reading
 
@@ -73,7 +74,7 @@ def compare(config: CompareConfig) -> Metrics:
     if config.output:
         record = {n: {"value": e.value, "low": e.low, "high": e.high} for n, e in defined.items()}
         config.output.parent.mkdir(parents=True, exist_ok=True)
-        config.output.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_json(config.output, record)
     return differences
 
 

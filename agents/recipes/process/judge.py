@@ -22,11 +22,11 @@ from agents.recipes.process.search import (
     step_ids,
 )
 from agents.recipes.process.solvers import Solver
-from agents.runs.json_files import write_json
 from agents.training.dpo import Preference
 from agents.training.sft import Demonstration, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Problem
+from srenv.json_files import write_json
 
 
 def questions_from(

@@ -24,7 +24,7 @@ from agents.rollouts.player import EnvFactory, Player, Rollout
 from agents.rollouts.speakers import ModelSpeaker
 from agents.training.dpo import Preference
 from srenv.episode import Episode, Problem, Verdict
-from srenv.json_lines import write_jsonl
+from srenv.json_files import write_jsonl
 from srenv.protocol import Protocol
 
 PairSet = Literal["D1", "D2", "D3"]

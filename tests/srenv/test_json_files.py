@@ -1,10 +1,10 @@
-"""The atomic writer of JSON Lines."""
+"""The atomic writers of JSON and JSON Lines."""
 
 import json
 
 import pytest
 
-from srenv.json_lines import write_jsonl
+from srenv.json_files import write_json, write_jsonl
 
 
 def test_each_record_is_a_line_in_a_new_folder(tmp_path):
@@ -24,3 +24,10 @@ def test_a_file_is_kept_as_it_was_if_a_record_fails(tmp_path):
     with pytest.raises(RuntimeError, match="stopped"):
         write_jsonl(path, records())
     assert path.read_text() == '{"a": 1}\n'
+
+
+def test_a_json_file_is_replaced_complete(tmp_path):
+    path = write_json(tmp_path / "new" / "file.json", {"a": 1})
+    assert write_json(path, {"b": "½"}) == path
+    assert json.loads(path.read_text(encoding="utf-8")) == {"b": "½"}
+    assert list(path.parent.iterdir()) == [path]
