@@ -35,12 +35,12 @@ def make_env():
 GAP = "sampling/sampling_logp_difference/mean"
 
 
-def hand_made(episodes, rewards, groups):
-    """Advantages that move the weights whatever the rewards are."""
+def hand_made(rewards, played, groups):
+    """Advantages that move the weights, regardless of the rewards."""
     return np.sin(np.arange(rewards.size, dtype=float).reshape(rewards.shape) + 1)
 
 
-def test_what_vllm_sampled_is_trained_and_a_missing_sync_is_seen(tmp_path, recwarn):
+def test_sampled_ids_are_trained_and_a_missing_sync_warns(tmp_path, recwarn):
     trainer = SelfCorrectTrainer(
         model_path(TINY),
         PROBLEMS,
@@ -75,4 +75,4 @@ def test_what_vllm_sampled_is_trained_and_a_missing_sync_is_seen(tmp_path, recwa
         for p in trainer.model.parameters():
             p.add_(0.05 * torch.randn_like(p))
     with pytest.warns(UserWarning, match="stale"):
-        original([{"prompt": problem.id} for problem in PROBLEMS])
+        original([{"prompt": str(i)} for i in range(len(PROBLEMS))])
