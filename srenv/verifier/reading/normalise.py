@@ -95,6 +95,8 @@ _JOINING = (
     (re.compile(r"\b(?:или|oder|ou)\b"), " or "),
     (re.compile(r"\b(?:и|und|et)\b"), " and "),
     (re.compile("无解|нет решений"), "no solution"),
+    (re.compile("不存在|не существует"), "does not exist"),
+    (re.compile(r"^[\u4e00-\u4e0c\u4e0e-\u9fff]{2,12}[为是](?=[-0-9\\$(\[])"), ""),
     (re.compile("根号 ?([0-9]+|[a-z])"), r"\\sqrt{\1}"),
     (re.compile("[^\x00-\x7f]*(?:答案|故选|答)(?:是|为|:)?:?"), " "),
 )
@@ -118,6 +120,8 @@ _STATED = re.compile(
     r"[A-Za-z]+,? ){1,12}"
     r"(?:is|are|equals)(?: equal to)?:? ?(?=[-+0-9\\$(\[{])"
 )
+_MODULO = re.compile(r" ?\(? ?(?:\\[bp]?mod|(?<![A-Za-z])mod)(?![A-Za-z]) ?\{?(\w+)\}? ?\)?")
+_REPEATING = re.compile(r"^(-?[0-9]*\.[0-9]*)(?:\\dot\{?|\()([0-9]+)[})]?$")
 _INTERVAL_LIMIT = 300
 _UNION = re.compile(r"(?<=[)\]}]) ?U ?(?=[(\[{\\])")
 _LEADING = re.compile(
@@ -174,6 +178,10 @@ def _rewrite(text: str) -> str:
     """Writes other notations of intervals, unions, combinations and lists as the usual ones."""
     if " is" in text or " are" in text:
         text = _STATED.sub("", text)
+    if "mod" in text:
+        text = _MODULO.sub(r"\\pmod{\1}", text)
+    if "." in text:
+        text = _REPEATING.sub(r"\1\\overline{\2}", text)
     if "U" in text:
         text = _UNION.sub(r"\\cup ", text)
     if "C_" in text or "P_" in text:

@@ -123,7 +123,11 @@ _ENVIRONMENT = re.compile(
     r"\\end\{(?P=name)\}\]?",
     re.DOTALL,
 )
-_CASES = re.compile(r"\\begin\{[dr]?cases\}(?P<body>.*)\\end\{[dr]?cases\}", re.DOTALL)
+_CASES = re.compile(
+    r"(?:\\begin\{[dr]?cases\}|\\\{\\begin\{array\}(?:\{[lcr|]*\})?)(?P<body>.*)"
+    r"\\end\{(?:[dr]?cases|array)\}",
+    re.DOTALL,
+)
 _POINT = re.compile(r"^[A-Z](?=\([^()]*,[^()]*\)$)")  # `P(2, 3)`
 _CONDITION_WORD = re.compile(r"^(?:(?:if|for|when|where)(?![A-Za-z])|[, ])+")
 _DOMAINS = {

@@ -26,7 +26,7 @@ FULL_DECIMAL = 12
 _INTEGER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+"
 _DECIMAL = re.compile(rf"({_INTEGER})?(?:\.([0-9]*))?")
 _TEN_POWER = re.compile(
-    r"(?:(?<=[0-9.])[eE]|(?:\\times|\\cdot|\*|(?<=[0-9] )x)\s*10\^)\{?([+-]?[0-9]{1,9})\}?$"
+    r"(?:(?<=[0-9.])[eE]|(?:\\times|\\cdot|\*|(?<=[0-9])\s*x)\s*10\^)\{?([+-]?[0-9]{1,9})\}?$"
 )
 _FRACTION = re.compile(
     r"(?P<whole>[0-9]+)?\s*\\frac\s*(?:\{(?P<n>[^{}]+)\}|(?P<n1>[0-9]))\s*"
@@ -36,7 +36,7 @@ _SLASHED = re.compile(r"(?:(?P<whole>[0-9]+) )?(?P<n>[^/ ]+)/(?P<d>[^/ ]+)")
 _UNIT = re.compile(
     r"(?<=[0-9}.])(?:\s*(?P<sign>\\%|%|\^\{\\circ\}(?: ?[CF])?|(?:mm|cm|m|km|ft|in)\^\{?[23]\}?|"
     r"[^\W\d_a-zA-Z]{1,8})|\s*\\unit\{(?P<upright>[^{}]+)\}|\s*(?P<omega>\\Omega)|"
-    r"\s+(?P<symbol>[NVJWmsghLAKT]|Hz|Pa)|"
+    r"\s+(?P<symbol>[NVJWmsghLAKTCF]|Hz|Pa)|"
     r"\s+(?P<word>[A-Za-z][A-Za-z ./*]*(?:\^?\{?-?[0-9]\}?)?(?:/[A-Za-z]+(?:\^\{?[0-9]\}?)?)?))$"
 )
 _MULTIPLIERS = {

@@ -11,11 +11,16 @@ from srenv.verifier.reading.normalise import WRAPPER
 _LONG_WORD = re.compile(r"[A-Za-z]{3}|^no$")
 _WORDS = re.compile(r"\(?[A-Za-z][A-Za-z ,.'’-]*\)?")
 _FORMULA_WORDS = re.compile(r"^(?:sqrt|sin|cos|tan|log|exp|infinity|inf|pi)(?![A-Za-z]{2})")
-_CHOICE = re.compile(r"(?:(?:option|choice|answer) )?[(\[]?([A-J])[)\].:]?", re.IGNORECASE)
+_CHOICE = re.compile(
+    r"(?:(?:option|choice|answer)(?: |(?=\()))?[(\[]?([A-J])[)\].:]?", re.IGNORECASE
+)
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))? ?(?:([ap])\.?m\.?)?", re.IGNORECASE)
 _HOUR = re.compile(r"([0-9]{1,2}) ?([ap])\.?m\.?", re.IGNORECASE)
 _RATIO = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?: to |:)([0-9]+(?:\.[0-9]+)?))+")
 _REMAINDER = re.compile(r"([0-9]+) ?(?:R|r|remainder) ?([0-9]+)")
+_RESIDUE = re.compile(
+    r"(?:(?P<name>[A-Za-z]) ?\\equiv ?)?(?P<value>-?[0-9]{1,40})\\pmod\{(?P<modulus>[0-9]{1,40})\}"
+)
 _NUMERAL = re.compile(r"\(?([0-9A-Z]+)\)? ?_ ?(?:\{ ?([0-9]+|[a-z]+) ?\}|([0-9]+))")
 _IN_BASE = re.compile(r",? ?\(?(?:in )?base ([0-9]+|[a-z]+)\)?$")
 _BASES = {
@@ -62,7 +67,7 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
         first, second = reader(gold), reader(answer)
         if first is not None and second is not None:
             return (_proportional(first, second) if name == "ratio" else first == second), name
-        if first is not None and name != "ratio":
+        if first is not None and name not in ("ratio", "residue"):
             return False, name
     lists = _labelled(gold), _labelled(answer)
     if lists[0] and lists[1]:
@@ -91,7 +96,7 @@ _SETS = _EMPTY | {"allrealnumbers", "allreals", "realnumbers", "infinity"}
 # Letters of choices: `A, C`, `ACD`, `B and D`.
 _LETTERS = re.compile(r"[A-H](?:(?:,| and |, and |;)? ?[A-H])*")
 _OPTION = re.compile(
-    r"(?:(?i:option|choice|answer) )?"
+    r"(?:(?i:option|choice|answer)(?: |(?=\()))?"
     r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|"
     r"(?P<c>[A-H])(?= ?\())(?P<text>.+)"
 )
@@ -210,6 +215,14 @@ def _date(text: str) -> tuple[str, ...] | None:
     return match["month"][:3].lower(), day, match["year"] or ""
 
 
+def _residue(text: str) -> tuple[str, ...] | None:
+    match = _RESIDUE.fullmatch(text)
+    if match is None or not int(match["modulus"]) > 0:
+        return None
+    modulus = int(match["modulus"])
+    return match["name"] or "", str(int(match["value"]) % modulus), str(modulus)
+
+
 def _remainder(text: str) -> tuple[str, ...] | None:
     match = _REMAINDER.fullmatch(text)
     return (match[1].lstrip("0"), match[2].lstrip("0")) if match else None
@@ -217,6 +230,7 @@ def _remainder(text: str) -> tuple[str, ...] | None:
 
 _READERS = (
     ("base", _numeral),
+    ("residue", _residue),
     ("ratio", _ratio),
     ("date", _date),
     ("remainder", _remainder),

@@ -41,6 +41,10 @@ RIGHT = [
     ("x=1, y=2", "\\begin{cases} x=1 \\\\ y=2 \\end{cases}"),
     ("3 cats, 4 dogs", "4 dogs and 3 cats"),
     ("52_8", "52 \\text{ (base 8)}"),
+    ("1/3", "0.\\dot{3}"),
+    ("1/3", "0.(3)"),
+    ("x \\equiv 3 \\pmod{7}", "x \\equiv 10 \\ (\\mathrm{mod}\\ 7)"),
+    ("x=1, y=2", "\\left\\{\\begin{array}{l} x=1 \\\\ y=2 \\end{array}\\right."),
 ]
 WRONG = [
     ("(2,5)", "[2,5["),
@@ -49,6 +53,7 @@ WRONG = [
     ("10", "{}_5C_3 + 1"),
     ("3 cats, 4 dogs", "4 cats and 3 dogs"),
     ("[3,5]", "|x| \\le 5"),
+    ("x \\equiv 3 \\pmod{7}", "x \\equiv 4 \\pmod{7}"),
     ("52_8", "52 \\text{ (base 9)}"),
 ]
 
