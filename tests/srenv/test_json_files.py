@@ -1,10 +1,12 @@
 """The atomic writers of JSON and JSON Lines."""
 
+import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
-from srenv.json_files import write_json, write_jsonl
+from srenv.json_files import to_json, write_json, write_jsonl
 
 
 def test_each_record_is_a_line_in_a_new_folder(tmp_path):
@@ -31,3 +33,13 @@ def test_a_json_file_is_replaced_complete(tmp_path):
     assert write_json(path, {"b": "½"}) == path
     assert json.loads(path.read_text(encoding="utf-8")) == {"b": "½"}
     assert list(path.parent.iterdir()) == [path]
+
+
+@dataclasses.dataclass
+class Config:
+    steps: int
+    output: Path
+
+
+def test_a_config_becomes_plain_values():
+    assert to_json(Config(3, Path("runs/a"))) == {"steps": 3, "output": "runs/a"}

@@ -3,7 +3,7 @@
 import pytest
 
 from agents.training.dpo import PreferenceConfig
-from agents.training.settings import supervised_settings, supervised_steps
+from agents.training.settings import last_checkpoint, supervised_settings, supervised_steps
 from agents.training.sft import SftConfig
 
 
@@ -30,3 +30,15 @@ def test_a_batch_that_processes_cannot_divide_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ValueError, match="sft batch_size = 32 is not a multiple of 3 processes"):
         supervised_settings(SftConfig(batch_size=32), "sft", tmp_path, 0)
+
+
+def test_the_last_checkpoint_is_the_newest_complete_one(tmp_path):
+    for step in (9, 20, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    for step in (9, 20):
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text("{}")
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-20")
+
+
+def test_a_folder_without_checkpoints_has_no_last_one(tmp_path):
+    assert last_checkpoint(tmp_path) is None
