@@ -1,0 +1,1 @@
+"""Runs: folders with resumable stages, tracking, tables, and figures."""
