@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from srenv.json_files import write_json
 from agents.runs.figures import plot_summary
 from agents.runs.processes import is_main
 from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import markdown_table, metrics_to_json, print_table, second_model_lines
 from agents.runs.tracking import Tracker
+from srenv.json_files import write_json
 from srenv.metrics import Metrics, measure
 from srenv.metrics.readings import Reading
 

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from srenv.json_files import to_json, write_json
 from agents.runs.processes import is_main
 from agents.runs.progress import console
+from srenv.json_files import to_json, write_json
 
 
 class Stage:

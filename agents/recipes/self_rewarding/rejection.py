@@ -12,7 +12,6 @@ D2), the bare marker replaces it; that verdict is context, never a target.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -287,8 +286,3 @@ def _demonstration(
         if kind == "D1":
             targets.add((0, "verdict"))
     return Demonstration(conversation.episode, frozenset(targets), kind)  # type: ignore[arg-type]
-
-
-def count_kinds(demonstrations: Sequence[Demonstration]) -> dict[str, int]:
-    """Number of demonstrations in each set."""
-    return dict(sorted(Counter(item.kind for item in demonstrations).items()))

@@ -1,6 +1,7 @@
 """Sequential rejection sampling, step by step."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -9,7 +10,6 @@ from agents.models.chat import ChatFormat
 from agents.recipes.self_rewarding.rejection import (
     Pieces,
     RejectionConfig,
-    count_kinds,
     glue,
     sample_demonstrations,
     select_demonstrations,
@@ -85,7 +85,7 @@ def test_the_mix_of_kinds_is_that_of_the_configuration():
     demonstrations = select_demonstrations(
         make(False, 40) + make(True, 500), config, random.Random(0), PROTOCOLS["default"]
     )
-    assert count_kinds(demonstrations) == {"D1": 40, "D2": 10, "D3": 30}
+    assert Counter(d.kind for d in demonstrations) == {"D1": 40, "D2": 10, "D3": 30}
     assert len({id(d.episode.problem) for d in demonstrations}) == 80  # one per attempt
 
 
@@ -129,7 +129,7 @@ def test_each_step_of_the_sampling_has_the_expected_number_of_requests(chat):
     # 5 problems x 3 attempts, of which the unboxed ones are dropped; 10 attempts are evaluated 4
     # times each; 5 wrong ones are corrected and 5 right ones confirmed twice each.
     assert teller.requests == {"attempt": 15, "evaluate": 10 * 4 + 10 * 4, "revise": 10 + 10}
-    assert count_kinds(demonstrations) == {"D1": 5, "D2": 1, "D3": 4}
+    assert Counter(d.kind for d in demonstrations) == {"D1": 5, "D2": 1, "D3": 4}
     for item in demonstrations:
         first = item.episode.turns[0]
         assert first.correct == (item.kind != "D1")
