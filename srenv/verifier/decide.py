@@ -76,8 +76,8 @@ def bare(text: str) -> str | None:
     text = text.strip()
     if not looks_like_turn(text) and not is_conclusion(text):
         return only_formula(text) or text
-    found = find_answer(text)
-    answer = found.answer if found else only_formula(text)
+    extracted = find_answer(text)
+    answer = extracted.answer if extracted else only_formula(text)
     return answer if answer is not None or looks_like_turn(text) else text
 
 
@@ -125,7 +125,7 @@ def _decide_by_rules(gold: Reading, answer: Reading) -> Decision | None:
 
 
 def may_hold(gold: str, answer: str) -> bool:
-    """Whether an answer that cannot be read may be right: the gold answer stands in it, undoubted.
+    """Whether an answer that cannot be read may be right: it holds the gold answer, without doubt.
 
     Any other answer that cannot be read is wrong.
     """

@@ -17,7 +17,7 @@ _TOKENS = re.compile(
     r"|(?P<none>))|\\.|[{}]",
     re.DOTALL,
 )
-# What may stand between the boxes of a list: a comma or a word, with labels and dollar signs.
+# What may separate the boxes of a list: a comma or a word, with labels and dollar signs.
 _JOINT = re.compile(
     r"(?:[\s$.]|\\[()\[\],;: ]|\\q?quad|\\text\{|\}|(?P<sign>[,;，、；])|"
     r""

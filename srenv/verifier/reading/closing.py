@@ -148,14 +148,14 @@ def _has_value(text: str) -> bool:
 
 
 def _from_words(sentence: str) -> str | None:
-    found = formulas(sentence)
+    matches = formulas(sentence)
     numbers = list(_NUMBER.finditer(_mask(sentence, " ")))
-    if len(found) == 1 and not numbers:
-        return _formula_value(found[0])
-    if found:
-        behind = sentence[found[-1].end() :].strip(" .*")
-        is_stated = _IS.search(sentence[: found[-1].start()]) is not None
-        return _formula_value(found[-1]) if is_stated and not behind else None
+    if len(matches) == 1 and not numbers:
+        return _formula_value(matches[0])
+    if matches:
+        behind = sentence[matches[-1].end() :].strip(" .*")
+        is_stated = _IS.search(sentence[: matches[-1].start()]) is not None
+        return _formula_value(matches[-1]) if is_stated and not behind else None
     equals = [m.end() for m in _EQUALS.finditer(sentence)]
     if equals and (not numbers or equals[-1] <= numbers[-1].end()):
         return _leading_value(sentence[equals[-1] :].strip(" .*"))

@@ -29,6 +29,7 @@ _WINDOWS = (2_000, 16_000, EXTRACT_LIMIT)
 
 _THINK, _END_THINK = "<think>", "</think>"
 _TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
+_CONCLUSION_LIMIT = 400
 _CONCLUSION = re.compile(
     r"(?:so|thus|therefore|hence|finally|in total|altogether|consequently)\b|"
     r"[A-Z][a-z']+ [^\n]{0,200}\b(?:is|are|was|were|has|have|had|equals|(?:make|earn|cost|total|"
@@ -72,7 +73,7 @@ class Extracted(NamedTuple):
 
     Attributes:
         answer: The answer, without its box or mark.
-        source: ``box``, ``marker`` or ``closing``: what it was found by.
+        source: ``box``, ``marker`` or ``closing``: its place in the list above.
     """
 
     answer: str
@@ -86,7 +87,7 @@ def looks_like_turn(text: str) -> bool:
 
 def is_conclusion(text: str) -> bool:
     """Whether one line is a sentence that states an answer, as in `Thus x = 3.`."""
-    return _CONCLUSION.match(text) is not None
+    return _CONCLUSION.match(text[:_CONCLUSION_LIMIT]) is not None
 
 
 def only_formula(text: str) -> str | None:
@@ -113,12 +114,12 @@ def extract(text: str) -> str | None:
         The answer without its box or mark. An empty last box is no answer, nor is a box that is
         still open at the end of the turn.
     """
-    found = find_answer(text, closing=False)
-    return found.answer if found else None
+    extracted = find_answer(text, closing=False)
+    return extracted.answer if extracted else None
 
 
 def find_answer(text: str, closing: bool = True) -> Extracted | None:
-    """Returns the final answer of a turn and what it was found by, or None.
+    """Returns the final answer of a turn and its source, or None.
 
     Args:
         text: A turn of a model.

@@ -315,13 +315,13 @@ class _Reader:
     def arguments(self) -> list[Node]:
         closing = ")" if self.take().kind == "(" else "}"
         bars, self.bars = self.bars, 0
-        found = [self.sum()]
+        nodes = [self.sum()]
         while self.next.kind == ",":
             self.take()
-            found.append(self.sum())
+            nodes.append(self.sum())
         self.take(closing)
         self.bars = bars
-        return found
+        return nodes
 
     # --- functions ----------------------------------------------------------------------------
 
@@ -412,7 +412,7 @@ class _Reader:
         return bind(name, (low, high), self.product(), variable)
 
     def integral(self) -> Node:
-        r"""Reads `\int_0^1 f(x) dx`, whose variable is what stands behind the last `d`."""
+        r"""Reads `\int_0^1 f(x) dx`, whose variable follows the `d`."""
         limits = []
         for mark in ("_", "^"):
             if self.next.kind == mark:

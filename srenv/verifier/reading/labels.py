@@ -1,4 +1,4 @@
-"""Names that answers are given: `x = 5`, `f(x) = x^2`, `(x, y) = (1, 2)`."""
+"""Names of answers: `x = 5`, `f(x) = x^2`, `(x, y) = (1, 2)`."""
 
 from __future__ import annotations
 

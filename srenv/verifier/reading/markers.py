@@ -16,7 +16,7 @@ class Language(NamedTuple):
 
     Attributes:
         nouns: What names the answer, as regular expressions.
-        joints: What stands between such a noun and the answer, apart from a colon.
+        joints: What joins such a noun to the answer, apart from a colon.
     """
 
     nouns: tuple[str, ...]

@@ -54,7 +54,7 @@ def is_integer(node: Node) -> bool:
 
 
 def ends_in_factorial(node: Node) -> bool:
-    """Whether a product ends in a factorial, behind which a number may stand: `3!4!`."""
+    """Whether a product ends in a factorial, which a number may follow: `3!4!`."""
     return node.op == "factorial" or (node.op == "multiply" and ends_in_factorial(node.args[-1]))
 
 

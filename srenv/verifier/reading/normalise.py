@@ -98,7 +98,7 @@ _JOINING = (
     (re.compile("不存在|не существует"), "does not exist"),
     (re.compile(r"^[\u4e00-\u4e0c\u4e0e-\u9fff]{2,12}[为是](?=[-0-9\\$(\[])"), ""),
     (re.compile("根号 ?([0-9]+|[a-z])"), r"\\sqrt{\1}"),
-    (re.compile("[^\x00-\x7f]*(?:答案|故选|答)(?:是|为|:)?:?"), " "),
+    (re.compile("[^\x00-\x7f]{0,20}(?:答案|故选|答)(?:是|为|:)?:?"), " "),
 )
 # `x = 1 \qquad y = 2` is a list
 _QUAD = re.compile(r"\\q?quad(?![A-Za-z])")
@@ -226,7 +226,7 @@ def _undress(text: str) -> str:
     text = _UPRIGHT_UNIT.sub(_upright, text)
     if "quad" in text and "=" in text:
         parts = _QUAD.split(text)
-        if all(_EQUATION.match(part) for part in parts):
+        if max(map(len, parts)) < _INTERVAL_LIMIT and all(map(_EQUATION.match, parts)):
             text = ", ".join(part.rstrip(" ,;") for part in parts)
     rows = text.replace(r"\$", "\uffff").split(_LINE_BREAK)
     text = _LINE_BREAK.join(_SPACING.sub(" ", _STYLE.sub("", row)) for row in rows)

@@ -19,7 +19,7 @@ class Statement(NamedTuple):
     Attributes:
         main: The answer.
         forms: Other forms of it; a rounded one begins with an approximation sign.
-        condition: What it holds for, or what its letters stand for.
+        condition: What it holds for, or what its letters mean.
     """
 
     main: str

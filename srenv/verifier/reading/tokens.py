@@ -28,7 +28,7 @@ class TooSlowError(TooLargeError):
 
 
 class Token(NamedTuple):
-    """One token: its kind, its text, and whether space stands before it.
+    """One token: its kind, its text, and whether space precedes it.
 
     Kinds are ``number``, ``name`` (a letter, a Greek letter), ``function``, ``command``, ``word``
     (and, or, to), and the mark itself for brackets, operators and relations.

@@ -158,10 +158,10 @@ def measure(unit: str) -> Measure | None:
                 return None
             base, power = last, sign * (_POWERS[name.lower()] - 1)  # `feet squared`
         else:
-            found = _base(name)
-            if found is None:
+            known = _base(name)
+            if known is None:
                 return None
-            base, power, waiting = found, power * waiting, 1
+            base, power, waiting = known, power * waiting, 1
         last = base
         size *= base.size**power
         for dimension, exponent in base.dimension:

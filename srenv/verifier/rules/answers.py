@@ -151,7 +151,7 @@ def _shape(items: Items) -> str:
 
 
 def _as_tuple(items: Items) -> Items | None:
-    """Returns `x = 1, y = 2` as (1, 2): variables in alphabetical order stand for coordinates."""
+    """Returns `x = 1, y = 2` as (1, 2): variables in alphabetical order are coordinates."""
     names = [name_of(item) for item in items.items]
     if not items.brackets and all(names) and names == sorted(set(map(str, names))):
         return Items("()", tuple(map(value_of, items.items)))
@@ -259,7 +259,7 @@ def _ratios(gold: Answer, answer: Answer) -> Decision:
 
 
 def _terms(answer: Answer) -> list[Node]:
-    """Returns the terms of a ratio; a value stands in the ratio of itself to 1."""
+    """Returns the terms of a ratio; a value is in the ratio of itself to 1."""
     if isinstance(answer, Value):
         return [answer.node, Node("number", (), "1")]
     items = answer.items if isinstance(answer, Items) and answer.brackets == ":" else ()

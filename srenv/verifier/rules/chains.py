@@ -18,7 +18,7 @@ from srenv.verifier.rules.numbers import rounds
 from srenv.verifier.values import equality
 from srenv.verifier.values.exact import UndefinedError
 
-# Letters that stand for unknowns of an equation rather than for a quantity that was asked for.
+# Letters that are unknowns of an equation rather than quantities that were asked for.
 _UNKNOWNS = frozenset("xyzwuvt")
 _FUNCTIONS_OF_UNKNOWNS = frozenset(["ln", "log", "root", "power", "abs", "factorial", "divide"])
 

@@ -21,7 +21,7 @@ EXPONENT_LIMIT = 1_000
 """Largest power of ten that scientific notation may ask for."""
 
 FULL_DECIMAL = 12
-"""A decimal with this many significant digits may stand for a number that never ends."""
+"""A decimal with this many significant digits may be the rounding of a number that never ends."""
 
 _INTEGER = r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+"
 _DECIMAL = re.compile(rf"({_INTEGER})?(?:\.([0-9]*))?")

@@ -264,9 +264,9 @@ def _merge(pieces: list[Piece]) -> tuple[Piece, ...]:
     """Sorts pieces, and join those that touch."""
     if len(pieces) > 2 * PIECES_LIMIT:
         raise NotASetError
-    kept = sorted((p for p in pieces if not p.empty), key=lambda p: (p.low, not p.low_closed))
+    ordered = sorted((p for p in pieces if not p.empty), key=lambda p: (p.low, not p.low_closed))
     merged: list[Piece] = []
-    for piece in kept:
+    for piece in ordered:
         last = merged[-1] if merged else None
         if last is None or not _touch(last, piece):
             merged.append(piece)

@@ -118,7 +118,7 @@ def split_option(text: str) -> tuple[str, str] | None:
 
 
 def _letters(text: str) -> frozenset[str]:
-    """Returns the letters of several choices; none may stand twice."""
+    """Returns the letters of several choices; none may occur twice."""
     if _LETTERS.fullmatch(text.strip("()")) is None:
         return frozenset()
     letters = re.findall("[A-H]", re.sub("and", "", text))

@@ -2,7 +2,7 @@
 
 It imports nothing of srenv. It loads SymPy once, then forks a child that does the work: a child
 that takes too long is killed and the next one is there within milliseconds. It reads one job a line
-(``{"gold", "answer", "limit"}``) and answers each with one line. Where the system cannot fork, it
+(``{"gold", "answer", "limit"}``) and answers each with one line. If the system cannot fork, it
 does the work itself, and its caller kills and restarts it as a whole.
 """
 
@@ -163,25 +163,25 @@ def load_comparer() -> Comparer:
     reading = [math_verify.LatexExtractionConfig(True, 0, norm)]
 
     def parse(latex: str) -> Any:
-        found = math_verify.parse(
+        parsed = math_verify.parse(
             rf"\boxed{{{_to_latex(latex)}}}",
             extraction_config=reading,
             fallback_mode="no_fallback",
             extraction_mode="first_match",
             parsing_timeout=None,
         )
-        return found[0] if found else None
+        return parsed[0] if parsed else None
 
     def compare(gold: str, answer: str) -> Decision:
         try:
-            wanted = parse(gold)
-            if wanted is None or isinstance(wanted, str):
+            gold_value = parse(gold)
+            if gold_value is None or isinstance(gold_value, str):
                 return None, "unparsable_gold"
-            given = parse(answer)
-            if given is None or isinstance(given, str):
+            answer_value = parse(answer)
+            if answer_value is None or isinstance(answer_value, str):
                 return False, "unparsable_answer"
-            equal = math_verify.verify(wanted, given, timeout_seconds=None)
-            return bool(equal and _confirm(wanted, given)), "symbolic"
+            equal = math_verify.verify(gold_value, answer_value, timeout_seconds=None)
+            return bool(equal and _confirm(gold_value, answer_value)), "symbolic"
         except Exception:
             return None, "crashed"
 

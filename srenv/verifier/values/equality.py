@@ -228,8 +228,8 @@ def decimal_exponent(value: Any) -> int:
 def _as_functions(left: Node, right: Node, variables: list[str], decimal_log: bool) -> Comparison:
     r"""Compares two functions of real variables, which are equal where both are real.
 
-    Where they differ at points with a negative variable only (`\sqrt{x^2}` and `x`), or one has a
-    larger domain (`\ln|x|` and `\ln x`), the answer depends on what the variables stand for.
+    If they differ at points with a negative variable only (`\sqrt{x^2}` and `x`), or one has a
+    larger domain (`\ln|x|` and `\ln x`), the answer depends on what the variables are.
     """
     complex_valued = "i" in operations(left) | operations(right)
     work = (count(left) + count(right)) * POINTS
@@ -301,8 +301,8 @@ def _whole(point: Point) -> bool:
 
 def _branches(left: Node, right: Node) -> bool:
     """Whether roots or logarithms make the sign of a variable a matter of convention."""
-    found = operations(left) | operations(right)
-    return bool(found & {"root", "ln", "log"}) or any(map(_odd_power, (left, right)))
+    used = operations(left) | operations(right)
+    return bool(used & {"root", "ln", "log"}) or any(map(_odd_power, (left, right)))
 
 
 def _odd_power(node: Node) -> bool:

@@ -175,6 +175,9 @@ def test_box_span_points_into_the_text() -> None:
     "turn",
     [
         r"\boxed{1}" * 100_000,
+        r"\boxed{1}, " * 100_000,
+        "好" * 1_000_000,
+        "answer (" * 100_000,
         r"\boxed{" * 100_000,
         r"\boxed{" * 50_000 + "}" * 50_000,
         "{" * 1_000_000,

@@ -17,6 +17,19 @@ def nested(pattern: str, times: int, inner: str = "x") -> str:
 
 
 HOSTILE = [
+    "好" * 20_000,
+    "和或" * 10_000,
+    r"a=\quad " * 2_000,
+    "A! " * 7_000,
+    "answer (" * 2_500,
+    r"\boxed " * 3_000,
+    "for all x, " * 1_500,
+    "5 m/s " * 3_000,
+    r"\sum_{k=0}^{" * 20,
+    nested(r"\sum_{k=0}^{9} (%s)", 8),
+    nested(r"\int_0^1 %s dx", 20),
+    r"\begin{cases}" + r"x & x>0 \\" * 19 + r"\end{cases}",
+    "x = " * 700 + "5",
     "9^{9^{9^{9}}}",
     "x" + "^x" * 30,
     r"\sin(10^{10^{10}})",
