@@ -5,6 +5,15 @@ from collections.abc import Sequence
 import pytest
 
 
+def load_chat(folder):
+    """Returns the chat format of the model in a folder."""
+    from transformers import AutoTokenizer
+
+    from agents.models.chat import ChatFormat
+
+    return ChatFormat(AutoTokenizer.from_pretrained(folder))
+
+
 def check_early_ends(engine, problems) -> None:
     """An engine ends its messages at ids that the caller names, and says the same until there."""
     from agents.engines import Sampling

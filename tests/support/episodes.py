@@ -1,6 +1,8 @@
-"""Episodes made by hand, for metrics."""
+"""Episodes made by hand."""
 
+from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
+from srenv.protocol import PROTOCOLS
 
 PROBLEM = Problem("p", "What?", "1", "test")
 
@@ -16,3 +18,11 @@ def made_turn(correct, verdict=None, confidence=None, probability=None, answer="
 def made_episode(*turns, problem=PROBLEM):
     """Returns a finished episode with these turns."""
     return Episode(problem, [], list(turns), "exhausted")
+
+
+def answered_episode(*answers, max_attempts=2, problem=PROBLEM):
+    """Plays attempts without verdicts, each a bare box."""
+    conversation = Conversation(problem, Rules(PROTOCOLS["intrinsic"], max_attempts))
+    for answer in answers:
+        conversation.step(f"\\boxed{{{answer}}}")
+    return conversation.episode
