@@ -261,16 +261,20 @@ def select_demonstrations(
     used = {id(s) for s in d2}
     d3 = [s for s in d3 if id(s) not in used][: right - len(d2)]
     # D1: detect and fix. D2: survive a wrong verdict. D3: detect and stop.
-    demonstrations = [_demonstration(s, "D1", config, protocol) for s in d1]
-    demonstrations += [_demonstration(s, "D2", config, protocol) for s in d2]
-    demonstrations += [_demonstration(s, "D3", config, protocol) for s in d3]
+    demonstrations = [make_demonstration(s, "D1", config, protocol) for s in d1]
+    demonstrations += [make_demonstration(s, "D2", config, protocol) for s in d2]
+    demonstrations += [make_demonstration(s, "D3", config, protocol) for s in d3]
     rng.shuffle(demonstrations)
     return demonstrations
 
 
-def _demonstration(
+def make_demonstration(
     sample: Pieces, kind: str, config: RejectionConfig, protocol: Protocol
 ) -> Demonstration:
+    """Glues the pieces of a sample together as a demonstration of set D1, D2 or D3.
+
+    D1 fixes a wrong attempt, D2 keeps a right one that was called wrong, D3 accepts a right one.
+    """
     conversation = Conversation(sample.problem, Rules(protocol, 2, make_reward()))
     targets: set[tuple[int, str]] = set()
     if kind == "D3":

@@ -17,7 +17,7 @@ from agents.recipes.external_verifier import (
     evaluations,
     play_with_critic,
 )
-from agents.recipes.self_rewarding.rejection import Pieces, RejectionConfig, _demonstration
+from agents.recipes.self_rewarding.rejection import Pieces, RejectionConfig, make_demonstration
 from agents.training.sft import SftConfig, tokenise
 from srenv.domains.maths import MATHS
 from srenv.protocol import EVALUATE, PROTOCOLS
@@ -46,7 +46,7 @@ def warm_up(kind):
     if kind != "D3":
         sample.wrong_evaluation = REFUSE
         sample.revision, sample.revision_evaluation = "now \\boxed{3}", ACCEPT
-    return _demonstration(sample, kind, RejectionConfig(), PROTOCOLS["default"])
+    return make_demonstration(sample, kind, RejectionConfig(), PROTOCOLS["default"])
 
 
 def context_and_target(demonstration, chat):

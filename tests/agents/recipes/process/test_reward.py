@@ -18,14 +18,15 @@ from agents.training.credit import reward_array
 from agents.training.judged_rewards import JudgedTerm, add_judged_rewards, judged_terms
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
 from srenv.rewards import make_reward
-from tests.agents.recipes.process.test_process import EQUATION, LAST, ONE, Solver, chat_of
+from tests.support.engines import load_chat
+from tests.support.steps import EQUATION, LAST, ONE, StepEngine
 
 WRONG_ONE, WRONG_LAST = "365-43=332", "\\boxed{45}"
 RIGHT = {ONE, LAST}
 
 
 def judge_of(untrained, prefers=lambda a, b: a in RIGHT):
-    return Solver(chat_of(untrained), [], prefers)
+    return StepEngine(load_chat(untrained), [], prefers)
 
 
 def group():
@@ -71,7 +72,7 @@ def test_judged_rewards_are_added_to_those_of_other_terms(untrained):
         assert episode.final.rewards["judged_steps"] == 0.0
     episodes[2].final.correct = None  # undecided attempts get no reward
     tokens = add_judged_rewards(terms, judge_of(untrained), records, 40)
-    assert tokens == 2 * (len(chat_of(untrained).encode("because\n[[A]]")) + 1)
+    assert tokens == 2 * (len(load_chat(untrained).encode("because\n[[A]]")) + 1)
     assert [e.final.rewards["judged_steps"] for e in episodes] == [0.25, -0.25, 0.0]
     array, _ = reward_array([record.rewards for record in records])
     assert np.allclose(array[:2, 0], [[1.25, 0.0], [-0.25, 0.0]])

@@ -1,0 +1,40 @@
+"""Exact solvers: solutions step by step, and what a judge should say of a step."""
+
+import srenv
+from agents.recipes.process.search import written
+from agents.recipes.process.solvers import SOLVERS, linear_result, linear_step
+from tests.support.steps import EQUATION, LAST, ONE, TWO
+
+SOLVER = SOLVERS["synthetic:linear"]
+
+
+def test_solutions_are_right_in_three_steps():
+    for problem in srenv.load_problems("synthetic:linear", "train").take(50):
+        steps = SOLVER.solution(problem)
+        assert len(steps) == 3
+        assert written(problem, steps).final.correct
+    assert SOLVER.solution(EQUATION) == [ONE, TWO, LAST]
+
+
+def test_next_step_takes_earlier_steps_at_their_word():
+    assert linear_step(EQUATION, ["365-43=329"]) == "7*47=329"
+    assert linear_step(EQUATION, ["365-43=323"]) is None
+    assert linear_step(EQUATION, ["what"]) is None
+    assert linear_step(EQUATION, [ONE, "7*45=315"]) == "\\boxed{45}"
+    assert linear_step(EQUATION, [ONE, "what"]) is None
+    assert linear_step(EQUATION, [ONE, TWO, LAST]) is None
+    assert [linear_result(step) for step in (ONE, TWO, LAST, "-5+53=48")] == [322, 46, 46, 48]
+
+
+def test_result_of_a_step_is_read_from_the_whole_step():
+    assert linear_result("7*46") is linear_result("so 7*46=322") is None
+
+
+def test_judgement_checks_the_first_step_and_names_the_better():
+    def judged(steps, first, right):
+        return SOLVER.judgement(EQUATION, steps, first, right)
+
+    assert judged([], "365-43=332", ONE) == "[A] 365-43=322\n332-322=10\n[[B]]"
+    assert judged([ONE, TWO], LAST, LAST) == "[A] \\boxed{46}\n46-46=0\n[[A]]"
+    # A check that does not tell is left out: a wrong product of the right factor, no step at all.
+    assert judged([ONE], "7*46=320", TWO) == judged([ONE], "seven", TWO) == f"{TWO}\n[[B]]"
