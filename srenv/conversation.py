@@ -23,11 +23,13 @@ class Rules:
         protocol: How the model is asked, and what ends an episode.
         max_attempts: Greatest number of attempts.
         reward: What a turn is worth.
+        max_turn_chars: Only this many characters at the end of a turn are read and kept.
     """
 
     protocol: Protocol
     max_attempts: int
     reward: Reward = CORRECTNESS
+    max_turn_chars: int = MAX_TURN_CHARS
 
     def ending(self, turn: Turn, attempts: int) -> Ending:
         """Returns how `turn`, attempt number `attempts`, ends the episode, or ``"running"``."""
@@ -82,17 +84,19 @@ class Conversation:
         """
         if self.ended:
             raise RuntimeError("the episode is over; start a new conversation")
-        return self.rules.protocol.parse(text, self.problem)
+        return self.rules.protocol.parse(text, self.problem, self.rules.max_turn_chars)
 
     def settle(self, text: str, parsed: ParsedTurn, grade: Grade) -> Turn:
-        """Plays a turn that has been parsed and graded."""
-        text = text[:MAX_TURN_CHARS]  # the record holds what was parsed, never unbounded text
-        turn = make_turn(text, parsed, grade)
+        """Plays a turn that has been parsed and graded.
+
+        A turn that is longer than the limit keeps its end, in the record and in the chat.
+        """
         episode, rules = self.episode, self.rules
+        turn = make_turn(text, parsed, grade, rules.max_turn_chars)
         episode.turns.append(turn)
         turn.rewards = rules.reward.by_term(episode.turns)
         episode.ending = rules.ending(turn, len(episode.turns))
-        messages: list[Message] = [{"role": "assistant", "content": text}]
+        messages: list[Message] = [{"role": "assistant", "content": turn.text}]
         if episode.ending == "running":
             # A turn without an answer has said nothing, whatever its verdict.
             verdict = None if turn.malformed else turn.verdict
@@ -102,11 +106,28 @@ class Conversation:
         return turn
 
 
-def make_turn(text: str, parsed: ParsedTurn, grade: Grade) -> Turn:
-    """Returns a turn that has been parsed and graded, without its rewards."""
-    answer, verdict, confidence, split, malformed = parsed
-    graded = grade.correct, grade.reason
-    return Turn(text, answer, verdict, confidence, split, malformed, *graded)
+def make_turn(text: str, parsed: ParsedTurn, grade: Grade, max_chars: int | None = None) -> Turn:
+    """Returns a turn that has been parsed and graded, without its rewards.
+
+    Args:
+        text: The turn as the model wrote it.
+        parsed: Its parts.
+        grade: The grade of its answer.
+        max_chars: Number of characters at its end that are kept; None keeps all.
+    """
+    cut = 0 if max_chars is None else max(0, len(text) - max_chars)
+    return Turn(
+        text=text[cut:],
+        answer=parsed.answer,
+        verdict=parsed.verdict,
+        confidence=parsed.confidence,
+        split=max(0, parsed.split - cut),
+        malformed=parsed.malformed,
+        correct=grade.correct,
+        reason=grade.reason,
+        cut=cut,
+        answer_source=parsed.answer_source,
+    )
 
 
 def transcript(messages: Sequence[Message]) -> str:

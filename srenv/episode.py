@@ -13,6 +13,9 @@ from srenv.json_files import write_jsonl
 
 Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
+AnswerSource = Literal["form", "marked", "stated"]
+"""How an answer is given: in the form that is asked for, marked as the answer in words, or stated
+by the last sentence or formula alone."""
 Message = dict[str, str]
 """One chat message, ``{"role": ..., "content": ...}``."""
 Ending = Literal[
@@ -54,7 +57,7 @@ class Turn:
     """One attempt, the model's verdict on it, and their rewards.
 
     Attributes:
-        text: The whole turn as the model wrote it.
+        text: The turn as the model wrote it; the end of it if it is longer than the limit.
         answer: The final answer, or None when there is none.
         verdict: The model's own word, or None when absent or ambiguous.
         confidence: Confidence in the verdict as stated in the text, in [0, 1]; None if unstated.
@@ -66,6 +69,10 @@ class Turn:
         verdict_probability: Probability that the engine gave to the tokens of the verdict it
             chose, in [0, 1]; None for engines without log-probs and for turns without verdict.
         tokens: Number of generated tokens, or None when unknown.
+        cut: Number of characters that the model wrote before `text`, which are not kept; 0 for a
+            turn within the limit.
+        answer_source: How the answer is given; None without an answer, and in files from before
+            this was recorded.
     """
 
     text: str
@@ -79,6 +86,8 @@ class Turn:
     rewards: dict[str, float] = field(default_factory=dict)
     verdict_probability: float | None = None
     tokens: int | None = None
+    cut: int = 0
+    answer_source: AnswerSource | None = None
 
     @property
     def reward(self) -> float:

@@ -7,12 +7,22 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from srenv.domains import Domain
-from srenv.episode import Verdict
+from srenv.episode import AnswerSource, Verdict
 
 Marker = Literal["last_line", "once"]
 
 MAX_TURN_CHARS = 32_768
-"""Longer turns are cut before they are parsed, so that parsing time is bounded."""
+"""By default only this many characters at the end of a turn are parsed and kept: the answer and
+the verdict are there, and the time is bounded."""
+
+ACCEPTED: dict[AnswerSource, tuple[AnswerSource, ...]] = {
+    "form": ("form",),
+    "marked": ("form", "marked"),
+    "stated": ("form", "marked", "stated"),
+}
+"""What counts as an answer, by the option `srenv.protocol.Protocol.answer`."""
+
+_THINK, _END_THINK = "<think>", "</think>"
 
 
 class VerdictLine(NamedTuple):
@@ -62,8 +72,10 @@ class ParsedTurn(NamedTuple):
         answer: The final answer as written, or None when there is none.
         verdict: The model's word on its attempt, or None when absent or ambiguous.
         confidence: Stated confidence in the verdict, in [0, 1], or None when not stated.
-        split: Character offset where the attempt ends and the verdict segment begins.
+        split: Character offset in the whole turn where the attempt ends and the verdict segment
+            begins.
         malformed: Why the turn breaks the format (``"no_answer"``, ``"no_verdict"``), or ``""``.
+        answer_source: How the answer is given, or None when there is none.
     """
 
     answer: str | None
@@ -71,6 +83,7 @@ class ParsedTurn(NamedTuple):
     confidence: float | None
     split: int
     malformed: str
+    answer_source: AnswerSource | None
 
 
 def parse_turn(
@@ -79,30 +92,51 @@ def parse_turn(
     form: VerdictLine | None,
     marker: Marker = "last_line",
     default: Verdict | None = None,
+    accepted: AnswerSource = "marked",
+    max_chars: int = MAX_TURN_CHARS,
 ) -> ParsedTurn:
-    """Parses a turn; never raises, in time linear in the (bounded) text.
+    """Parses a turn; never raises, in time linear in its bounded end.
 
     Args:
-        text: The turn. It is cut after `MAX_TURN_CHARS`.
+        text: The turn.
         domain: Finds the answer in what comes before the verdict.
         form: How the verdict is written; None if there is none to find.
         marker: Where the verdict counts; see `srenv.protocol.Protocol`.
         default: Verdict of an attempt with an answer whose own verdict cannot be read.
+        accepted: What counts as an answer; a key of `ACCEPTED`.
+        max_chars: Only this many characters at the end of the turn are parsed.
     """
-    text = text[:MAX_TURN_CHARS]
+    begin = reading_start(text, max_chars)
+    text = text[begin:]
     verdict: Verdict | None = None
     confidence: float | None = None
     start = len(text)
     if form is not None:
         verdict, confidence, start = find_verdict(text, form, marker)
-    answer, split = domain.extract(text[:start])
+    answer, split, source = domain.extract(text[:start])
     malformed = ""
-    if answer is None:
+    if answer is None or source not in ACCEPTED[accepted]:
+        answer = source = None
         malformed = "no_answer"
     elif form is not None and verdict is None:
         verdict = default
         malformed = "" if verdict else "no_verdict"
-    return ParsedTurn(answer, verdict, confidence, split, malformed)
+    return ParsedTurn(answer, verdict, confidence, begin + split, malformed, source)
+
+
+def reading_start(text: str, max_chars: int) -> int:
+    """Returns the character offset where the part of a turn that is parsed begins.
+
+    Thinking that is open at the limit is left out too: what is said in it is no answer.
+    """
+    start = len(text) - max_chars
+    if start <= 0:
+        return 0
+    open_at = text.rfind(_THINK, 0, start + len(_THINK) - 1)
+    if open_at <= text.rfind(_END_THINK, 0, start + len(_END_THINK) - 1):
+        return start
+    end = text.find(_END_THINK, start)
+    return end + len(_END_THINK) if end >= 0 else len(text)
 
 
 def find_verdict(

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from srenv.domains import Domain, find_domain
-from srenv.episode import Message, Problem, Verdict
+from srenv.episode import AnswerSource, Message, Problem, Verdict
 from srenv.parsing import (
+    ACCEPTED,
     MARKED,
+    MAX_TURN_CHARS,
     Marker,
     ParsedTurn,
     VerdictLine,
@@ -16,6 +18,7 @@ from srenv.parsing import (
     verdict_line,
     verdict_on_last_line,
 )
+from srenv.registry import unknown
 
 Stop = Literal["verdict", "never", "oracle"]
 VerdictForm = Literal["marker", "question", "none"]
@@ -55,6 +58,10 @@ class Protocol:
             (``"retry"``), the end with this answer (``"stop"``; Xiong et al., two-turn format),
             or the same as a verdict of correct (``"correct"``; S2R).
         question: What the model asks itself under ``verdict="question"``; one line.
+        answer: What counts as an answer: one in the ``"form"`` that was asked for and nothing
+            else; without one, also what is ``"marked"`` as the answer in words ("The answer is 5");
+            or, without either, also what the last sentence or formula has ``"stated"``. Turns whose
+            answer is out of form are counted in any case (``out_of_form_rate``).
 
     Example:
         >>> problem = Problem("1", "What is 2*3?", "6", "example")
@@ -81,8 +88,11 @@ class Protocol:
     marker: Marker = "last_line"
     unreadable: Unreadable = "retry"
     question: str = "Is my most recent final answer correct (Yes or No)?"
+    answer: AnswerSource = "marked"
 
     def __post_init__(self) -> None:
+        if self.answer not in ACCEPTED:
+            raise ValueError(unknown("kind of answer", self.answer, ACCEPTED))
         if not self.question.strip() or len(self.question.strip().splitlines()) > 1:
             raise ValueError(f"the question must be one line of text, got {self.question!r}")
 
@@ -120,11 +130,25 @@ class Protocol:
             praise=_worded(self.praise, domain),
         )
 
-    def parse(self, text: str, problem: Problem) -> ParsedTurn:
-        """Parses a turn about `problem`; never raises, in time linear in the (bounded) text."""
+    def parse(self, text: str, problem: Problem, max_chars: int = MAX_TURN_CHARS) -> ParsedTurn:
+        """Parses a turn about `problem`; never raises, in time linear in its bounded end.
+
+        Args:
+            text: The turn.
+            problem: The problem; its domain finds the answer.
+            max_chars: Only this many characters at the end of the turn are parsed.
+        """
         default: Verdict | None = "correct" if self.unreadable == "correct" else None
         domain = find_domain(problem.domain)
-        return parse_turn(text, domain, self._verdict_line, self.marker, default)
+        return parse_turn(
+            text,
+            domain,
+            self._verdict_line,
+            marker=self.marker,
+            default=default,
+            accepted=self.answer,
+            max_chars=max_chars,
+        )
 
     def word(self, verdict: Verdict) -> str:
         """Returns the word that gives a verdict: ``correct`` or ``wrong``, ``Yes`` or ``No``."""

@@ -221,7 +221,8 @@ class Recipe:
         if stage.todo:
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                demonstrations = sample(engine)
+                # What is imitated must begin where the model began.
+                demonstrations = [item for item in sample(engine) if item.whole]
             if not demonstrations:
                 raise RuntimeError(
                     f"{name} kept no demonstration: sample more, or start from a model that has "

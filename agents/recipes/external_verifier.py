@@ -249,7 +249,8 @@ def _parse(attempt: Turn, evaluation: str) -> ParsedTurn:
     if attempt.answer is None:
         malformed = "no_answer"
     split = len(attempt.text.strip())
-    return ParsedTurn(attempt.answer, verdict, confidence, split, malformed)
+    source = attempt.answer_source
+    return ParsedTurn(attempt.answer, verdict, confidence, split, malformed, source)
 
 
 def _quote(conversation: Conversation, evaluation: str) -> None:

@@ -49,7 +49,7 @@ class ChatView:
             return self.messages[len(known) :]
         self.messages = _copies(observation)
         for place, (old, new) in enumerate(zip(known, self.messages, strict=False)):
-            # The environment keeps turns up to its own limit.
+            # The environment keeps the end of a turn that is longer than its limit.
             if old != new and not (place == len(known) - 1 and _is_cut(turn, new)):
                 raise ValueError(
                     f"the observation changed message {place} of the chat, which the model had "
@@ -65,13 +65,21 @@ def _new_messages(before: Any, turn: str, observation: str) -> list[Message]:
     if not isinstance(before, str) or not observation.startswith(f"{before}\n\nAssistant: "):
         return [_user(observation)]
     rest = observation[len(before) + len("\n\nAssistant: ") :]
-    end = len(turn) if rest.startswith(turn) else max(rest.find("\n\nUser: "), 0)
+    end = len(turn) if rest.startswith(turn) else _end_of_cut(turn, rest)
     reply = rest[end:].removeprefix("\n\nUser: ")
     return [_user(reply)] if reply else []
 
 
+def _end_of_cut(turn: str, rest: str) -> int:
+    """Returns the length of the end of `turn` that `rest` begins with, before a user's message."""
+    end = rest.find("\n\nUser: ")
+    while end > 0 and not turn.endswith(rest[:end]):
+        end = rest.find("\n\nUser: ", end + 1)
+    return max(end, 0)
+
+
 def _is_cut(turn: str, message: Message) -> bool:
-    return message["role"] == "assistant" and turn.startswith(message["content"])
+    return message["role"] == "assistant" and turn.endswith(message["content"])
 
 
 def _user(content: str) -> Message:

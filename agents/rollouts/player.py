@@ -103,8 +103,8 @@ class Player:
 
     * ``reward_verdict`` and ``reward_attempt``: how the reward splits between the turn's segments;
       what wrappers add goes to the attempt, and so does everything if there is no such split;
-    * ``verdict_start``: the character where the verdict's segment begins; without it the turn is
-      one segment;
+    * ``verdict_start``: the character of the whole turn where the verdict's segment begins;
+      without it the turn is one segment;
     * ``graded``: False for a turn that must not be trained on;
     * ``continuation``: text that a tool has put below the message; the turn is not complete, and
       the next message continues it.
@@ -267,7 +267,7 @@ def verdict_probability(
         turn: The turn.
         generation: The last message of the turn, which holds the verdict.
         chat: The engine's chat format.
-        start: The character of the turn's text that `generation` starts at.
+        start: The character of the turn, as the model wrote it, that `generation` starts at.
         word: How the protocol spells the verdict; by default ``correct`` or ``wrong``.
 
     Returns:
@@ -277,7 +277,7 @@ def verdict_probability(
     place = turn.text.rfind(word, turn.split)
     if turn.verdict is None or place < 0:
         return None
-    at = place - start
+    at = turn.cut + place - start
     first = max(chat.token_at(generation.ids, at + 1) - 1, 0)
     last = chat.token_at(generation.ids, at + len(word))
     total = sum(generation.logprobs[first:last])

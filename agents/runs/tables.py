@@ -21,6 +21,7 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
     "verdict_tpr": ("TPR %", 100, 1),
     "verdict_tnr": ("TNR %", 100, 1),
     "malformed_rate": ("Malformed %", 100, 1),
+    "out_of_form_rate": ("Answer out of form %", 100, 1),
     "brier_token": ("Brier token", 1, 3),
     "brier_stated": ("Brier stated", 1, 3),
     "ece_token": ("ECE token", 1, 3),

@@ -40,6 +40,11 @@ class Demonstration:
     kind: str
     weight: float = 1.0
 
+    @property
+    def whole(self) -> bool:
+        """Whether all turns to be imitated were kept from their first character on."""
+        return not any(self.episode.turns[turn].cut for turn, _ in self.targets)
+
 
 def whole_turns(*turns: int) -> frozenset[tuple[int, Segment]]:
     """Returns the targets that are all of some turns; the end of a turn belongs to its verdict."""

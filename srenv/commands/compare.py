@@ -25,6 +25,7 @@ ROWS = {
     "verdict_tpr": ("right attempts declared right, %", 100),
     "verdict_tnr": ("wrong attempts declared wrong, %", 100),
     "malformed_rate": ("malformed turns, %", 100),
+    "out_of_form_rate": ("answers out of form, %", 100),
     "turns": ("turns", 1),
     "tokens": ("tokens", 1),
 }

@@ -82,8 +82,8 @@ def validate_problems(problems: Sequence[Problem], result: Validation) -> Iterat
         domain = find_domain(problem.domain)
         result.problems += 1
         _try(result, problem, "gold", problem.answer)
-        answer, _ = domain.extract(f"This is how I solve it.\n{domain.write(problem.answer)}\n")
-        _try(result, problem, "attempt", answer or "")
+        attempt = f"This is how I solve it.\n{domain.write(problem.answer)}\n"
+        _try(result, problem, "attempt", domain.extract(attempt).answer or "")
         neighbors = range(number + 1, number + 6)
         others = [problems[n % len(problems)].answer for n in neighbors]
         # Two problems may have the same answer in different words.

@@ -6,10 +6,10 @@ A new domain is a file with a subclass of `Domain`, and a line in `DOMAINS` (or 
 
 from __future__ import annotations
 
-from srenv.domains.base import Domain
+from srenv.domains.base import Domain, Extracted
 from srenv.registry import resolve
 
-__all__ = ["DOMAINS", "Domain", "find_domain", "register_domain"]
+__all__ = ["DOMAINS", "Domain", "Extracted", "find_domain", "register_domain"]
 
 DOMAINS: dict[str, Domain | str] = {
     "maths": "srenv.domains.maths:MATHS",

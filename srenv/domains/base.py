@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from srenv.episode import Problem
+from srenv.episode import AnswerSource, Problem
 from srenv.verifier.grade import Grade
+
+
+class Extracted(NamedTuple):
+    """The final answer of an attempt.
+
+    Attributes:
+        answer: The answer as written, or None when there is none.
+        split: Character offset after which the model no longer solves the problem but checks its
+            answer; the length of the text if it never does.
+        source: How the answer is given.
+    """
+
+    answer: str | None
+    split: int
+    source: AnswerSource | None = "form"
 
 
 class Domain(ABC):
@@ -26,15 +42,17 @@ class Domain(ABC):
     answer_form: str
 
     @abstractmethod
-    def extract(self, text: str) -> tuple[str | None, int]:
-        """Returns the final answer of an attempt and the character offset where the attempt ends.
+    def extract(self, text: str) -> Extracted:
+        """Returns the final answer of an attempt, and where the attempt ends.
+
+        Whether an answer counts that is not in the domain's form is up to the protocol
+        (`srenv.protocol.Protocol.answer`): a domain says how it is given.
 
         Args:
-            text: A turn without its verdict, at most `srenv.parsing.MAX_TURN_CHARS` long.
+            text: A turn without its verdict; its end if it is longer than the environment's limit.
 
         Returns:
-            The answer as written, or None when there is none; and the offset after which the model
-            no longer solves the problem but checks its answer, `len(text)` if it never does.
+            The answer, where the attempt ends, and how the answer is given.
         """
 
     @abstractmethod

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from srenv.domains.base import Domain
-from srenv.episode import Problem
+from srenv.domains.base import Domain, Extracted
+from srenv.episode import AnswerSource, Problem
 from srenv.verifier import verify, verify_batch
 from srenv.verifier.grade import Grade
 from srenv.verifier.reading.extract import EXTRACT_LIMIT, extract_box_span, find_answer
@@ -17,7 +17,7 @@ class Maths(Domain):
 
     Example:
         >>> MATHS.extract("2*3=6, so \\boxed{6}. Check: 6/3=2.")
-        ('6', 19)
+        Extracted(answer='6', split=19, source='form')
         >>> MATHS.same("1/2", "0.5")
         True
     """
@@ -25,11 +25,10 @@ class Maths(Domain):
     name = "maths"
     answer_form = "in \\boxed{}"
 
-    def extract(self, text: str) -> tuple[str | None, int]:
-        r"""Returns the last ``\boxed{}`` or, without one, what is marked as the answer in words.
+    def extract(self, text: str) -> Extracted:
+        r"""Returns the last ``\boxed{}`` or, without one, the answer that is given in words.
 
-        A turn must mark its answer: a value in its last sentence is none. What follows a box
-        belongs to the check.
+        What follows a box belongs to the check.
         """
         # Fast path for the common attempt: its last box is plain, and nothing else in the text
         # could be or hide a box. Single characters are found many times faster than words.
@@ -43,12 +42,14 @@ class Maths(Domain):
             end = text.find("}", start)
             inside = text[start + 7 : end]
             if end >= 0 and "{" not in inside:
-                return inside.strip() or None, end + 1
+                return Extracted(inside.strip() or None, end + 1)
         box = extract_box_span(text)
         if box is not None:
-            return box[2].strip() or None, box[1]
-        marked = find_answer(text)
-        return marked.answer if marked and marked.source == "marker" else None, len(text)
+            return Extracted(box[2].strip() or None, box[1])
+        found = find_answer(text)
+        if found is None:
+            return Extracted(None, len(text), None)
+        return Extracted(found.answer, len(text), _SOURCES[found.source])
 
     def write(self, answer: str) -> str:
         r"""Returns the answer in ``\boxed{}``."""
@@ -90,6 +91,9 @@ class Maths(Domain):
 
 
 MATHS = Maths()
+
+_SOURCES: dict[str, AnswerSource] = {"box": "form", "marker": "marked", "closing": "stated"}
+"""How an answer is given, by what the verifier found it by."""
 
 
 def after_hashes(solution: str) -> str:

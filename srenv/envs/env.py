@@ -20,6 +20,7 @@ from srenv.registry import lookup_or_import
 from srenv.rewards import RewardSpec, make_reward
 
 MAX_OBSERVATION_CHARS = 1 << 18
+"""Greatest length of an observation, unless turns may be longer than by default."""
 _ANY_INDEX = 1 << 40
 """Infinite sources are entered at an index below this; any 40 bits do."""
 
@@ -42,16 +43,20 @@ class SelfCorrectEnv(gym.Env[str, str]):
         reward: RewardSpec = "default",
         protocol: ProtocolSpec = "default",
         render_mode: str | None = None,
+        max_turn_chars: int = MAX_TURN_CHARS,
     ) -> None:
         if max_attempts < 1:
             raise ValueError(f"max_attempts must be at least 1, got {max_attempts}")
+        if max_turn_chars < 1:
+            raise ValueError(f"max_turn_chars must be at least 1, got {max_turn_chars}")
         self.source: ProblemSource = load_problems(problems, split)
         self.max_attempts = max_attempts
         self.reward = make_reward(reward)
         self.protocol = make_protocol(protocol)
         self.render_mode = render_mode
-        self.observation_space = UnicodeText(MAX_OBSERVATION_CHARS)
-        self.action_space = UnicodeText(MAX_TURN_CHARS, domain=self.source.problem(0).domain)
+        self.max_turn_chars = max_turn_chars
+        self.observation_space = UnicodeText(observation_chars(max_turn_chars))
+        self.action_space = UnicodeText(max_turn_chars, domain=self.source.problem(0).domain)
         self._conversation: Conversation | None = None
 
     @property
@@ -127,7 +132,7 @@ class SelfCorrectEnv(gym.Env[str, str]):
         # Drawn either way, so that naming a problem leaves the later ones as they would be.
         index = int(self.np_random.random() * (self.source.size or _ANY_INDEX))
         problem = problem or self.source.problem(index)
-        rules = Rules(self.protocol, self.max_attempts, self.reward)
+        rules = Rules(self.protocol, self.max_attempts, self.reward, self.max_turn_chars)
         self._conversation = Conversation(problem, rules)
         self.show()
         return self._conversation
@@ -143,7 +148,12 @@ class SelfCorrectEnv(gym.Env[str, str]):
 
 def observe(conversation: Conversation) -> str:
     """Returns the conversation as plain text, its newest part if it outgrows the space."""
-    return conversation.transcript[-MAX_OBSERVATION_CHARS:]
+    return conversation.transcript[-observation_chars(conversation.rules.max_turn_chars) :]
+
+
+def observation_chars(max_turn_chars: int) -> int:
+    """Returns the greatest length of an observation, which has room for several long turns."""
+    return max(MAX_OBSERVATION_CHARS, MAX_OBSERVATION_CHARS // MAX_TURN_CHARS * max_turn_chars)
 
 
 class SelfCorrectMathEnv(SelfCorrectEnv):
@@ -157,7 +167,9 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     section 2), with the model's own verdict as its stopping decision.
 
     ## Action Space
-    One turn as text, at most 32,768 characters (`srenv.envs.spaces.UnicodeText`). The last
+    One turn as text, at most `max_turn_chars` characters (`srenv.envs.spaces.UnicodeText`). A
+    longer one may be played too: only its end is read and kept, where the answer and the verdict
+    are, and `cut` in the info and in the record says how much is missing before it. The last
     non-empty line is the verdict: ``[VERIFY] correct`` or ``[VERIFY] wrong``, optionally with a
     confidence in that verdict, ``[VERIFY] correct (0.85)``. Anything else is a malformed turn.
     Under the protocol ``"yes_no"`` the last line is a question that the model asks itself and its
@@ -194,6 +206,7 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     | `reward` | str or dict | `"default"` | preset, `"term=weight,..."`, or mapping |
     | `protocol` | str or dict | `"default"` | name, fields to change, or `"module:attribute"` |
     | `render_mode` | str | `None` | `"ansi"` or `"human"` |
+    | `max_turn_chars` | int | `32768` | characters at the end of a turn that are read and kept |
 
     As for any environment, ``max_episode_steps`` limits the steps from outside and truncates.
 
@@ -210,7 +223,8 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Info
     The fields of `srenv.envs.info.Info`: `problem_id`, `turn` (number of turns played), `answer`,
     `correct`, `graded` (False if the verifier could not decide), `verdict`, `declared`,
-    `malformed` (reason, or empty), `verdict_start` (character where the verdict segment begins),
+    `malformed` (reason, or empty), `verdict_start` (character of the turn, as the model wrote it,
+    where the verdict segment begins), `cut` (characters before the end that was kept),
     `reward_attempt`, `reward_verdict`. Same keys and types at reset and at every step.
 
     ## Version History

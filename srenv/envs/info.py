@@ -22,7 +22,10 @@ class Info(TypedDict):
         verdict: The model's own word on it, or ``""``.
         declared: Whether the model declared itself correct.
         malformed: Why the turn breaks the format, or ``""``.
-        verdict_start: Character of the turn where its verdict segment begins.
+        verdict_start: Character of the turn, as the model wrote it, where its verdict segment
+            begins.
+        cut: Number of characters before the end of the turn that was read and kept; 0 for a turn
+            within the limit.
         reward_attempt: The part of the reward for the attempt.
         reward_verdict: The part of the reward for the verdict.
     """
@@ -36,6 +39,7 @@ class Info(TypedDict):
     declared: bool
     malformed: str
     verdict_start: int
+    cut: int
     reward_attempt: float
     reward_verdict: float
 
@@ -46,7 +50,7 @@ def info_of(conversation: Conversation) -> Info:
     if not turns:
         return Info(
             problem_id=conversation.problem.id, turn=0, answer="", correct=False, graded=True,
-            verdict="", declared=False, malformed="", verdict_start=0,
+            verdict="", declared=False, malformed="", verdict_start=0, cut=0,
             reward_attempt=0.0, reward_verdict=0.0,
         )  # fmt: skip
     turn = turns[-1]
@@ -60,7 +64,8 @@ def info_of(conversation: Conversation) -> Info:
         verdict=turn.verdict or "",
         declared=turn.declared,
         malformed=turn.malformed,
-        verdict_start=turn.split,
+        verdict_start=turn.cut + turn.split,
+        cut=turn.cut,
         reward_attempt=rewards["attempt"],
         reward_verdict=rewards["verdict"],
     )

@@ -277,7 +277,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
     def set_attr(self, name: str, values: Any) -> None:
         """Sets an attribute of every environment: a list or tuple gives one value each.
 
-        `max_attempts`, `source`, `reward` and `protocol` count from the next reset on.
+        `max_attempts`, `source`, `reward`, `protocol` and `max_turn_chars` count from the next
+        reset on.
 
         Raises:
             ValueError: The list has the wrong length.

@@ -5,7 +5,8 @@ shares of all problems (Kumar et al. 2024, section 3), verdict rates are conditi
 (Xiong et al. 2025, table 4). ``p_ci`` and ``p_ic``: of the right and of the wrong first attempts
 with a verdict of wrong, the share whose final answer is wrong and right (table 8). Calibration is
 that of RLCR (Damani et al. 2025). Problems with an attempt that the verifier could not decide are
-left out and counted in ``undecided``.
+left out and counted in ``undecided``. ``out_of_form_rate`` is the share of turns whose answer was
+accepted although it is not in the form that was asked for.
 """
 
 from __future__ import annotations
@@ -123,6 +124,7 @@ def _weighted(data: Outcomes, weights: Array) -> dict[str, Array]:
         "verdict_tpr": where(data.truth, data.says),
         "verdict_tnr": where(1 - data.truth, 1 - data.says),
         "malformed_rate": _ratio(weights @ data.malformed, weights @ data.turns),
+        "out_of_form_rate": _ratio(weights @ data.out_of_form, weights @ data.turns),
         "turns": per_problem(data.turns),
         "tokens": per_problem(data.tokens),
     }

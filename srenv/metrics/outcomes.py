@@ -25,6 +25,8 @@ class Outcomes:
         turns: (N,) number of turns (or of samples, for a vote).
         tokens: (N,) generated tokens; nan if the engine did not count them.
         malformed: (N,) number of malformed turns.
+        out_of_form: (N,) number of turns whose answer is not in the form that was asked for; nan
+            if the episodes do not say how answers are given.
         owner: (M,) row of the problem that a verdict belongs to.
         turn: (M,) turn of the verdict, counted from 1.
         says: (M,) 1 if the verdict is "correct".
@@ -39,6 +41,7 @@ class Outcomes:
     turns: Array
     tokens: Array
     malformed: Array
+    out_of_form: Array
     owner: NDArray[np.int64]
     turn: NDArray[np.int64]
     says: Array
@@ -77,6 +80,7 @@ class Outcomes:
             turns=np.array([float(len(episode.turns)) for episode in graded]),
             tokens=np.array([_tokens(episode) for episode in graded]),
             malformed=np.array([float(sum(bool(t.malformed) for t in e.turns)) for e in graded]),
+            out_of_form=np.array([_out_of_form(episode) for episode in graded]),
             owner=columns[0].astype(np.int64),
             turn=columns[1].astype(np.int64),
             says=columns[2],
@@ -134,6 +138,7 @@ class Outcomes:
             turns=np.array([float(len(group)) for group in graded]),
             tokens=np.array([sum(_tokens(e) for e in group) for group in graded]),
             malformed=np.array([float(sum(bool(e.final.malformed) for e in g)) for g in graded]),
+            out_of_form=np.array([sum(_out_of_form(e) for e in group) for group in graded]),
             owner=empty.astype(np.int64),
             turn=empty.astype(np.int64),
             says=empty,
@@ -149,7 +154,8 @@ class Outcomes:
         horizon = max(part.by_turn.shape[1] for part in parts)
         offsets = np.cumsum([0, *(len(part.final) for part in parts)])
         names = (
-            "final", "turns", "tokens", "malformed", "turn", "says", "truth", "token", "stated",
+            "final", "turns", "tokens", "malformed", "out_of_form", "turn", "says", "truth",
+            "token", "stated",
         )  # fmt: skip
         return cls(
             by_turn=np.concatenate(
@@ -183,6 +189,11 @@ def majority(turns: Sequence[Turn], domain: Domain) -> bool:
 
 def _graded(episodes: Iterable[Episode]) -> list[Episode]:
     return [episode for episode in episodes if episode.graded and episode.turns]
+
+
+def _out_of_form(episode: Episode) -> float:
+    answered = [turn.answer_source for turn in episode.turns if turn.answer is not None]
+    return math.nan if None in answered else float(sum(source != "form" for source in answered))
 
 
 def _tokens(episode: Episode) -> float:

@@ -117,14 +117,14 @@ def check_protocol(protocol: ProtocolSpec) -> None:
                 made.follow_up(_PROBLEM, correct, verdict) for correct in (True, False)
             )
             assert told_right == told_wrong, "only an oracle's request may depend on the truth"
-    long = "\\boxed{" + "{" * MAX_TURN_CHARS
+    long = "\\boxed{" + "{" * 4 * MAX_TURN_CHARS
     twice = "[VERIFY] correct\n[VERIFY] wrong"
     asked = f"{made.question} " * (MAX_TURN_CHARS // len(made.question))
     for text in (*HOSTILE, long, "\n" * MAX_TURN_CHARS, twice, asked, made.phrase(twice)):
         began = time.perf_counter()
         parsed = made.parse(text, _PROBLEM)
         assert time.perf_counter() - began < PARSE_SECONDS, f"parsing {text[:20]!r} is slow"
-        assert 0 <= parsed.split <= min(len(text), MAX_TURN_CHARS), "split lies outside the text"
+        assert 0 <= parsed.split <= len(text), "split lies outside the text"
         assert parsed == made.parse(text, _PROBLEM), "the same text must be parsed the same again"
     conversation = Conversation(_PROBLEM, Rules(made, max_attempts=2))
     conversation.step("I do not know.")

@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
+from srenv.envs.env import SelfCorrectEnv
 from srenv.envs.spaces import Chat, Messages
 from srenv.episode import Episode
 from srenv.parsing import MAX_TURN_CHARS
@@ -36,7 +37,7 @@ class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstruc
     def __init__(self, env: gym.Env[str, str], max_chars: int | None = None) -> None:
         RecordConstructorArgs.__init__(self, max_chars=max_chars)
         gym.ObservationWrapper.__init__(self, env)
-        self._space = chat_space(core(env).max_attempts, max_chars)
+        self._space = chat_space(core(env), max_chars)
         self.observation_space = self._space
 
     def observation(self, observation: str) -> Messages:
@@ -44,10 +45,11 @@ class ChatObservation(gym.ObservationWrapper[Messages, str, str], RecordConstruc
         return chat_of(core(self.env).episode, self._space.max_chars)
 
 
-def chat_space(max_attempts: int, max_chars: int | None) -> Chat:
-    """Returns the space of chats with at most `max_attempts` attempts."""
-    messages = 2 * max_attempts + 1
-    return Chat(messages, messages * MAX_TURN_CHARS if max_chars is None else max_chars)
+def chat_space(env: SelfCorrectEnv, max_chars: int | None) -> Chat:
+    """Returns the space of chats with as many attempts, of such lengths, as `env` allows."""
+    messages = 2 * env.max_attempts + 1
+    room = messages * max(env.max_turn_chars, MAX_TURN_CHARS)  # prompts may be longer than turns
+    return Chat(messages, room if max_chars is None else max_chars)
 
 
 def chat_of(episode: Episode, max_chars: int) -> Messages:

@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
-from srenv.parsing import MAX_TURN_CHARS
 from srenv.tools import ExpressionError, calculate, transform
 from srenv.wrappers.common import core
 
@@ -103,7 +102,7 @@ class CalculatorTool(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         """The call that a message ends with, if it may be made."""
         if not isinstance(text, str) or core(self.env).conversation.ended:
             return None  # the environment refuses both
-        if self._calls >= self.max_calls or len(text) > MAX_TURN_CHARS - 400:
+        if self._calls >= self.max_calls or len(text) > core(self.env).max_turn_chars - 400:
             return None
         match = _CALL.fullmatch(text[-1100:].rstrip().rpartition("\n")[2].strip())
         if match is None or (match[1] == "SYMPY" and not self.algebra):

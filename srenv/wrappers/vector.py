@@ -51,7 +51,7 @@ class ChatObservation(_Wrapper):
 
     def __init__(self, env: VectorEnv[Any, Any, Any], max_chars: int | None = None) -> None:
         super().__init__(env)
-        space = chat_space(self.core.envs[0].max_attempts, max_chars)
+        space = chat_space(self.core.envs[0], max_chars)
         self._space: Chat = space
         self.single_observation_space = space
         self.observation_space = batch_space(space, self.num_envs)

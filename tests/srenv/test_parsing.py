@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srenv.episode import Problem
-from srenv.parsing import MARKED, MAX_TURN_CHARS, find_verdict, verdict_on_last_line
+from srenv.parsing import MARKED, find_verdict, verdict_on_last_line
 from srenv.protocol import PROTOCOLS, Protocol
 
 PROBLEM = Problem("p", "2*3?", "6", "test")
@@ -92,7 +92,79 @@ def test_hostile_text_is_parsed_in_linear_time(text):
     start = time.process_time()
     turn = parse(text)
     assert time.process_time() - start < 0.5
-    assert turn.split <= MAX_TURN_CHARS
+    assert turn.split <= len(text)
+
+
+# --- long turns -----------------------------------------------------------------------------------
+
+ENDING = "\\boxed{6}\nso 6/3=2\n[VERIFY] correct"
+
+
+def test_a_long_turn_is_read_from_its_end():
+    text = "One more case. " * 7_000 + ENDING
+    turn = parse(text)
+    assert (turn.answer, turn.verdict, turn.malformed) == ("6", "correct", "")
+    assert text[turn.split :] == "\nso 6/3=2\n[VERIFY] correct"
+
+
+@pytest.mark.parametrize("length", range(len(ENDING) - 1, len(ENDING) + 2))
+def test_a_turn_is_read_as_far_as_the_limit(length):
+    turn = PROTOCOLS["default"].parse(f"x{ENDING}", PROBLEM, max_chars=length)
+    assert turn.answer == ("6" if length >= len(ENDING) else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("<think>\\boxed{5} {long}\\boxed{7}", None),
+        ("<think>\\boxed{5} {long}\\boxed{7}</think>\\boxed{6}", "6"),
+        ("<think>5</think>{long}\\boxed{6}", "6"),
+        ("{long}<think>\\boxed{7}</think>\\boxed{6}", "6"),
+        ("{long}<think>\\boxed{7}", None),
+    ],
+)
+def test_thinking_that_began_before_the_limit_is_no_answer(text, answer):
+    assert parse(text.replace("{long}", "hm " * 15_000)).answer == answer
+
+
+@pytest.mark.parametrize("offset", range(9))
+def test_thinking_may_begin_across_the_limit(offset):
+    thinking = "<think>\\boxed{5}" + "." * 50
+    text = "." * 50 + thinking
+    turn = PROTOCOLS["default"].parse(text, PROBLEM, max_chars=len(thinking) - offset)
+    assert turn.answer is None
+
+
+# --- what counts as an answer ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("so \\boxed{6}", {"form", "marked", "stated"}),
+        ("The answer is 6.", {"marked", "stated"}),
+        ("#### 6", {"marked", "stated"}),
+        ("We add them up. So there are 6 apples in total.", {"stated"}),
+        ("\\boxed{}", set()),
+        ("I do not know.", set()),
+    ],
+)
+@pytest.mark.parametrize("option", ["form", "marked", "stated"])
+def test_the_protocol_says_what_counts_as_an_answer(text, accepted, option):
+    turn = parse(f"{text}\n[VERIFY] correct", Protocol(answer=option))
+    assert (turn.answer is not None) == (option in accepted)
+    assert turn.malformed == ("" if option in accepted else "no_answer")
+    source = {3: "form", 2: "marked", 1: "stated"}.get(len(accepted))
+    assert turn.answer_source == (source if option in accepted else None)
+
+
+def test_marked_answers_count_by_default():
+    assert Protocol().answer == "marked"
+
+
+def test_an_unknown_kind_of_answer_is_refused():
+    with pytest.raises(ValueError, match="unknown kind of answer 'boxed'"):
+        Protocol(answer="boxed")
 
 
 PIECES = [
@@ -177,7 +249,7 @@ def test_hostile_answer_to_the_question_is_parsed_in_linear_time(text, marker):
     turn = parse(text, protocol)
     protocol.phrase(text)
     assert time.process_time() - start < 0.5
-    assert turn.split <= MAX_TURN_CHARS
+    assert turn.split <= len(text)
 
 
 @given(st.text(alphabet="\\boxed{}YesNo.?() 01\n$", max_size=200), st.booleans())

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 
-from srenv.domains import Domain, register_domain
+from srenv.domains import Domain, Extracted, register_domain
 from srenv.episode import Problem
 from srenv.problems import register_source
 from srenv.problems.source import Drawn, EndlessSource, SourceSpec
@@ -20,9 +20,11 @@ class ReversedWords(Domain):
     name = "test_reversed_words"
     answer_form = "in square brackets"
 
-    def extract(self, text: str) -> tuple[str | None, int]:
+    def extract(self, text: str) -> Extracted:
         matches = list(re.finditer(r"\[([^\[\]]*)\]", text))
-        return (matches[-1][1].strip() or None, matches[-1].end()) if matches else (None, len(text))
+        if not matches:
+            return Extracted(None, len(text), None)
+        return Extracted(matches[-1][1].strip() or None, matches[-1].end())
 
     def write(self, answer: str) -> str:
         return f"[{answer}]"

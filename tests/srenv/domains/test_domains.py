@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import srenv
-from srenv.domains import DOMAINS, Domain, find_domain, register_domain
+from srenv.domains import DOMAINS, Domain, Extracted, find_domain, register_domain
 from srenv.problems import grade
 
 
@@ -16,7 +16,7 @@ class Echo(Domain):
     answer_form = "alone"
 
     def extract(self, text):
-        return text.strip() or None, len(text)
+        return Extracted(text.strip() or None, len(text))
 
     def write(self, answer):
         return answer

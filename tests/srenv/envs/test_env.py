@@ -154,7 +154,41 @@ def test_a_very_long_turn_is_cut_and_the_observation_stays_in_its_space():
     env = make()
     (step,) = play(env, "x" * 1_000_000)
     assert step[4]["malformed"] == "no_answer"
+    assert step[4]["cut"] == 1_000_000 - 32_768
     assert env.observation_space.contains(step[0])
+
+
+def test_the_verdict_of_a_long_turn_is_where_the_model_wrote_it():
+    text = "x" * 100_000 + "\\boxed{9}\n[VERIFY] correct"
+    (step,) = play(make(), text)
+    assert (step[4]["correct"], step[4]["declared"]) == (True, True)
+    assert text[step[4]["verdict_start"] :] == "\n[VERIFY] correct"
+
+
+@pytest.mark.parametrize("limit", [50, 200_000])
+def test_the_limit_of_a_turn_is_an_argument(limit):
+    env = make(max_turn_chars=limit)
+    text = "x" * 100_000 + "\\boxed{9}\n[VERIFY] correct"
+    (step,) = play(env, text)
+    turn = env.unwrapped.episode.final
+    assert env.action_space.max_length == limit
+    assert turn.correct
+    assert len(turn.text) == min(limit, len(text))
+    assert env.observation_space.contains(step[0])
+    assert step[0].endswith(turn.text)
+
+
+def test_a_vector_environment_has_the_same_limit():
+    envs = gym.make_vec("SelfCorrectMath-v0", 2, max_turn_chars=50)
+    assert envs.single_action_space.max_length == 50
+    envs.reset(options={"problem": SCORE_EXAMPLE})
+    *_, infos = envs.step(["\\boxed{9}" + " " * 100 + "\n[VERIFY] correct"] * 2)
+    assert infos["cut"].tolist() == [76, 76]
+
+
+def test_a_limit_below_one_character_is_refused():
+    with pytest.raises(ValueError, match="max_turn_chars must be at least 1"):
+        make(max_turn_chars=0)
 
 
 def test_spec_round_trips_through_json_in_a_fresh_process():

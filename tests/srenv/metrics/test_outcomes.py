@@ -1,9 +1,11 @@
 """`Outcomes`: what counts as the answer of an episode, and votes over answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from srenv.domains.maths import MATHS
-from srenv.metrics import Outcomes, majority
+from srenv.metrics import Outcomes, majority, summarise
 from tests.support.episodes import made_episode as episode
 from tests.support.episodes import made_turn as turn
 
@@ -65,3 +67,24 @@ def test_pooled_runs_count_as_one():
     short, long = Outcomes.of([episode(HALF)]), Outcomes.of([episode(OTHER, HALF)])
     outcomes = Outcomes.pooled([short, long])
     assert outcomes.by_turn.tolist() == [[1.0, 1.0], [0.0, 1.0]]
+
+
+# --- answers that are not in the form that was asked for ---------------------------------------
+
+FORMED, MARKED = replace(HALF, answer_source="form"), replace(HALF, answer_source="marked")
+
+
+def test_answers_out_of_form_are_counted():
+    outcomes = Outcomes.of([episode(FORMED, MARKED, turn(False, answer=None)), episode(FORMED)])
+    assert outcomes.out_of_form.tolist() == [1.0, 0.0]
+    assert summarise(outcomes)["out_of_form_rate"] == 0.25
+
+
+def test_samples_of_a_vote_out_of_form_are_counted():
+    outcomes = Outcomes.of_votes([[episode(FORMED), episode(MARKED), episode(MARKED)]])
+    assert outcomes.out_of_form.tolist() == [2.0]
+
+
+def test_files_that_do_not_say_how_answers_are_given_have_no_such_rate():
+    outcomes = Outcomes.pooled([Outcomes.of([episode(FORMED)]), Outcomes.of([episode(HALF)])])
+    assert "out_of_form_rate" not in summarise(outcomes)

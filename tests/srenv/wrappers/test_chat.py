@@ -31,3 +31,12 @@ def test_a_long_chat_loses_the_beginning_of_its_first_message():
     assert messages[0]["content"].endswith(observation[0]["content"])
     assert [*observation[1:]] == messages[1:]
     assert observation in env.observation_space
+
+
+def test_a_chat_has_room_for_turns_of_the_environments_limit():
+    env = ChatObservation(make_env(max_turn_chars=200_000))
+    reset(env)
+    for _ in range(2):
+        observation, *_ = env.step("x" * 200_000)
+        assert observation in env.observation_space
+    assert observation[1]["content"] == "x" * 200_000
