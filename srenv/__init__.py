@@ -9,9 +9,9 @@ needs neither torch nor SymPy::
     env = gym.make("SelfCorrectMath-v0", problems="synthetic:linear")
 """
 
-from srenv.conversation import Conversation, Rules, transcript
+from srenv.conversation import Conversation, Rules
 from srenv.envs import register_environments
-from srenv.episode import Episode, Problem, Turn, read_episodes, write_episodes
+from srenv.episode import Episode, Problem, Turn, read_episodes, transcript, write_episodes
 from srenv.metrics import Metrics, Outcomes, measure
 from srenv.problems import ProblemSource, load_problems
 from srenv.protocol import Protocol

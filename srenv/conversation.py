@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from srenv.episode import Ending, Episode, Message, Problem, Turn
+from srenv.episode import Ending, Episode, Message, Problem, Turn, transcript
 from srenv.parsing import MAX_TURN_CHARS, ParsedTurn
 from srenv.problems import grade
 from srenv.protocol import Protocol
@@ -87,10 +86,7 @@ class Conversation:
         return self.rules.protocol.parse(text, self.problem, self.rules.max_turn_chars)
 
     def settle(self, text: str, parsed: ParsedTurn, grade: Grade) -> Turn:
-        """Plays a turn that has been parsed and graded.
-
-        A turn that is longer than the limit keeps its end, in the record and in the chat.
-        """
+        """Plays a parsed and graded turn; one longer than the limit keeps its end."""
         episode, rules = self.episode, self.rules
         turn = make_turn(text, parsed, grade, rules.max_turn_chars)
         episode.turns.append(turn)
@@ -107,14 +103,7 @@ class Conversation:
 
 
 def make_turn(text: str, parsed: ParsedTurn, grade: Grade, max_chars: int | None = None) -> Turn:
-    """Returns a turn that has been parsed and graded, without its rewards.
-
-    Args:
-        text: The turn as the model wrote it.
-        parsed: Its parts.
-        grade: The grade of its answer.
-        max_chars: Number of characters at its end that are kept; None keeps all.
-    """
+    """Returns a parsed and graded turn without its rewards, and of `text` the last `max_chars`."""
     cut = 0 if max_chars is None else max(0, len(text) - max_chars)
     return Turn(
         text=text[cut:],
@@ -128,8 +117,3 @@ def make_turn(text: str, parsed: ParsedTurn, grade: Grade, max_chars: int | None
         cut=cut,
         answer_source=parsed.answer_source,
     )
-
-
-def transcript(messages: Sequence[Message]) -> str:
-    """Returns messages as plain text, one labeled paragraph each."""
-    return "\n\n".join([f"{m['role'].capitalize()}: {m['content']}" for m in messages])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -166,6 +166,11 @@ class Episode:
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an episode record: {error}") from error
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """Returns messages as plain text, one labeled paragraph each."""
+    return "\n\n".join([f"{m['role'].capitalize()}: {m['content']}" for m in messages])
 
 
 def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> Path:
