@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from srenv.episode import Ending, Episode, Message, Problem, Turn, transcript
+from srenv.episode import Ending, Episode, Message, Problem, Turn, paragraph, transcript
 from srenv.parsing import MAX_TURN_CHARS, ParsedTurn
 from srenv.problems import grade
 from srenv.protocol import Protocol
@@ -92,28 +92,24 @@ class Conversation:
         episode.turns.append(turn)
         turn.rewards = rules.reward.by_term(episode.turns)
         episode.ending = rules.ending(turn, len(episode.turns))
-        messages: list[Message] = [{"role": "assistant", "content": turn.text}]
+        self._say({"role": "assistant", "content": turn.text})
         if episode.ending == "running":
             # A turn without an answer has said nothing, whatever its verdict.
             verdict = None if turn.malformed else turn.verdict
-            messages.append(rules.protocol.follow_up(self.problem, turn.correct, verdict))
-        episode.messages += messages
-        self.transcript += "\n\n" + transcript(messages)
+            self._say(rules.protocol.follow_up(self.problem, turn.correct, verdict))
         return turn
+
+    def _say(self, message: Message) -> None:
+        self.episode.messages.append(message)
+        self.transcript += f"\n\n{paragraph(message)}"
 
 
 def make_turn(text: str, parsed: ParsedTurn, grade: Grade, max_chars: int | None = None) -> Turn:
     """Returns a parsed and graded turn without its rewards, and of `text` the last `max_chars`."""
     cut = 0 if max_chars is None else max(0, len(text) - max_chars)
+    answer, verdict, confidence, split, malformed, source = parsed
+    split, graded = max(0, split - cut), (grade.correct, grade.reason)
     return Turn(
-        text=text[cut:],
-        answer=parsed.answer,
-        verdict=parsed.verdict,
-        confidence=parsed.confidence,
-        split=max(0, parsed.split - cut),
-        malformed=parsed.malformed,
-        correct=grade.correct,
-        reason=grade.reason,
-        cut=cut,
-        answer_source=parsed.answer_source,
-    )
+        text[cut:], answer, verdict, confidence, split, malformed, *graded,
+        cut=cut, answer_source=source,
+    )  # fmt: skip

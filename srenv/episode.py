@@ -170,7 +170,12 @@ class Episode:
 
 def transcript(messages: Sequence[Message]) -> str:
     """Returns messages as plain text, one labeled paragraph each."""
-    return "\n\n".join([f"{m['role'].capitalize()}: {m['content']}" for m in messages])
+    return "\n\n".join(map(paragraph, messages))
+
+
+def paragraph(message: Message) -> str:
+    """Returns a message as plain text, labeled with its role."""
+    return f"{message['role'].capitalize()}: {message['content']}"
 
 
 def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> Path:

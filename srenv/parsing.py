@@ -106,7 +106,7 @@ def parse_turn(
         accepted: What counts as an answer; a key of `ACCEPTED`.
         max_chars: Only this many characters at the end of the turn are parsed.
     """
-    begin = reading_start(text, max_chars)
+    begin = 0 if len(text) <= max_chars else reading_start(text, max_chars)
     text = text[begin:]
     verdict: Verdict | None = None
     confidence: float | None = None
@@ -125,13 +125,11 @@ def parse_turn(
 
 
 def reading_start(text: str, max_chars: int) -> int:
-    """Returns the character offset where the part of a turn that is parsed begins.
+    """Returns the character offset where the parsed part of a turn above the limit begins.
 
     Thinking that is open at the limit is left out too: what is said in it is no answer.
     """
     start = len(text) - max_chars
-    if start <= 0:
-        return 0
     open_at = text.rfind(_THINK, 0, start + len(_THINK) - 1)
     if open_at <= text.rfind(_END_THINK, 0, start + len(_END_THINK) - 1):
         return start

@@ -49,7 +49,8 @@ def correctness(turns: Sequence[Turn]) -> float:
 
 def improvement(turns: Sequence[Turn]) -> float:
     """``r_t - r_{t-1}`` with ``r_0 = 0``: the sum over an episode is its final correctness."""
-    return _level(turns) - _level(turns[:-1])
+    newest = turns[-1].correct
+    return 0.0 if newest is None else float(newest) - _level(turns[:-1])
 
 
 def progress(turns: Sequence[Turn]) -> float:
@@ -175,10 +176,13 @@ class Reward:
 
     def by_segment(self, rewards: Mapping[str, float]) -> dict[Segment, float]:
         """Returns the sums of rewards `by_term` per segment."""
-        total: dict[Segment, float] = {"attempt": 0.0, "verdict": 0.0}
+        attempt = verdict = 0.0
         for term, _ in self.terms:
-            total[term.segment] += rewards[term.name]
-        return total
+            if term.segment == "attempt":
+                attempt += rewards[term.name]
+            else:
+                verdict += rewards[term.name]
+        return {"attempt": attempt, "verdict": verdict}
 
 
 def register_term(name: str, segment: Segment, rule: TermFunction) -> None:

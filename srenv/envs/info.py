@@ -48,27 +48,27 @@ def info_of(conversation: Conversation) -> Info:
     """Returns the info after the newest turn of a conversation, or at its start."""
     turns = conversation.episode.turns
     if not turns:
-        return Info(
-            problem_id=conversation.problem.id, turn=0, answer="", correct=False, graded=True,
-            verdict="", declared=False, malformed="", verdict_start=0, cut=0,
-            reward_attempt=0.0, reward_verdict=0.0,
-        )  # fmt: skip
+        return {
+            "problem_id": conversation.problem.id, "turn": 0, "answer": "", "correct": False,
+            "graded": True, "verdict": "", "declared": False, "malformed": "", "verdict_start": 0,
+            "cut": 0, "reward_attempt": 0.0, "reward_verdict": 0.0,
+        }  # fmt: skip
     turn = turns[-1]
     rewards = conversation.rules.reward.by_segment(turn.rewards)
-    return Info(
-        problem_id=conversation.problem.id,
-        turn=len(turns),
-        answer=turn.answer or "",
-        correct=turn.correct is True,
-        graded=turn.correct is not None,
-        verdict=turn.verdict or "",
-        declared=turn.declared,
-        malformed=turn.malformed,
-        verdict_start=turn.cut + turn.split,
-        cut=turn.cut,
-        reward_attempt=rewards["attempt"],
-        reward_verdict=rewards["verdict"],
-    )
+    return {
+        "problem_id": conversation.problem.id,
+        "turn": len(turns),
+        "answer": turn.answer or "",
+        "correct": turn.correct is True,
+        "graded": turn.correct is not None,
+        "verdict": turn.verdict or "",
+        "declared": turn.declared,
+        "malformed": turn.malformed,
+        "verdict_start": turn.cut + turn.split,
+        "cut": turn.cut,
+        "reward_attempt": rewards["attempt"],
+        "reward_verdict": rewards["verdict"],
+    }
 
 
 KEYS: dict[str, type] = get_type_hints(Info)

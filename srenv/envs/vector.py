@@ -184,8 +184,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         problems = [conversation.problem for conversation in conversations]
         grades = grade_batch(problems, [turn.answer for turn in parsed])
         count = len(places)
-        rewards = np.zeros(count)
-        terminated, truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        rewards, terminated, truncated = [0.0] * count, [False] * count, [False] * count
         infos: list[Info | None] = [None] * count
         self._ended = {}
         for slot, conversation, turn, grade in zip(
@@ -195,7 +194,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             rewards[slot] = conversation.settle(texts[slot], turn, grade).reward
             infos[slot] = info_of(conversation)
             self._observations[place] = observe(conversation)
-            self.envs[place].show()
+            if self.render_mode == "human":
+                self.envs[place].show()
             ending = conversation.episode.ending
             capped = len(conversation.episode.turns) == self._limit
             terminated[slot] = ending not in ("running", "exhausted")
@@ -205,7 +205,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
                 self._ended[place] = conversation
         stacked = self._autoreset(places, infos)
         observations = tuple([self._observations[place] for place in places])
-        return observations, rewards, terminated, truncated, stacked
+        flags = np.array(terminated), np.array(truncated)
+        return observations, np.array(rewards), *flags, stacked
 
     def _playing(self, places: Sequence[int]) -> list[int]:
         """Returns the slots of `places` that play a turn; the others start an episode instead."""
