@@ -122,7 +122,11 @@ def find_markers(text: str) -> list[Marker]:
 
 def has_marker(text: str) -> bool:
     """Whether a text marks an answer at all."""
-    return bool(_HASHES.search(text) or _TAG.search(text) or _announcement(text).search(text))
+    if _HASHES.search(text) or _TAG.search(text):
+        return True
+    # Most bare answers are one run of characters: nothing in them can announce anything.
+    one_run = text.isascii() and not (" " in text or ":" in text or "\n" in text)
+    return not one_run and _announcement(text).search(text) is not None
 
 
 def _announcement(text: str) -> re.Pattern[str]:
