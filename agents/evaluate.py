@@ -82,6 +82,12 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     """
     if config.n < 1:
         raise ValueError(f"-n is {config.n}: an evaluation needs at least one problem")
+    if config.batch_size < 1 or config.votes < 0:
+        raise ValueError(
+            f"an evaluation needs batch_size >= 1 and votes >= 0, got {config.batch_size} and "
+            f"{config.votes}"
+        )
+    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     done = config.output / "metrics.json"
     if done.exists():
         return _show_again(done, config)
@@ -101,7 +107,6 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     )
     engine = make_engine(config.engine, options)
     _open_run(config)
-    sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
     episodes = play_problems(
         engine,

@@ -18,7 +18,7 @@ from agents.engines.metered import MeteredEngine
 from agents.engines.registry import EngineName, choose, stage_engine
 from agents.models.averaging import average
 from agents.models.paths import TINY, model_path
-from agents.recipes.check import check_options
+from agents.recipes.check import check_options, evaluation_problems
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import equal_votes, play_problems, play_votes
 from agents.rollouts.player import EnvFactory
@@ -129,9 +129,7 @@ class Recipe:
         self.second_models: dict[str, dict[str, float]] = {}
         self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
-        source = srenv.load_problems(config.eval_problems or config.problems, "eval")
-        n = config.eval_n if source.size is None else min(config.eval_n, source.size)
-        self.eval_problems = source.take(n, seed=config.seed)
+        self.eval_problems = evaluation_problems(config)
         self.greedy = Sampling(temperature=0.0, max_new_tokens=config.max_new_tokens)
 
     def method(self) -> str:
@@ -326,9 +324,20 @@ class Recipe:
         return Path(stage.result["model"])
 
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
-        """Fresh problems for all steps of a stage of policy gradient."""
+        """Problems for all steps of a stage of policy gradient."""
         n = config.steps * config.problems_per_step
-        return self.train_source.take(n, self.config.seed + offset)
+        return self.training_sample(n, self.config.seed + offset)
+
+    def training_sample(self, n: int, seed: int) -> list[Problem]:
+        """Problems to train on; a source with fewer is passed over as often as needed."""
+        problems = self.train_source.take_passes(n, seed)
+        distinct = len({problem.id for problem in problems})
+        if distinct < n:
+            console.print(
+                f"{self.train_source.name} has {distinct} problems for training: "
+                f"{n / distinct:.1f} passes over them"
+            )
+        return problems
 
     def make_env(
         self, max_attempts: int, protocol: str, reward: str, tool: Tool = "none"

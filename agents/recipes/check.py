@@ -6,13 +6,18 @@ import importlib.util
 from dataclasses import fields
 from typing import Any
 
+from agents.engines import Sampling
 from agents.engines.backend import EngineOptions
 from agents.engines.registry import check_engine, trainer_link
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
 from agents.training.credit import make_estimator
-from agents.training.policy_gradient import PolicyGradientConfig
+from agents.training.dpo import PreferenceConfig
+from agents.training.policy_gradient import PolicyGradientConfig, step_batches
+from agents.training.settings import check_passes
 from agents.training.sft import SftConfig
+from srenv.episode import Problem
+from srenv.problems import load_problems
 from srenv.rewards import make_reward
 
 
@@ -20,9 +25,9 @@ def check_options(config: Any) -> None:
     """Validates a recipe's options before anything is loaded or written.
 
     Raises:
-        FileNotFoundError: There is no such model.
-        ValueError: A reward, an estimator or an engine is unknown, options do not go together, or a
-            number makes no sense.
+        FileNotFoundError: There is no such model, or no such file of problems.
+        ValueError: There are no such problems, or too few to evaluate on; a reward, an estimator or
+            an engine is unknown, options do not go together, or a number makes no sense.
         ImportError: An option needs a package that is not installed.
     """
     if config.eval_n < 1:
@@ -34,8 +39,14 @@ def check_options(config: Any) -> None:
         make_reward(config.reward)
     model_path(config.model)
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
+    load_problems(config.problems, "train")
+    evaluation_problems(config)
+    Sampling(max_new_tokens=config.max_new_tokens)
+    unused = {"dpo": "pg", "pg": "dpo"}.get(getattr(config, "stage2", ""), "")
     for field in fields(config):
         stage = getattr(config, field.name)
+        if field.name != unused:
+            check_batches(field.name, stage)
         if isinstance(stage, PolicyGradientConfig):
             make_estimator(stage.estimator, stage.turn_discount)
         if isinstance(stage, PolicyGradientConfig) and stage.steps:
@@ -43,3 +54,27 @@ def check_options(config: Any) -> None:
             trainer_link(stage.engine, stage.base_url)
         if isinstance(stage, PolicyGradientConfig | SftConfig):
             lora_config(stage.lora_rank)
+
+
+def check_batches(name: str, stage: Any) -> None:
+    """Validates the batches of a training stage, if `stage` is the options of one.
+
+    Raises:
+        ValueError: A size makes no sense, or batches cannot be divided evenly.
+    """
+    if isinstance(stage, PolicyGradientConfig) and stage.steps:
+        step_batches(stage)
+    if isinstance(stage, SftConfig | PreferenceConfig):
+        check_passes(stage, name)
+
+
+def evaluation_problems(config: Any) -> list[Problem]:
+    """Returns the problems of every row of a recipe's table.
+
+    Raises:
+        ValueError: There are no such problems, or an endless source has too few distinct ones.
+        FileNotFoundError: There is no such file of problems.
+    """
+    source = load_problems(config.eval_problems or config.problems, "eval")
+    n = config.eval_n if source.size is None else min(config.eval_n, source.size)
+    return source.take(n, seed=config.seed)

@@ -81,7 +81,7 @@ class ExternalVerifier(Recipe):
     def sample(self, engine: Engine) -> list[Demonstration]:
         """The warm-up data of self-rewarding correction."""
         rejection, seed = self.config.rejection, self.config.seed
-        problems = self.train_source.take(rejection.problems, seed)
+        problems = self.training_sample(rejection.problems, seed)
         with progress_bar("sampling", SAMPLING_STEPS) as bar:
             return sample_demonstrations(engine, problems, rejection, bar, seed)
 

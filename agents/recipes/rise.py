@@ -120,7 +120,7 @@ class Rise(Recipe):
     def sample(self, engine: Engine, k: int) -> list[Demonstration]:
         """Samples a few turns of the current model, and an improved one if they failed."""
         config = self.config
-        problems = self.train_source.take(config.sampled, config.seed + k)
+        problems = self.training_sample(config.sampled, config.seed + k)
         # The episode ends with the first right attempt; nothing after it is learned from.
         dialogues = self.dialogues(engine, problems, "gold", attempts=k + 1, turns=k)
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)

@@ -291,9 +291,17 @@ def segment_means(records: Sequence[Rollout]) -> dict[str, float]:
     return {"reward_segment/attempt": float(attempt), "reward_segment/verdict": float(verdict)}
 
 
-def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
-    """TRL's settings for `config`."""
-    link = trainer_link(config.engine, config.base_url)
+def step_batches(config: PolicyGradientConfig) -> tuple[int, int]:
+    """Returns the episodes of one forward pass of a process, and the number of such passes a step.
+
+    Raises:
+        ValueError: A size is below its minimum, or the episodes of a step cannot be divided evenly.
+    """
+    if min(config.problems_per_step, config.micro_batch) < 1 or config.group_size < 2:
+        raise ValueError(
+            "policy gradient needs problems_per_step >= 1, micro_batch >= 1 and group_size >= 2, "
+            f"got {config.problems_per_step}, {config.micro_batch} and {config.group_size}"
+        )
     episodes, processes = config.problems_per_step * config.group_size, process_count()
     micro_batch = min(config.micro_batch, max(1, episodes // processes))
     if episodes % (micro_batch * processes):
@@ -301,11 +309,18 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
             f"problems_per_step * group_size = {episodes} is not a multiple of micro_batch = "
             f"{micro_batch}" + (f" times {processes} processes" if processes > 1 else "")
         )
+    return micro_batch, episodes // (micro_batch * processes)
+
+
+def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
+    """TRL's settings for `config`."""
+    link = trainer_link(config.engine, config.base_url)
+    micro_batch, passes = step_batches(config)
     return GRPOConfig(
         **common_settings(output, config.save_every, seed),
         max_steps=config.steps,
         per_device_train_batch_size=micro_batch,
-        gradient_accumulation_steps=episodes // (micro_batch * processes),
+        gradient_accumulation_steps=passes,
         num_generations=config.group_size,
         num_iterations=config.inner_epochs,
         learning_rate=config.learning_rate,

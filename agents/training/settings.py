@@ -41,6 +41,21 @@ def common_settings(output: Path, save_every: int, seed: int) -> dict[str, Any]:
     }
 
 
+def check_passes(config: Passes, what: str) -> None:
+    """Validates the options of a trainer that passes over data; `what` names it in errors.
+
+    Raises:
+        ValueError: A size is below its minimum, or the batch cannot be divided evenly among the
+            processes.
+    """
+    if config.batch_size < 1 or config.epochs <= 0:
+        raise ValueError(
+            f"{what} needs batch_size >= 1 and epochs > 0, got {config.batch_size} and "
+            f"{config.epochs}"
+        )
+    per_process(config.batch_size, what)
+
+
 def supervised_settings(config: Passes, what: str, output: Path, seed: int) -> dict[str, Any]:
     """Returns the settings of a trainer that passes over data; `what` names it in errors.
 

@@ -87,7 +87,8 @@ class Maths(Domain):
         r"""Returns what follows the last ``####``, or stands in the last box, or all of it."""
         if "####" in solution:
             return after_hashes(solution)
-        return inside_box(solution) if "\\boxed" in solution else solution
+        boxed = "\\boxed" in solution or "\\fbox" in solution
+        return inside_box(solution) if boxed else solution
 
 
 MATHS = Maths()

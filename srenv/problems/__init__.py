@@ -7,6 +7,17 @@
 | `hf:openai/gsm8k?config=main` | a Hugging Face dataset |
 | `rg:chain_sum` | endless, from a task of reasoning-gym |
 | `module:attribute` | your own `SourceFactory` |
+
+`jsonl:` and `hf:` take options, ``?name=value&name=value``:
+
+* `problem`, `answer`, `id`, `source`: the column of each. ``reward_model.ground_truth`` is a path
+  into nested objects. Of a prompt that is chat messages the last user message counts.
+* `extract`: how a solution gives its final answer, `hash`, `boxed`, or by default `auto`.
+* `domain`: the domain of all rows, by default `maths`.
+* `several`: what a list of several answers means: `any` of them is right by itself, or `all` of
+  them are asked for. By default such a row cannot be read. A list of one is that one.
+* `strict`: `1` refuses a data set with a row that cannot be read. By default such rows are skipped,
+  with a warning that counts them and shows the first ten.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ Checker = Callable[[Problem, str], Grade]
 
 CHECKERS: dict[str, Checker | str] = {
     "countdown": "srenv.problems.families.countdown:check_countdown",
+    "alternatives": "srenv.problems.alternatives:check_alternatives",
     "reasoning_gym": "srenv.problems.reasoning_gym:check_reasoning_gym",
 }
 """Checkers by name; a ``module:attribute`` is imported when a problem first names it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from srenv.problems.records import COLUMN_OPTIONS, Columns, problem_of
+from srenv.episode import Problem
+from srenv.problems.records import COLUMN_OPTIONS, Columns, problem_of, readable
 from srenv.problems.seeding import Split
 from srenv.problems.source import ListSource, SourceSpec
 
@@ -18,22 +20,33 @@ SPLITS: dict[Split, tuple[str, ...]] = {
 def hub_source(spec: SourceSpec) -> ListSource:
     """Loads a dataset through the `datasets` package, which caches it on disk.
 
+    Rows that cannot be read are skipped with a warning, unless the source says ``strict=1``.
+
     Raises:
         ImportError: `datasets` is not installed.
-        ValueError: The dataset cannot be loaded or holds anything but problems.
+        ValueError: The dataset cannot be loaded, no row of it is a problem, or with ``strict=1``
+            one is not.
     """
     options = spec.read_options("config", "split", "revision", *COLUMN_OPTIONS)
     columns = Columns.read(options, spec)
     split, rows = _load(spec, options)
-    problems = [
-        problem_of(row, columns, f"{spec.text}, row {number}", f"{split}/{number}", spec.text)
-        for number, row in enumerate(rows)
-    ]
+    problems = readable(_problems(rows, columns, spec, split), spec.text, columns.strict)
     if not problems:
         raise ValueError(f"{spec.text}: split {split!r} is empty")
-    if len({problem.id for problem in problems}) < len(problems):
-        raise ValueError(f"{spec.text}: column {columns.id!r} repeats ids; leave out '?id='")
     return ListSource(spec.text, spec.split, problems)
+
+
+def _problems(
+    rows: Any, columns: Columns, spec: SourceSpec, split: str
+) -> Iterator[tuple[str, Problem | ValueError]]:
+    """Yields the place of every row, and its problem or why there is none."""
+    for number, row in enumerate(rows):
+        place = f"row {number}"
+        where = f"{spec.text}, {place}"
+        try:
+            yield place, problem_of(row, columns, where, f"{split}/{number}", spec.text)
+        except ValueError as error:
+            yield place, error
 
 
 def _load(spec: SourceSpec, options: dict[str, str]) -> tuple[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srenv.episode import Problem
-from srenv.problems.records import COLUMN_OPTIONS, Columns, problem_of
+from srenv.problems.records import COLUMN_OPTIONS, Columns, problem_of, readable
 from srenv.problems.source import ListSource, SourceSpec
 
 MAX_LINE_BYTES = 1_000_000
@@ -17,9 +17,11 @@ MAX_LINE_BYTES = 1_000_000
 def jsonl_source(spec: SourceSpec) -> ListSource:
     """Loads a file of problems; both splits serve all of it.
 
+    Lines that cannot be read are skipped with a warning, unless the source says ``strict=1``.
+
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file holds anything but problems; the message names the line.
+        ValueError: No line is a problem, or with ``strict=1`` one is not; the message names it.
     """
     path = Path(spec.target)
     if not path.is_file():
@@ -27,40 +29,46 @@ def jsonl_source(spec: SourceSpec) -> ListSource:
             f"source {spec.text!r}: no file {path}; relative paths start here: {Path.cwd()}"
         )
     columns = Columns.read(spec.read_options(*COLUMN_OPTIONS), spec)
-    first_line: dict[str, int] = {}
-    problems: list[Problem] = []
-    for number, row in _rows(path):
-        where = f"{path}, line {number}"
-        problem_id = row.get("id", f"{path.stem}/{number}")
-        problem = problem_of(row, columns, where, problem_id, row.get("source", path.name))
-        if problem.id in first_line:
-            message = f"id {problem.id!r} is in line {first_line[problem.id]} already"
-            raise ValueError(f"{where}: {message}; ids must be distinct")
-        first_line[problem.id] = number
-        problems.append(problem)
+    problems = readable(_problems(path, columns), str(path), columns.strict)
     if not problems:
         raise ValueError(f"{path} is empty; it needs one JSON object a line")
     return ListSource(spec.text, spec.split, problems)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the line number and the object of every line that is not blank."""
+def _problems(path: Path, columns: Columns) -> Iterator[tuple[str, Problem | ValueError]]:
+    """Yields the place of every line that is not blank, and its problem or why there is none."""
+    for number, line in _lines(path):
+        place = f"line {number}"
+        where = f"{path}, {place}"
+        try:
+            row = _parse(line, where)
+            row_id = row.get("id", f"{path.stem}/{number}")
+            problem = problem_of(row, columns, where, row_id, row.get("source", path.name))
+        except ValueError as error:
+            yield place, error
+        else:
+            yield place, problem
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yields number and text of every line that is not blank, of no more than one byte too many."""
     with path.open("rb") as file:
         number = 0
-        # The limit holds while reading: a huge file without newlines is refused, not loaded.
+        # The limit holds while reading: a huge line is passed over, not loaded.
         while line := file.readline(MAX_LINE_BYTES + 1):
             number += 1
-            if len(line) > MAX_LINE_BYTES:
-                raise ValueError(
-                    f"{path}, line {number}: longer than {MAX_LINE_BYTES // 1_000_000} MB; "
-                    "write one problem a line"
-                )
+            rest = line
+            while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+                rest = file.readline(MAX_LINE_BYTES + 1)
             if line.strip():
-                yield number, _parse(line, f"{path}, line {number}")
+                yield number, line
 
 
 def _parse(line: bytes, where: str) -> dict[str, Any]:
     """Parses one line; numbers keep the digits that they are written with."""
+    if len(line) > MAX_LINE_BYTES:
+        limit = f"{MAX_LINE_BYTES // 1_000_000} MB"
+        raise ValueError(f"{where}: longer than {limit}; write one problem a line")
     try:
         row = json.loads(line.decode("utf-8-sig"), parse_int=str, parse_float=str)
     except UnicodeDecodeError as error:

@@ -106,12 +106,35 @@ class ProblemSource(ABC):
         """Returns `n` distinct problems in a seeded order; fewer are a prefix of more.
 
         Raises:
-            ValueError: The source does not have that many.
+            ValueError: The source does not have that many; see `take_passes`.
         """
+        problems = self._distinct(n, seed)
+        if len(problems) < n:
+            count = f"{len(problems)} problems"
+            if self.size is None:
+                count = f"about {len(problems)} distinct problems in its {self.split} split"
+            raise ValueError(f"{self.name} has {count}; {n} were asked for")
+        return problems
+
+    def take_passes(self, n: int, seed: int = 0) -> list[Problem]:
+        """Returns `n` problems to train on, in several passes over a source that has fewer.
+
+        The first pass is what `take` returns. Each later one has an order of its own and repeats
+        the problems, ids included.
+        """
+        problems = self._distinct(n, seed)
+        first, number = list(problems), 1
+        while len(problems) < n:
+            order = list(first)
+            hashed_rng("pass", self.name, self.split, seed, number).shuffle(order)
+            problems += order[: n - len(problems)]
+            number += 1
+        return problems
+
+    def _distinct(self, n: int, seed: int) -> list[Problem]:
+        """Returns `n` distinct problems, or as many as the source has."""
         rng = hashed_rng("take", self.name, self.split, seed)
         if self.size is not None:
-            if n > self.size:
-                raise ValueError(f"{self.name} has {self.size} problems; {n} were asked for")
             order = list(range(self.size))
             rng.shuffle(order)
             return [self.problem(index) for index in order[:n]]
@@ -122,10 +145,7 @@ class ProblemSource(ABC):
             repeats = repeats + 1 if problem.prompt in taken else 0
             taken.setdefault(problem.prompt, problem)
             if repeats > 1000 + 10 * len(taken):  # the last of n is drawn once in n, on average
-                raise ValueError(
-                    f"{self.name} has about {len(taken)} distinct problems in its {self.split} "
-                    f"split; {n} were asked for"
-                )
+                break
         return list(taken.values())
 
     def _check_index(self, index: int) -> int:

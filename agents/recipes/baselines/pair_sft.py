@@ -58,7 +58,7 @@ class PairSft(Recipe):
     def sample(self, engine: Engine) -> list[Demonstration]:
         """Single attempts, paired problem by problem."""
         config = self.config
-        problems = self.train_source.take(config.sampled, config.seed)
+        problems = self.training_sample(config.sampled, config.seed)
         repeated = [problem for problem in problems for _ in range(config.samples)]
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
         single = play_problems(

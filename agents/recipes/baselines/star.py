@@ -58,7 +58,7 @@ class Star(Recipe):
         """Conversations of two attempts whose second is right."""
         config = self.config
         seed = config.seed + k
-        problems = self.train_source.take(config.sampled, seed)
+        problems = self.training_sample(config.sampled, seed)
         repeated = [problem for problem in problems for _ in range(config.samples)]
         sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
         title = f"iteration {k}: sampling"

@@ -142,7 +142,7 @@ class Process(Recipe):
 
     def solutions(self, engine: Engine | None = None) -> list[Demonstration]:
         """Exact solutions, step by step; no model is needed for them."""
-        problems = self.train_source.take(self.config.reasoning, self.config.seed)
+        problems = self.training_sample(self.config.reasoning, self.config.seed)
         return [
             Demonstration(written(p, self.solver.solution(p)), WHOLE, "reasoning") for p in problems
         ]
@@ -155,7 +155,7 @@ class Process(Recipe):
         config = self.config
         torch.manual_seed(config.seed)
         rng = random.Random(config.seed)
-        problems = self.train_source.take(config.judging, config.seed + 1)
+        problems = self.training_sample(config.judging, config.seed + 1)
         solutions = [self.solver.solution(problem) for problem in problems]
         contexts = [steps[: rng.randrange(len(steps))] for steps in solutions]
         with progress_bar("pairs to judge", 1) as bar:
@@ -178,7 +178,7 @@ class Process(Recipe):
         path = stage.folder / "pairs.json"
         if stage.todo:
             torch.manual_seed(config.seed + k)
-            problems = self.train_source.take(k * config.sampled, config.seed + 1 + k)
+            problems = self.training_sample(k * config.sampled, config.seed + 1 + k)
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
                 searches = self.search(engine, problems, f"{name}: search")

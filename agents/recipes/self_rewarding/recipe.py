@@ -139,7 +139,7 @@ class SelfRewarding(Recipe):
     def sample(self, engine: Engine) -> list[Demonstration]:
         """Stage 1: attempts, evaluations and revisions, kept if the verifier agrees."""
         rejection, seed = self.config.rejection, self.config.seed
-        problems = self.train_source.take(rejection.problems, seed)
+        problems = self.training_sample(rejection.problems, seed)
         with progress_bar("warm-up: sampling", SAMPLING_STEPS) as bar:
             demonstrations = sample_demonstrations(
                 engine, problems, rejection, bar, seed, self.protocol
@@ -193,7 +193,7 @@ class SelfRewarding(Recipe):
         path = stage.folder / "pairs.jsonl"
         if stage.todo:
             torch.manual_seed(seed)
-            problems = self.train_source.take(config.problems, seed)
+            problems = self.training_sample(config.problems, seed)
             make_env = self.make_env(self.attempts, self.config.protocol, self.config.reward)
             sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
             with self.engine(model) as loaded:

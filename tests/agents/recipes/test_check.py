@@ -7,6 +7,7 @@ from agents.recipes import score
 from agents.recipes.score import ScoreConfig
 from agents.recipes.self_rewarding import recipe as self_rewarding
 from agents.recipes.self_rewarding.recipe import SelfRewardingConfig
+from agents.training.dpo import PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import SftConfig
 
@@ -23,6 +24,13 @@ from agents.training.sft import SftConfig
         ({"engine": "server"}, "--engine server needs --base-url"),
         ({"engine": "transformers", "base_url": "http://x/v1"}, "are for --engine server"),
         ({"pg": PolicyGradientConfig(engine="vlm")}, "unknown engine 'vlm'"),
+        ({"problems": "jsonl:/no/such.jsonl"}, "no file /no/such.jsonl"),
+        ({"eval_problems": "synthetic:factor", "eval_n": 9000}, "about 1.*9000 were asked for"),
+        ({"max_new_tokens": 0}, "max_new_tokens >= 1"),
+        ({"sft": SftConfig(batch_size=0)}, "sft needs batch_size >= 1"),
+        ({"dpo": PreferenceConfig(batch_size=0), "stage2": "dpo"}, "dpo needs batch_size >= 1"),
+        ({"pg": PolicyGradientConfig(micro_batch=5)}, "128 is not a multiple of micro_batch = 5"),
+        ({"pg": PolicyGradientConfig(group_size=1)}, "group_size >= 2"),
     ],
 )
 def test_a_recipe_refuses_at_once(tmp_path, changes, message):
@@ -67,3 +75,19 @@ def test_a_finished_evaluation_is_shown_again_when_asked(untrained, tmp_path):
         evaluate(EvaluateConfig(**{**options, "n": 3}, resume=True))
     with pytest.raises(ValueError, match="at least one"):
         evaluate(EvaluateConfig(**{**options, "n": 0}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "batch_size >= 1"),
+        ({"votes": -1}, "votes >= 0"),
+        ({"temperature": -1.0}, "temperature >= 0"),
+        ({"problems": "synthetic:factor", "n": 9000}, "9000 were asked for"),
+    ],
+)
+def test_an_evaluation_refuses_before_a_model_is_loaded(tmp_path, monkeypatch, changes, message):
+    monkeypatch.setattr("agents.evaluate.make_engine", None)
+    with pytest.raises(ValueError, match=message):
+        evaluate(EvaluateConfig(**{"output": tmp_path / "e", **changes}))
+    assert not (tmp_path / "e").exists()

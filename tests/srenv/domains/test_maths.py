@@ -116,6 +116,8 @@ def test_the_first_perturbed_answer_is_well_formed():
         ("12", "12"),
         ("3*4=12\n#### 12", "12"),
         ("so $\\boxed{\\frac{16}{2}}$.", "\\frac{16}{2}"),
+        ("so $\\boxed 2$.", "2"),
+        ("so \\fbox{2}", "2"),
         (" the answer is 7 ", " the answer is 7 "),
     ],
 )

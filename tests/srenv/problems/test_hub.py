@@ -8,6 +8,7 @@ import pytest
 
 from srenv.episode import Problem
 from srenv.problems import load_problems
+from srenv.problems.records import SkippedRows
 
 
 @pytest.fixture
@@ -52,3 +53,24 @@ def test_bad_query_is_explained(folder: Path, query: str, message: str) -> None:
 def test_missing_dataset_is_explained(folder: Path) -> None:
     with pytest.raises(ValueError, match="could not load 'hf:"):
         load_problems(f"hf:{folder}/nothing")
+
+
+def test_rows_that_cannot_be_read_are_skipped(folder: Path, tmp_path: Path) -> None:
+    import datasets
+
+    folder = tmp_path / "messages"
+    folder.mkdir()
+
+    rows = [
+        {"prompt": [{"role": "user", "content": "1+1?"}], "gold": {"answers": ["2"]}, "key": "a"},
+        {"prompt": [{"role": "user", "content": "2+2?"}], "gold": {"answers": []}, "key": "b"},
+        {"prompt": [{"role": "user", "content": "3+3?"}], "gold": {"answers": ["6"]}, "key": "a"},
+    ]
+    datasets.Dataset.from_list(rows).to_parquet(folder / "train.parquet")
+    name = f"hf:{folder}?problem=prompt&answer=gold.answers&id=key&split=train"
+    with pytest.warns(SkippedRows, match=r"(?s)2 of 3 rows.*row 1.*empty list.*'a' is in row 0"):
+        source = load_problems(name)
+    assert source.find("a") == Problem("a", "1+1?", "2", name)
+    assert source.size == 1
+    with pytest.raises(ValueError, match=r"row 1: column 'gold\.answers' is an empty list"):
+        load_problems(f"{name}&strict=1")
