@@ -16,7 +16,13 @@ from agents.engines.backend import EngineOptions
 from agents.engines.registry import EngineName, choose, make_engine
 from agents.models.paths import TINY
 from agents.rollouts.environments import Tool, environment_factory
-from agents.rollouts.evaluation import play_problems, play_votes, vote_groups
+from agents.rollouts.evaluation import (
+    play_problems,
+    play_votes,
+    vote_groups,
+    warn_of_nothing_graded,
+    warn_of_unreadable,
+)
 from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
@@ -96,6 +102,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     if n < config.n:
         console.print(f"{config.problems} has {n} problems; evaluating all of them")
     problems = source.take(n, config.seed)
+    warn_of_unreadable(problems)
     # Refuses an unknown protocol or tool before a model is loaded.
     environment_factory(config.max_attempts, config.protocol, config.tool)().close()
     options = EngineOptions(
@@ -121,7 +128,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
     model = choose(config.engine, config.base_url).model_name(engine, options)
-    rows = {Path(model).name: measure(Outcomes.of(episodes))}
+    outcomes = Outcomes.of(episodes)
+    warn_of_nothing_graded(outcomes)
+    rows = {Path(model).name: measure(outcomes)}
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
         name = f"maj@{config.votes}"

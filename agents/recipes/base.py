@@ -20,7 +20,15 @@ from agents.models.averaging import average
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options, evaluation_problems
 from agents.rollouts.environments import Tool, environment_factory
-from agents.rollouts.evaluation import equal_votes, play_problems, play_votes
+from agents.rollouts.evaluation import (
+    PROBED,
+    equal_votes,
+    play_problems,
+    play_votes,
+    tokens_per_problem,
+    warn_of_nothing_graded,
+    warn_of_unreadable,
+)
 from agents.rollouts.player import EnvFactory
 from agents.runs.progress import console, progress_bar
 from agents.runs.results import write_results
@@ -131,6 +139,8 @@ class Recipe:
         self.train_source = srenv.load_problems(config.problems, "train")
         self.eval_problems = evaluation_problems(config)
         self.greedy = Sampling(temperature=0.0, max_new_tokens=config.max_new_tokens)
+        warn_of_unreadable(self.train_source.take_passes(PROBED, config.seed))
+        warn_of_unreadable(self.eval_problems)
 
     def method(self) -> str:
         """Trains and evaluates, stage by stage; returns the title of the row of the result."""
@@ -179,8 +189,8 @@ class Recipe:
 
     def majority(self, result: str) -> None:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
-        tokens, single = (self.rows[name].outcomes().tokens.mean() for name in (result, BASE))
-        votes = equal_votes(float(tokens), float(single))
+        outcomes = [self.rows[name].outcomes() for name in (result, BASE)]
+        votes = equal_votes(*map(tokens_per_problem, outcomes))
         row = self.row(MAJORITY, "majority", "votes")
         if row.todo:
             with self.engine(self.base) as engine:
@@ -361,14 +371,19 @@ class Recipe:
 
     def report(self, result: str) -> dict[str, Metrics]:
         """Writes and shows the table, the figure and the summary."""
-        first = {title: self.rows[title] for title in (BASE, REVISED, MAJORITY)}
+        order = (BASE, REVISED, MAJORITY)
+        first = {title: self.rows[title] for title in order if title in self.rows}
         rows = {**first, **self.rows}
         plotted = [title for title in rows if title not in (REVISED, MAJORITY)]
         return write_results(self.run, self.tracker, rows, result, plotted, self.second_models)
 
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
-    """Runs a recipe, or resumes it, and returns the rows of its table."""
+    """Runs a recipe, or resumes it, and returns the rows of its table.
+
+    If no problem of the evaluation can be graded, the table has the base model alone: training
+    could not be measured.
+    """
     check_options(config)
     # A server may have moved when its run resumes.
     run = Run(config.output, replace(config, base_url=None), config.resume)
@@ -377,6 +392,8 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     try:
         todo = recipe(config, run, tracker)
         todo.evaluate_base()
+        if warn_of_nothing_graded(todo.rows[BASE].outcomes()):
+            return todo.report(BASE)
         result = todo.method()
         todo.majority(result)
         return todo.report(result)

@@ -12,8 +12,13 @@ from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.play import play_episodes
 from agents.rollouts.player import Player
 from agents.rollouts.speakers import ModelSpeaker
+from agents.runs.progress import console
 from srenv.episode import Episode, Problem
 from srenv.metrics import Outcomes
+from srenv.problems.grading import refuses_wrong
+
+PROBED = 20
+"""Number of problems whose gold answers are tried before a model is loaded."""
 
 
 def play_problems(
@@ -81,5 +86,42 @@ def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
 
 
 def equal_votes(tokens: float, tokens_per_attempt: float) -> int:
-    """Returns how many votes cost at least `tokens` generated tokens per problem."""
+    """Returns how many votes cost at least `tokens` generated tokens per problem.
+
+    One, if tokens were not counted or no problem could be graded.
+    """
+    if not (math.isfinite(tokens) and tokens_per_attempt > 0):
+        return 1
     return max(1, math.ceil(tokens / tokens_per_attempt))
+
+
+def tokens_per_problem(outcomes: Outcomes) -> float:
+    """Returns the mean number of generated tokens, nan if it is not known."""
+    return float(outcomes.tokens.mean()) if len(outcomes.tokens) else math.nan
+
+
+def warn_of_unreadable(problems: Sequence[Problem]) -> None:
+    """Prints how many of the first gold answers cannot be read, if any, before work starts."""
+    first = problems[:PROBED]
+    unreadable = [problem for problem in first if not refuses_wrong(problem)]
+    if unreadable:
+        example = unreadable[0]
+        console.print(
+            f"{len(unreadable)} of the first {len(first)} gold answers of {example.source} cannot "
+            f"be read, such as {example.answer[:60]!r}: answers to them cannot be graded and do "
+            "not count. 'srenv validate SOURCE' shows all",
+            style="yellow",
+            markup=False,
+        )
+
+
+def warn_of_nothing_graded(outcomes: Outcomes) -> bool:
+    """Prints that no problem could be graded, if that is so; returns whether it is."""
+    nothing = len(outcomes.final) == 0
+    if nothing:
+        console.print(
+            f"none of {outcomes.undecided} problems could be graded: every one has an attempt that "
+            "the verifier cannot decide, so no metric is defined",
+            style="yellow",
+        )
+    return nothing

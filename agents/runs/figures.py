@@ -41,7 +41,8 @@ def accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     )
     axes.set_xticks(range(1, longest + 1))
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
+    if rows:
+        axes.legend(loc="lower right", fontsize=8)
 
 
 def reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:

@@ -52,7 +52,8 @@ def write_results(
     files = [write_json(folder / "summary.json", summary), folder / "table.md"]
     further = second_model_lines(second_models)
     files[1].write_text("\n".join([markdown_table(metrics), *further]), encoding="utf-8")
-    shown = {title: row for title, row in data.items() if title in plotted}
+    graded = {title: row for title, row in data.items() if len(row.final)}
+    shown = {title: row for title, row in graded.items() if title in plotted}
     files.append(plot_summary(folder / "figures" / "self_correction.png", shown))
     for title, values in metrics.items():
         stage = "evaluation/" + title.replace(" ", "_").replace(",", "")

@@ -71,10 +71,12 @@ def difference(after: Outcomes, before: Outcomes, resamples: int = 1000, seed: i
     Both must hold the same problems in the same order; resampling problems keeps the pairs.
 
     Raises:
-        ValueError: The two hold different numbers of problems.
+        ValueError: The two hold different numbers of problems, or none that could be graded.
     """
     n = len(after.final)
-    if n != len(before.final) or n == 0:
+    if n == 0 == len(before.final):
+        raise ValueError("none of the problems could be graded, so there is nothing to compare")
+    if n != len(before.final):
         raise ValueError(f"cannot pair {n} problems with {len(before.final)}")
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)

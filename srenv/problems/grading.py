@@ -78,6 +78,12 @@ def grade_batch(problems: Sequence[Problem], answers: Sequence[str | None]) -> l
     return grades
 
 
+def refuses_wrong(problem: Problem) -> bool:
+    """Returns whether a wrong answer to a problem can be graded, as its gold answer can be read."""
+    wrong = next(find_domain(problem.domain).perturb(problem, []), None)
+    return wrong is None or grade(problem, wrong[1]).correct is not None
+
+
 def _grade_by_checker(problem: Problem, name: str, answer: str) -> Grade:
     checker = resolve("checker", name, CHECKERS)
     start = time.perf_counter()
