@@ -36,7 +36,8 @@ from agents.engines import Generation, Sampling, TransformersEngine
 from agents.engines.transformers import CACHE_BYTES
 from agents.models.chat import ChatFormat
 from agents.models.paths import TINY, model_path
-from agents.rollouts.rollout import Rollout, rollout
+from agents.rollouts.player import Rollout
+from agents.rollouts.rollout import rollout
 
 
 @dataclass(frozen=True)

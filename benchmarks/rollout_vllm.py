@@ -18,7 +18,8 @@ from agents.engines import Generation, Request, Sampling
 from agents.engines.vllm import VLLMEngine, VLLMSession
 from agents.models.chat import ChatFormat
 from agents.models.paths import TINY, model_path
-from agents.rollouts.rollout import Rollout, rollout
+from agents.rollouts.player import Rollout
+from agents.rollouts.rollout import rollout
 from srenv.problems.seeding import hashed_rng
 
 MANY = 8
