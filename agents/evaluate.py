@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -29,6 +28,7 @@ from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
 from srenv.episode import write_episodes
 from srenv.json_files import to_json, write_json
 from srenv.metrics import Metrics, Outcomes, measure
+from srenv.records import read_json
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def _show_again(path: Path, config: EvaluateConfig) -> dict[str, Metrics]:
             "or name another folder with --output"
         )
     _open_run(config)
-    record = json.loads(path.read_text(encoding="utf-8"))
+    record = read_json(path, dict[str, dict[str, Any]])
     rows = {name: metrics_from_json(row) for name, row in record["rows"].items()}
     print_table(console, rows, f"{record['config']['model']} on {config.problems}")
     return rows

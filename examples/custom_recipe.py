@@ -42,7 +42,7 @@ class RightAttempts(Recipe):
 
     def sample(self, engine: Engine) -> list[Demonstration]:
         """First attempts that the verifier accepts, whole."""
-        problems = self.train_source.take(self.config.sampled, self.config.seed)
+        problems = self.training_sample(self.config.sampled, self.config.seed)
         sampling = Sampling(max_new_tokens=self.config.max_new_tokens)
         episodes = play_problems(
             engine,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from srenv.json_files import write_jsonl
+from srenv.records import make_record
 
 Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
@@ -154,17 +155,20 @@ class Episode:
     def from_json(cls, record: Mapping[str, Any]) -> Episode:
         """Builds an episode from `to_json`'s record.
 
+        Names in it, such as those of a checker and a domain, are looked up when they are needed
+        and never imported.
+
         Raises:
-            ValueError: A field is missing or unknown.
+            ValueError: A field is missing, unknown, or of another type.
         """
         try:
-            return cls(
-                problem=Problem(**record["problem"]),
-                messages=[dict(message) for message in record["messages"]],
-                turns=[Turn(**turn) for turn in record["turns"]],
-                ending=record["ending"],
-            )
-        except (KeyError, TypeError) as error:
+            episode = {
+                **record,
+                "problem": make_record(Problem, record["problem"]),
+                "turns": [make_record(Turn, turn) for turn in record["turns"]],
+            }
+            return make_record(cls, episode)
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not an episode record: {error}") from error
 
 
@@ -194,5 +198,5 @@ def read_episodes(path: str | Path) -> Iterator[Episode]:
         for number, line in enumerate(file, start=1):
             try:
                 yield Episode.from_json(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path}, line {number}: {error}") from error

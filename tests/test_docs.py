@@ -113,7 +113,7 @@ def commands(page):
 def option_names(config, prefix=""):
     """Yields the long options that a configuration makes, such as ``pg.learning-rate``."""
     for item in dataclasses.fields(config):
-        name = f"{prefix}{item.name.replace('_', '-')}"
+        name = f"{prefix}{item.name.rstrip('_').replace('_', '-')}"
         yield name
         default = item.default_factory() if callable(item.default_factory) else item.default
         if dataclasses.is_dataclass(default):

@@ -32,6 +32,9 @@ from srenv.episode import Message
 API_KEY = "OPENAI_API_KEY"
 """The environment variable that holds the key, for servers that require one."""
 
+MAX_ID = 1 << 24
+"""Token ids are below this; no vocabulary is larger."""
+
 _PROBE = "Solve 3x + 4 = 19.\n\\boxed{5}"
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _PAUSES = 0.25, 15.0
@@ -133,16 +136,19 @@ class ServerEngine:
         try:
             choice = answer["choices"][0]
             if not self.exact:
-                text = str(choice["message"]["content"] or "")
+                # Lone surrogates cannot be written to a file.
+                text = (choice["message"]["content"] or "").encode("utf-8", "replace").decode()
                 ids = self.chat.encode(text)
                 used = int((answer.get("usage") or {}).get("completion_tokens", 0)) or None
                 return Generation(ids, [math.nan] * len(ids), used)
             ids = [int(token) for token in choice["token_ids"]]
             logprobs = [float(value) for value in choice["logprobs"]["token_logprobs"]]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ServerError(f"the server's answer lacks something: {error!r}") from error
         if len(ids) != len(logprobs) or len(ids) > sampling.max_new_tokens:
             raise ServerError(f"the server sent {len(ids)} ids and {len(logprobs)} log-probs")
+        if not all(0 <= token < MAX_ID for token in ids) or not all(map(math.isfinite, logprobs)):
+            raise ServerError("the server sent ids or log-probs that are out of range")
         return Generation(ids, logprobs)
 
 
@@ -302,7 +308,7 @@ def _chat_format(tokenizer: str) -> ChatFormat | None:
     """Returns the chat format of a tokenizer by folder or hub id; None if there is none."""
     try:
         return ChatFormat.load(tokenizer)
-    except (OSError, ValueError):
+    except Exception:  # a name from a server may lead to anything; there is text without it
         return None
 
 
@@ -343,7 +349,7 @@ def _load(options: EngineOptions) -> ServerEngine:
         )
     )
     kind = "token-exact" if engine.exact else "text only: no token log-probs"
-    console.print(f"engine: {engine.model} at {options.base_url} ({kind})")
+    console.print(f"engine: {engine.model} at {options.base_url} ({kind})", markup=False)
     return engine
 
 

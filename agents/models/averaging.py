@@ -75,7 +75,7 @@ def _open(folder: Path, stack: ExitStack) -> dict[str, Any]:
     """Returns the open file of every tensor, by the tensor's name."""
     if (folder / _INDEX).exists():
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        names = sorted(set(index["weight_map"].values()))
+        names = sorted({Path(name).name for name in index["weight_map"].values()})
     elif (folder / _SINGLE).exists():
         names = [_SINGLE]
     else:

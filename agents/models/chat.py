@@ -61,7 +61,8 @@ class ChatFormat:
         Raises:
             OSError: There is no tokenizer.
         """
-        tokenizer = AutoTokenizer.from_pretrained(path)
+        # A server may have named it: no code that comes with it is run, nor offered to be.
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
         try:
             config = GenerationConfig.from_pretrained(path)
         except OSError:

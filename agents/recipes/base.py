@@ -259,7 +259,7 @@ class Recipe:
                     seed=self.config.seed,
                     callbacks=training.callbacks,
                 )
-        return Path(stage.result["model"])
+        return trained_model(stage)
 
     def reinforce(
         self,
@@ -288,7 +288,7 @@ class Recipe:
                     callbacks=training.callbacks,
                     reference=reference,
                 )
-        return Path(stage.result["model"])
+        return trained_model(stage)
 
     def prefer(
         self,
@@ -313,7 +313,7 @@ class Recipe:
                     callbacks=training.callbacks,
                     reference=reference,
                 )
-        return Path(stage.result["model"])
+        return trained_model(stage)
 
     @contextmanager
     def training(self, stage: Stage, title: str, steps: int) -> Iterator[Training]:
@@ -331,7 +331,7 @@ class Recipe:
         if stage.todo:
             folder = average(models, stage.folder / "final", (share, 1 - share))
             stage.finish(model=str(folder))
-        return Path(stage.result["model"])
+        return trained_model(stage)
 
     def training_problems(self, config: PolicyGradientConfig, offset: int = 1) -> list[Problem]:
         """Problems for all steps of a stage of policy gradient."""
@@ -378,6 +378,18 @@ class Recipe:
         return write_results(self.run, self.tracker, rows, result, plotted, self.second_models)
 
 
+def trained_model(stage: Stage) -> Path:
+    """Returns the folder of a finished stage's model, which is in the stage's own folder.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+    """
+    folder = stage.folder / Path(str(stage.result["model"])).name
+    if not folder.is_dir():
+        raise FileNotFoundError(f"stage {stage.folder.name} is done, but {folder} is not there")
+    return folder
+
+
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     """Runs a recipe, or resumes it, and returns the rows of its table.
 
@@ -392,7 +404,7 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     try:
         todo = recipe(config, run, tracker)
         todo.evaluate_base()
-        if warn_of_nothing_graded(todo.rows[BASE].outcomes()):
+        if BASE in todo.rows and warn_of_nothing_graded(todo.rows[BASE].outcomes()):
             return todo.report(BASE)
         result = todo.method()
         todo.majority(result)

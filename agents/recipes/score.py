@@ -10,7 +10,6 @@ answers for its own reward alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import Problem
 from srenv.json_files import write_json
 from srenv.metrics import Metrics
+from srenv.records import read_json
 
 PROTOCOL, ATTEMPTS = "intrinsic", 2
 
@@ -134,7 +134,7 @@ class Score(Recipe):
             write_json(path, {e.problem.id: e.final.text for e in episodes})
             stage.finish(attempts=len(episodes), generated=engine.generated)
         _ = stage.result  # other processes wait for it
-        attempts = json.loads(path.read_text(encoding="utf-8"))
+        attempts: dict[str, str] = read_json(path, dict[str, str])
         return lambda: FirstAttempts(make_env(), attempts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from agents.runs.processes import is_main
 from agents.runs.progress import console
 from srenv.json_files import to_json, write_json
+from srenv.records import read_json
 
 
 class Stage:
@@ -54,12 +54,13 @@ class Stage:
 
         Raises:
             RuntimeError: The stage has not been finished.
+            ValueError: The file holds no result.
         """
         if self.todo:
             raise RuntimeError(f"stage {self.folder.name} was left before it was finished")
         while not self._done.exists():  # the launcher ends this process if the main one fails
             time.sleep(0.2)
-        stored: dict[str, Any] = json.loads(self._done.read_text())
+        stored: dict[str, Any] = read_json(self._done, dict[str, Any])
         return stored
 
 
@@ -97,7 +98,10 @@ class Run:
     def spent(self) -> dict[str, int]:
         """Tokens generated for training and tokens trained on, over all stages so far."""
         results = [stage.result for stage in self._stages.values()]
-        return {kind: sum(r.get(kind, 0) for r in results) for kind in ("generated", "trained")}
+        return {
+            kind: sum(int(result.get(kind, 0)) for result in results)
+            for kind in ("generated", "trained")
+        }
 
     def _check(self, path: Path, resume: bool) -> None:
         if not resume:
@@ -105,7 +109,7 @@ class Run:
                 f"{self.directory} holds a run already: add --resume to resume it, or name "
                 "another folder with --output"
             )
-        before = json.loads(path.read_text())
+        before = read_json(path, dict[str, Any])
         # An option that is newer than the run has a default that does what the run did.
         changed = [k for k, v in self.config.items() if before.get(k, v) != v and k != "resume"]
         if changed:

@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from srenv.metrics import Estimate, Metrics
+from srenv.records import conforms
 
 COLUMNS: dict[str, tuple[str, float, int]] = {
     "accuracy_t1": ("Acc@t1 %", 100, 1),
@@ -77,10 +79,10 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _table(rows: Mapping[str, Metrics], names: Sequence[str], title: str) -> Table:
     """Returns the table with a line per metric and a column per row of the comparison."""
-    table = Table(title=title, caption="95 % intervals in brackets; a dash: not defined")
+    table = Table(title=Text(title), caption="95 % intervals in brackets; a dash: not defined")
     table.add_column("", no_wrap=True)
     for row in names:
-        table.add_column(row, justify="right")
+        table.add_column(Text(row), justify="right")
     for name, (heading, _, _) in COLUMNS.items():
         table.add_row(heading, *(cell(name, rows[row].get(name)) for row in names))
     return table
@@ -112,10 +114,16 @@ def metrics_to_json(metrics: Metrics) -> dict[str, Any]:
 
 
 def metrics_from_json(record: Mapping[str, Mapping[str, float | None]]) -> Metrics:
-    """Returns the metrics that `metrics_to_json` turned into JSON."""
+    """Returns the metrics that `metrics_to_json` turned into JSON.
+
+    Raises:
+        ValueError: A value is no number.
+    """
+    if not conforms(record, dict[str, dict[str, float | None]]):
+        raise ValueError("metrics are numbers by name: value, low and high")
     return {
         name: Estimate(
-            *(math.nan if (x := values[key]) is None else x for key in ("value", "low", "high"))
+            *(math.nan if (x := values.get(key)) is None else x for key in ("value", "low", "high"))
         )
         for name, values in record.items()
     }

@@ -107,18 +107,29 @@ def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) ->
 
 
 def read_demonstrations(path: Path) -> list[Demonstration]:
-    """Reads demonstrations that `write_demonstrations` wrote."""
+    """Reads demonstrations that `write_demonstrations` wrote.
+
+    Raises:
+        ValueError: A line is not a demonstration; the message names file and line.
+    """
+    demonstrations = []
     with path.open(encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
-    return [
-        Demonstration(
-            Episode.from_json(record["episode"]),
-            frozenset((turn, segment) for turn, segment in record["targets"]),
-            record["kind"],
-            record.get("weight", 1.0),
-        )
-        for record in records
-    ]
+        for number, line in enumerate(file, start=1):
+            try:
+                demonstrations.append(_demonstration(json.loads(line)))
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+    return demonstrations
+
+
+def _demonstration(record: Any) -> Demonstration:
+    """Builds a demonstration from a line of a file."""
+    episode = Episode.from_json(record["episode"])
+    targets = frozenset((turn, segment) for turn, segment in record["targets"])
+    for turn, segment in targets:
+        if turn not in range(len(episode.turns)) or segment not in ("attempt", "verdict"):
+            raise ValueError(f"there is no {segment!r} of turn {turn!r}")
+    return Demonstration(episode, targets, str(record["kind"]), float(record.get("weight", 1.0)))
 
 
 def fine_tune(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.table import Table
 from srenv.json_files import write_json
 from srenv.metrics import Metrics, difference, measure
 from srenv.metrics.readings import READINGS, Reading
+from srenv.records import conforms, read_json
 
 ROWS = {
     "accuracy_t1": ("accuracy, first attempt, %", 100),
@@ -130,13 +130,16 @@ def find_row(folder: Path, title: str) -> Reading:
     Raises:
         ValueError: The run has no such row, or it is read in an unknown way.
     """
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    rows = summary.get("episodes", {})
-    title = title or summary.get("result", "")
+    path = folder / "summary.json"
+    summary: dict[str, Any] = read_json(path, dict[str, Any])
+    rows: dict[str, list[str]] = summary.get("episodes", {})
+    if not conforms(rows, dict[str, list[str]]):
+        raise ValueError(f"{path}: 'episodes' must give a file and a reading for every row")
+    title = title or str(summary.get("result", ""))
     if title not in rows:
         known = "".join(f"\n  {folder}:{row}" for row in rows)
         raise ValueError(f"{folder} has no row {title!r}; it has{known}")
-    file, reading = rows[title]
+    file, reading = (*rows[title], "", "")[:2]
     if reading not in READINGS:
         raise ValueError(f"{folder}: unknown reading {reading!r} of row {title!r}")
     return Reading(folder / Path(file).name, reading)

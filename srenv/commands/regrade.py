@@ -6,6 +6,7 @@ grade otherwise.
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,11 @@ class RegradeConfig:
     played: they belong to the policy that was trained on them."""
     show: int = 50
     """Number of changed grades to print."""
+    import_: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="import", metavar="MODULE")
+    ] = ()
+    """Import this module first, which registers checkers or domains of your own; may be repeated.
+    A file of episodes names them, and nothing that it names is imported."""
     fail_on_change: bool = False
     """Exit with status 1 when a grade changed."""
 
@@ -117,10 +123,13 @@ def regrade(config: RegradeConfig) -> Regraded:
         FileNotFoundError: There is no such file.
         ValueError: A line of it is not an episode, or names a checker or a domain that is not
             registered; nothing that a file names is imported.
+        ImportError: A module to import is not there.
         SystemExit: A grade changed and `RegradeConfig.fail_on_change` is set; the status is 1.
     """
     if not config.episodes.exists():
         raise FileNotFoundError(f"there is no file {config.episodes}")
+    for module in config.import_:
+        importlib.import_module(module)
     console = Console()
     result = Regraded()
     episodes = regrade_episodes(read_episodes(config.episodes), result)

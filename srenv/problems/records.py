@@ -241,6 +241,8 @@ def _text(value: Any, name: str, where: str) -> str:
     text = str(value).strip()
     if not text:
         raise ValueError(f"{where}: column {name!r} is empty; fill it in or remove the row")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError(f"{where}: column {name!r} has lone surrogates, which are no characters")
     return text
 
 

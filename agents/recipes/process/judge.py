@@ -6,7 +6,6 @@ their judgements from a larger one, these from an exact solver.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from agents.training.sft import Demonstration, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Problem
 from srenv.json_files import write_json
+from srenv.records import read_json
 
 
 def questions_from(
@@ -66,7 +66,7 @@ def write_questions(path: Path, questions: Sequence[Question]) -> None:
 
 def read_questions(path: Path, find: Callable[[str], Problem]) -> list[Question]:
     """Reads questions, with the problems that `find` knows by id."""
-    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored = read_json(path, list[list[Any]])
     return [
         Question(find(problem), tuple(steps), right, wrong)
         for problem, steps, right, wrong in stored
@@ -117,5 +117,5 @@ def read_preferences(
         Preference(
             context_ids(chat, find(problem), context), step_ids(chat, best), step_ids(chat, worst)
         )
-        for problem, context, best, worst in json.loads(path.read_text(encoding="utf-8"))
+        for problem, context, best, worst in read_json(path, list[list[Any]])
     ]

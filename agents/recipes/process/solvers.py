@@ -59,8 +59,11 @@ class Solver:
 
 
 def finished(steps: Sequence[str]) -> bool:
-    """Whether the last step gives the answer."""
-    return bool(steps) and MATHS.extract(steps[-1])[0] is not None
+    """Whether the last step gives the answer, in its form."""
+    if not steps:
+        return False
+    answer, _, source = MATHS.extract(steps[-1])
+    return answer is not None and source == "form"
 
 
 def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:

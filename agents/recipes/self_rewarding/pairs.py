@@ -26,6 +26,7 @@ from agents.training.dpo import Preference
 from srenv.episode import Episode, Problem, Verdict
 from srenv.json_files import write_jsonl
 from srenv.protocol import Protocol
+from srenv.records import make_record
 
 PairSet = Literal["D1", "D2", "D3"]
 
@@ -210,7 +211,14 @@ def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """Reads what `write_pairs` wrote."""
+    """Reads what `write_pairs` wrote.
+
+    Raises:
+        ValueError: A line is not a pair.
+    """
     with path.open(encoding="utf-8") as file:
         records = [json.loads(line) for line in file]
-    return [Pair(r["kind"], r["problem"], Preference(**r["preference"])) for r in records]
+    return [
+        make_record(Pair, {**r, "preference": make_record(Preference, r["preference"])})
+        for r in records
+    ]
