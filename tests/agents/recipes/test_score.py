@@ -79,9 +79,11 @@ def test_every_stage_is_held_to_the_base_model(untrained, tmp_path, monkeypatch)
     def learn(model, output, problems, make_env, config, **rest):
         weights = make_env().unwrapped.reward.weights
         calls.append((str(model), weights, config.steps, config.first_kl, str(rest["reference"])))
+        (output / "final").mkdir()
         return output / "final"
 
     monkeypatch.setattr("agents.recipes.base.train_policy", learn)
+    monkeypatch.setattr(score.Score, "evaluate_base", lambda self: None)
     monkeypatch.setattr(
         score.Score,
         "evaluate",
