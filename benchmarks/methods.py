@@ -7,7 +7,7 @@
 Every method spends about the same number of tokens on training, generated and trained on together,
 and every seed gives all of them the same evaluation problems (greedy, never trained on). Seeds are
 pooled; differences are paired by problem. A killed benchmark goes on where it was. The table, a CSV
-file and the figure are written anew after every run, so that they stand early and grow.
+file and the figure are rewritten after every run, so that they exist early and grow.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Config:
     problems: str = "synthetic:linear"
     """Problems of all methods."""
     runs: Path = Path("runs/benchmark_methods")
-    """Where the runs stand."""
+    """Folder of the runs."""
     output: Path = Path("benchmarks/results")
     """Where the result is written."""
 
@@ -172,7 +172,7 @@ def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
         "generated per problem in the evaluation. Generated, trained: thousands of tokens sampled "
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
         "training stages, on a machine that others used too. Second model: memory that the weights "
-        "of another model take beside those of the first in the evaluation; its tokens count among "
+        "of a second model take in the evaluation; its tokens count among "
         f"those of the row. The row {MAJORITY} votes over as many attempts of the base as cost the "
         "tokens of the longest answers.",
         "",
@@ -207,7 +207,7 @@ def votes(run: Path) -> int:
 
 
 def second_model(run: Path) -> float:
-    """Megabytes of weights that the result needs beside its model."""
+    """Megabytes of weights that the result needs in addition to its model."""
     summary = json.loads((run / "summary.json").read_text())
     cost = summary.get("second_models", {}).get(summary["result"], {})
     return float(cost.get("bytes", 0)) / 1e6
@@ -240,8 +240,8 @@ def table(
         if title in runs:
             used = np.mean([spent(run) for run in runs[title]], axis=0)
             cells += [f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[2]:.1f}"]
-            beside = second_model(runs[title][0])
-            cells.append(f"{beside:.1f} MB" if beside else "–")
+            second = second_model(runs[title][0])
+            cells.append(f"{second:.1f} MB" if second else "–")
         else:
             cells += ["–"] * 4
         lines.append(f"| {title} | " + " | ".join(cells) + " |")

@@ -1,4 +1,4 @@
-"""What the papers found, beside what `methods.py` measured."""
+"""Findings of the papers next to what `methods.py` measured."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HACKED = "self-rewarding, final bonus"
 NAMES = {"delta": "Δ", "accuracy_t1": "Acc@t1", "accuracy_final": "final accuracy"}
 FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
     REVISED: ("intrinsic prompting does not help: Δ <= 0", "delta", lambda e: e.high <= 0),
-    "STaR": ("STaR mends little: Δ < 2", "delta", lambda e: e.value < 0.02),
+    "STaR": ("STaR repairs little: Δ < 2", "delta", lambda e: e.value < 0.02),
     "direct multi-turn RL": (
         "direct RL stops correcting: Δ within 2 of 0",
         "delta",

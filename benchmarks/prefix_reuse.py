@@ -2,7 +2,7 @@
 
     python benchmarks/prefix_reuse.py      # about two minutes on an idle core
 
-The same conversations are played by two engines over one model: one reads every prompt anew, one
+The same conversations are played by two engines over one model: one reads every prompt from the start, one
 keeps keys and values (`agents.engines.prefix_cache`). Every turn has its full length, every episode
 its full number of turns, whatever the model says; openings are filled up to the length that is
 asked for. *groups alone* forgets everything between two calls, so that only equal prompts of one
@@ -125,7 +125,7 @@ def measure(model: Any, tokenizer: Any, case: Case, runs: int) -> list[str]:
         return time.process_time() - began, records
 
     kinds = {
-        "anew": (TransformersEngine, 0),
+        "uncached": (TransformersEngine, 0),
         "groups": (GroupsAlone, CACHE_BYTES),
         "both": (TransformersEngine, CACHE_BYTES),
     }
@@ -136,10 +136,10 @@ def measure(model: Any, tokenizer: Any, case: Case, runs: int) -> list[str]:
             spent, records = play(*kind)
             seconds[name].append(spent)
             ids[name] = [record.ids for record in records]
-    same = sum(a == b for a, b in zip(ids["anew"], ids["both"], strict=True))
+    same = sum(a == b for a, b in zip(ids["uncached"], ids["both"], strict=True))
 
     def gain(name: str) -> str:
-        ratios = [a / b for a, b in zip(seconds["anew"], seconds[name], strict=True)]
+        ratios = [a / b for a, b in zip(seconds["uncached"], seconds[name], strict=True)]
         return f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
 
     width, layers = model.config.hidden_size, model.config.num_hidden_layers
@@ -147,7 +147,7 @@ def measure(model: Any, tokenizer: Any, case: Case, runs: int) -> list[str]:
         f"{layers} x {width}",
         f"{case.problems} x {case.group}, openings of {case.opening}, {case.attempts} turns of "
         f"{case.turn}",
-        f"{statistics.median(seconds['anew']):.2f} s",
+        f"{statistics.median(seconds['uncached']):.2f} s",
         f"{statistics.median(seconds['both']):.2f} s",
         gain("groups") if case.group > 1 else "",
         gain("both"),
@@ -161,7 +161,7 @@ def main(config: Config) -> None:
     bundled = AutoModelForCausalLM.from_pretrained(model_path(TINY), dtype=torch.float32)
     rows = [measure(bundled, tokenizer, case, config.runs) for case in BUNDLED]
     rows += [measure(larger(tokenizer), tokenizer, case, config.runs) for case in LARGER]
-    heads = ["model", "conversations, tokens", "all read anew", "nothing read twice"]
+    heads = ["model", "conversations, tokens", "no cache", "prefix cache"]
     heads += ["gain of groups alone", "gain in all", "the same ids sampled"]
     lines = [
         "# What prefix reuse saves",

@@ -16,7 +16,7 @@ TURNS = 4
 
 
 def make_env(attempts: int = TURNS) -> gym.Env[str, str]:
-    """The environment as it is by default, with so many attempts at most."""
+    """The environment as it is by default, with a maximum number of attempts."""
     return gym.make("srenv:SelfCorrectMath-v0", max_attempts=attempts)
 
 

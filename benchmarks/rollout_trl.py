@@ -98,7 +98,7 @@ class _Enough(Exception):
 
 
 class Scripted(TransformersEngine):
-    """Generates as many tokens as the script has, and then says what stands there."""
+    """Generates as many tokens as the script has, and then says the script's text."""
 
     script: Script
 

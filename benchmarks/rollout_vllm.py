@@ -118,7 +118,7 @@ def raw(runner: Runner, runs: int) -> Row:
 
 
 def against_barrier(runner: Runner, attempts: int, runs: int) -> Iterator[Row]:
-    """Conversations of at most so many attempts against a loop with a barrier."""
+    """Conversations of a few attempts against a loop with a barrier."""
     rates: dict[bool, list[float]] = {False: [], True: []}
     steps = {False: 0, True: 0}
     for _ in range(runs):

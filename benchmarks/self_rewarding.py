@@ -49,7 +49,7 @@ class Config:
     eval_n: int = 1000
     """Evaluation problems per seed and row."""
     runs: Path = Path("runs/benchmark_self_rewarding")
-    """Where the runs stand."""
+    """Folder of the runs."""
     output: Path = Path("benchmarks/results")
     """Where the result is written."""
     recipe: SelfRewardingConfig = field(

@@ -84,7 +84,7 @@ class Maths(Domain):
         )
 
     def reduce(self, solution: str) -> str:
-        r"""Returns what follows the last ``####``, or stands in the last box, or all of it."""
+        r"""Returns what follows the last ``####``, or the content of the last box, or all of it."""
         if "####" in solution:
             return after_hashes(solution)
         boxed = "\\boxed" in solution or "\\fbox" in solution
@@ -110,7 +110,7 @@ def after_hashes(solution: str) -> str:
 
 
 def inside_box(solution: str) -> str:
-    r"""Returns what stands in the last closed ``\boxed{}``, as in MATH.
+    r"""Returns the content of the last closed ``\boxed{}``, as in MATH.
 
     Raises:
         ValueError: There is no such box, or it is empty.

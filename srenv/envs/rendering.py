@@ -1,4 +1,4 @@
-"""Conversations for people: plain text for logs, colours for a terminal."""
+"""Conversations for people: plain text for logs, colors for a terminal."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def ansi(episode: Episode) -> str:
 
 
 def show_step(episode: Episode) -> None:
-    """Prints what is new in an episode, in colours where the terminal has them."""
+    """Prints what is new in an episode, in colors if the terminal has them."""
     console = Console(highlight=False)
     if not episode.turns:
         console.print(heading(episode))

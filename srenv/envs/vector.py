@@ -332,7 +332,7 @@ def _read_mask(mask: Any, count: int) -> list[int]:
 
 
 def _read_seeds(seed: int | Sequence[int | None] | None, count: int) -> Sequence[int | None]:
-    """One seed per environment, or None where it goes on with the one it has."""
+    """One seed per environment, or None if it keeps the generator it has."""
     if seed is None:
         return [None] * count
     if isinstance(seed, int):

@@ -69,7 +69,7 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
             return (_proportional(first, second) if name == "ratio" else first == second), name
         if first is not None and name not in ("ratio", "residue"):
             return False, name
-    lists = _labelled(gold), _labelled(answer)
+    lists = _labeled(gold), _labeled(answer)
     if lists[0] and lists[1]:
         return sorted(lists[0]) == sorted(lists[1]), "list"
     several = _letters(gold), _letters(answer)
@@ -130,7 +130,7 @@ def _marks(gold: str, answer: str) -> bool:
     return any(mark in side for side in (gold, answer) for mark in (",", "and", ";"))
 
 
-def _labelled(text: str) -> list[tuple[str, str]]:
+def _labeled(text: str) -> list[tuple[str, str]]:
     """Returns numbers and what they count, as in `15 chickens and 10 rabbits`."""
     parts = list(_LABELLED.finditer(text)) if len(text) < 200 else []
     if len(parts) < 2 or "".join(part.group() for part in parts) != text:

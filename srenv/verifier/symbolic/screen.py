@@ -1,6 +1,6 @@
 r"""Compares answers with math-verify, in a process that can be killed, behind limits that hold.
 
-math-verify and SymPy may take for ever on a few characters, and their own limit is an alarm signal
+math-verify and SymPy may take forever on a few characters, and their own limit is an alarm signal
 that only the main thread can use. So `refuse` turns away what is large or foreign before anything
 is parsed, and `pool` does the rest in processes that any thread may kill. The calling
 process imports neither math-verify nor SymPy.

@@ -52,7 +52,7 @@ def warm_up(kind):
 def context_and_target(demonstration, chat):
     row = tokenise(demonstration, chat)
     learned = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label >= 0]
-    assert row["labels"][-len(learned) :] == learned, "what is learned stands at the end"
+    assert row["labels"][-len(learned) :] == learned, "the learned ids are the last"
     decode = chat.tokenizer.decode
     return decode(row["input_ids"][: -len(learned)]), decode(learned)
 

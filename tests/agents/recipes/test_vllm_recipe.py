@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_every_stage_plays_with_vllm_and_its_engine_is_closed(tmp_path, monkeypatch):
-    """Engines come and go beside that of the trainer, all in one process."""
+    """Engines are loaded and closed next to that of the trainer, all in one process."""
     loaded = []
     load = VLLMEngine.load.__func__
 

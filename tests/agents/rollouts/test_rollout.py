@@ -43,7 +43,7 @@ def test_the_ids_that_were_sampled_are_the_ids_that_are_kept(engine):
         own = [(p, g) for p, g in seen if p[: len(record.prompt_ids)] == record.prompt_ids]
         assert len(own) == len(record.episode.turns)
         for prompt, generation in own:
-            # What the engine read and wrote stands in the record at the same place.
+            # The record holds what the engine read and wrote, at the same place.
             assert context[: len(prompt)] == prompt
             assert context[len(prompt) : len(prompt) + len(generation.ids)] == generation.ids
         kept = [i for i, t in zip(record.ids, record.turns, strict=True) if t]
@@ -257,7 +257,7 @@ def test_a_tool_call_is_part_of_the_turn_and_its_result_is_the_environments(engi
     (turn,) = record.episode.turns
     assert turn.correct
     decode = engine.chat.tokenizer.decode
-    # What the engine read last is what stands in the record: no message was closed in between.
+    # The record holds what the engine read last: no message was closed in between.
     assert scripted.prompts[-1] == record.context[: len(scripted.prompts[-1])]
     assert decode(record.ids) == (
         "I try.\n[CALC] 7*12\n[RESULT] 84\nso\n[CALC] 84+43\n[RESULT] 127\n"

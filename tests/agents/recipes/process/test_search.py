@@ -50,7 +50,7 @@ def test_a_rollback_drops_a_step_that_had_no_pair():
 
 
 def test_context_and_step_are_the_tokens_of_the_demonstration(chat):
-    """What DPO prefers stands exactly where imitation has put it."""
+    """The tokens that DPO prefers are those that imitation has taught."""
     engine = StepEngine(chat, [], None)
     episode = written(EQUATION, [ONE, LAST])
     demonstration = Demonstration(episode, WHOLE, "reasoning")
