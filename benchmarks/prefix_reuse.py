@@ -3,9 +3,9 @@
     python benchmarks/prefix_reuse.py      # about two minutes on an idle core
 
 The same conversations are played by two engines over one model: one reads every prompt from the
-start, one keeps keys and values (`agents.engines.prefix_cache`). Every turn has its full length, every episode
-its full number of turns, whatever the model says; openings are filled up to the length that is
-asked for. *groups alone* forgets everything between two calls, so that only equal prompts of one
+start, one keeps keys and values (`agents.engines.prefix_cache`). Every turn has its full length and
+every episode its full number of turns; openings are filled up to the length that is asked for.
+*groups alone* forgets everything between two calls, so that only equal prompts of one
 batch are shared. Seconds are CPU seconds of this process, and ratios medians over runs that are
 interleaved, so that a busy machine disturbs them little.
 """
