@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from srenv.episode import Ending, Episode, Message, Problem, Turn, paragraph, transcript
+from srenv.episode import Ending, Episode, Problem, Turn, transcript
 from srenv.parsing import MAX_TURN_CHARS, ParsedTurn
 from srenv.problems import grade
 from srenv.protocol import Protocol
@@ -92,16 +92,15 @@ class Conversation:
         episode.turns.append(turn)
         turn.rewards = rules.reward.by_term(episode.turns)
         episode.ending = rules.ending(turn, len(episode.turns))
-        self._say({"role": "assistant", "content": turn.text})
+        episode.messages.append({"role": "assistant", "content": turn.text})
+        self.transcript += f"\n\nAssistant: {turn.text}"
         if episode.ending == "running":
             # A turn without an answer has said nothing, whatever its verdict.
             verdict = None if turn.malformed else turn.verdict
-            self._say(rules.protocol.follow_up(self.problem, turn.correct, verdict))
+            reply = rules.protocol.follow_up(self.problem, turn.correct, verdict)
+            episode.messages.append(reply)
+            self.transcript += f"\n\nUser: {reply['content']}"
         return turn
-
-    def _say(self, message: Message) -> None:
-        self.episode.messages.append(message)
-        self.transcript += f"\n\n{paragraph(message)}"
 
 
 def make_turn(text: str, parsed: ParsedTurn, grade: Grade, max_chars: int | None = None) -> Turn:

@@ -174,12 +174,7 @@ class Episode:
 
 def transcript(messages: Sequence[Message]) -> str:
     """Returns messages as plain text, one labeled paragraph each."""
-    return "\n\n".join(map(paragraph, messages))
-
-
-def paragraph(message: Message) -> str:
-    """Returns a message as plain text, labeled with its role."""
-    return f"{message['role'].capitalize()}: {message['content']}"
+    return "\n\n".join([f"{m['role'].capitalize()}: {m['content']}" for m in messages])
 
 
 def write_episodes(path: str | Path, episodes: Iterable[Episode]) -> Path:

@@ -140,15 +140,8 @@ class Protocol:
         """
         default: Verdict | None = "correct" if self.unreadable == "correct" else None
         domain = find_domain(problem.domain)
-        return parse_turn(
-            text,
-            domain,
-            self._verdict_line,
-            marker=self.marker,
-            default=default,
-            accepted=self.answer,
-            max_chars=max_chars,
-        )
+        form = self._verdict_line
+        return parse_turn(text, domain, form, self.marker, default, self.answer, max_chars)
 
     def word(self, verdict: Verdict) -> str:
         """Returns the word that gives a verdict: ``correct`` or ``wrong``, ``Yes`` or ``No``."""

@@ -87,10 +87,8 @@ def brier(turns: Sequence[Turn]) -> float:
 
     It lies in [-1, 0] and its expectation is greatest when `q` is the true probability.
     """
-    turn = turns[-1]
-    if turn.stated_confidence is None:
-        return 0.0
-    return -((turn.stated_confidence - float(turn.correct is True)) ** 2)
+    stated = turns[-1].stated_confidence
+    return 0.0 if stated is None else -((stated - float(turns[-1].correct is True)) ** 2)
 
 
 def turn_cost(turns: Sequence[Turn]) -> float:

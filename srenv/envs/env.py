@@ -148,7 +148,10 @@ class SelfCorrectEnv(gym.Env[str, str]):
 
 def observe(conversation: Conversation) -> str:
     """Returns the conversation as plain text, its newest part if it outgrows the space."""
-    return conversation.transcript[-observation_chars(conversation.rules.max_turn_chars) :]
+    text = conversation.transcript
+    if len(text) <= MAX_OBSERVATION_CHARS:
+        return text
+    return text[-observation_chars(conversation.rules.max_turn_chars) :]
 
 
 def observation_chars(max_turn_chars: int) -> int:

@@ -62,18 +62,22 @@ def grade_batch(problems: Sequence[Problem], answers: Sequence[str | None]) -> l
         ValueError: A problem names a checker or a domain that is not registered.
     """
     grades = [_NO_ANSWER] * len(problems)
-    batches: dict[str, list[tuple[int, Problem, str]]] = {}
+    batches: dict[str, tuple[list[int], list[Problem], list[str]]] = {}
     for place, (problem, answer) in enumerate(zip(problems, answers, strict=True)):
         if answer is None:
             continue
         if problem.checker is not None:
             grades[place] = _grade_by_checker(problem, problem.checker, answer)
         else:
-            batches.setdefault(problem.domain, []).append((place, problem, answer))
-    for name, batch in batches.items():
-        places, asked, answered = zip(*batch, strict=True)
-        graded = find_domain(name).grade_batch(asked, answered)
-        for place, result in zip(places, graded, strict=True):
+            if problem.domain not in batches:
+                batches[problem.domain] = [], [], []
+            places, asked, written = batches[problem.domain]
+            places.append(place)
+            asked.append(problem)
+            written.append(answer)
+    for name, (places, asked, written) in batches.items():
+        results = find_domain(name).grade_batch(asked, written)
+        for place, result in zip(places, results, strict=True):
             grades[place] = result
     return grades
 

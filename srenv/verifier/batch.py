@@ -59,16 +59,18 @@ def verify_batch(pairs: Iterable[tuple[str, str]]) -> list[Grade]:
     grades: dict[tuple[str, str], Grade] = {}
     postponed: list[tuple[str, str]] = []
     token = _postpone.set(True)
-    for pair in dict.fromkeys(ordered):
-        gold, answer = pair
-        if _is_integer(gold) and _is_integer(answer):
-            grades[pair] = _SAME_INTEGER if gold == answer else _OTHER_INTEGER
-            continue
-        try:
-            grades[pair] = verify(gold, answer)
-        except _PostponedError:
-            postponed.append(pair)
-    _postpone.reset(token)
+    try:
+        for pair in dict.fromkeys(ordered):
+            gold, answer = pair
+            if _is_integer(gold) and _is_integer(answer):
+                grades[pair] = _SAME_INTEGER if gold == answer else _OTHER_INTEGER
+                continue
+            try:
+                grades[pair] = verify(gold, answer)
+            except _PostponedError:
+                postponed.append(pair)
+    finally:
+        _postpone.reset(token)
     if len(postponed) > 1:
         with ThreadPoolExecutor(POOL_SIZE) as threads:
             verified = threads.map(lambda pair: verify(*pair), postponed)
