@@ -128,7 +128,10 @@ class Recipe:
         rows: The rows of the table, by title; `row` and `evaluate` add to them.
         second_models: The second model of rows that need one, by title: its `parameters` and
             `bytes`, and the `tokens` that it generates per problem.
+        measurable: Whether a problem of the evaluation could be graded for the base model.
     """
+
+    measurable = True
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
@@ -185,7 +188,10 @@ class Recipe:
                     tool=tool,
                 )
             row.finish(episodes)
-        return row.outcomes()
+        outcomes = row.outcomes()
+        if title == BASE:
+            self.measurable = not warn_of_nothing_graded(outcomes)
+        return outcomes
 
     def majority(self, result: str) -> None:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
@@ -379,15 +385,8 @@ class Recipe:
 
 
 def trained_model(stage: Stage) -> Path:
-    """Returns the folder of a finished stage's model, which is in the stage's own folder.
-
-    Raises:
-        FileNotFoundError: There is no such folder.
-    """
-    folder = stage.folder / Path(str(stage.result["model"])).name
-    if not folder.is_dir():
-        raise FileNotFoundError(f"stage {stage.folder.name} is done, but {folder} is not there")
-    return folder
+    """Returns the folder of a finished stage's model, which is in the stage's own folder."""
+    return stage.folder / Path(str(stage.result["model"])).name
 
 
 def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
@@ -404,7 +403,7 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     try:
         todo = recipe(config, run, tracker)
         todo.evaluate_base()
-        if BASE in todo.rows and warn_of_nothing_graded(todo.rows[BASE].outcomes()):
+        if not todo.measurable:
             return todo.report(BASE)
         result = todo.method()
         todo.majority(result)

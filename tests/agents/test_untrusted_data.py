@@ -35,6 +35,7 @@ from agents.engines.server import ServerEngine, ServerError, ServerOptions
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.models.averaging import average
 from agents.models.chat import ChatFormat
+from agents.models.paths import model_path
 from agents.recipes.base import trained_model
 from agents.recipes.process.judge import read_questions
 from agents.recipes.self_rewarding.pairs import read_pairs
@@ -75,14 +76,14 @@ def stage_with(tmp_path, result):
 @pytest.mark.parametrize("name", ["{folder}/elsewhere/final", "../../final", "hub/final", "final"])
 def test_the_model_of_a_stage_is_in_its_folder(tmp_path, name):
     stage = stage_with(tmp_path, json.dumps({"model": name.format(folder=tmp_path)}))
-    (stage.folder / "final").mkdir()
     assert trained_model(stage) == stage.folder / "final"
 
 
 @pytest.mark.parametrize("model", ["someone/a-model", 5, None])
 def test_a_model_that_is_not_there_is_not_looked_for_elsewhere(tmp_path, model):
-    with pytest.raises(FileNotFoundError, match="warmup is done, but"):
-        trained_model(stage_with(tmp_path, json.dumps({"model": model})))
+    folder = trained_model(stage_with(tmp_path, json.dumps({"model": model})))
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        model_path(folder)
 
 
 def test_the_result_of_a_stage_is_an_object(tmp_path):
