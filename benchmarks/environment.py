@@ -34,7 +34,7 @@ from srenv.envs.spaces import UnicodeText
 
 RESULTS = Path(__file__).parent / "results" / "environment.md"
 PROBLEMS = 2000
-RUNS = 5
+RUNS = 15
 
 
 def main() -> None:
