@@ -20,12 +20,13 @@ by the last sentence or formula alone."""
 Message = dict[str, str]
 """One chat message, ``{"role": ..., "content": ...}``."""
 Ending = Literal[
-    "declared", "exhausted", "single", "oracle", "unreadable", "terminated", "truncated", "running"
+    "declared", "exhausted", "single", "oracle", "unreadable", "terminated", "truncated", "failed",
+    "running",
 ]  # fmt: skip
 """How an episode ended: the model declared itself correct, its attempts ran out, the one attempt
 it had was the task, an oracle stopped it (baselines), its verdict could not be read (where the
-protocol stops there), a wrapper or another environment ended it or cut it short, or it has not
-ended."""
+protocol stops there), a wrapper or another environment ended it or cut it short, it could not be
+played on (`Episode.failure` says why), or it has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ class Turn:
             turn within the limit.
         answer_source: How the answer is given; None without an answer, and in files from before
             this was recorded.
+        truncated: Whether the limit on tokens ended the turn before the model did; None when
+            unknown.
     """
 
     text: str
@@ -89,6 +92,7 @@ class Turn:
     tokens: int | None = None
     cut: int = 0
     answer_source: AnswerSource | None = None
+    truncated: bool | None = None
 
     @property
     def reward(self) -> float:
@@ -125,12 +129,14 @@ class Episode:
         messages: The whole chat, environment messages included.
         turns: The model's turns in order, one per assistant message.
         ending: How the episode ended.
+        failure: Why it could not be played on, or ``""``.
     """
 
     problem: Problem
     messages: list[Message] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     ending: Ending = "running"
+    failure: str = ""
 
     @property
     def final(self) -> Turn:

@@ -113,7 +113,7 @@ def find_reading(name: str) -> Reading:
     if (path / "summary.json").exists():
         return find_row(path, title)
     if (path / "episodes.jsonl").exists():
-        return Reading(path / "episodes.jsonl")
+        return Reading(path / "episodes.jsonl", "samples")
     raise FileNotFoundError(
         f"{name} is not a file of episodes, and holds neither summary.json (a finished run) nor "
         "episodes.jsonl (an evaluation)"

@@ -12,6 +12,7 @@ from srenv.metrics.measure import (
     calibration_error,
     difference,
     measure,
+    pass_at_k,
     summarise,
     wilson,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "difference",
     "majority",
     "measure",
+    "pass_at_k",
     "summarise",
     "wilson",
 ]

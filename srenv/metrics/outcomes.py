@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,16 @@ from srenv.domains import Domain, find_domain
 from srenv.episode import Episode, Turn
 
 Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Outcomes of episodes as arrays: N problems, at most T turns, M readable verdicts.
+    """Outcomes of episodes as arrays: N episodes, at most T turns, M readable verdicts.
 
     Attributes:
+        problem: (N,) number of the episode's problem, counted from 0 in the order of appearance;
+            different for every episode unless problems have several samples.
         by_turn: (N, T) correctness after each turn; a stopped episode keeps its last value.
         final: (N,) correctness of the final answer.
         turns: (N,) number of turns (or of samples, for a vote).
@@ -27,28 +31,42 @@ class Outcomes:
         malformed: (N,) number of malformed turns.
         out_of_form: (N,) number of turns whose answer is not in the form that was asked for; nan
             if the episodes do not say how answers are given.
-        owner: (M,) row of the problem that a verdict belongs to.
+        lengths: (N, T) generated tokens of each turn; nan if they were not counted, and after the
+            end of an episode.
+        truncated: (N, T) 1 if the limit on tokens ended the turn; nan as for `lengths`.
+        owner: (M,) row of the episode that a verdict belongs to.
         turn: (M,) turn of the verdict, counted from 1.
         says: (M,) 1 if the verdict is "correct".
         truth: (M,) 1 if the attempt is right.
         token: (M,) probability of being right by the verdict's tokens; nan if unknown.
         stated: (M,) probability of being right as stated in the text.
-        undecided: Number of problems left out.
+        undecided: Number of episodes left out because the verifier could not decide.
+        failed: Number of episodes that could not be played on; those that failed in their first
+            turn are left out, the others keep their last answer.
     """
 
+    problem: Counts
     by_turn: Array
     final: Array
     turns: Array
     tokens: Array
     malformed: Array
     out_of_form: Array
-    owner: NDArray[np.int64]
-    turn: NDArray[np.int64]
+    lengths: Array
+    truncated: Array
+    owner: Counts
+    turn: Counts
     says: Array
     truth: Array
     token: Array
     stated: Array
     undecided: int
+    failed: int
+
+    @property
+    def samples(self) -> Counts:
+        """(P,) number of episodes of each problem."""
+        return np.bincount(self.problem)
 
     @classmethod
     def of(cls, episodes: Iterable[Episode]) -> Outcomes:
@@ -75,20 +93,34 @@ class Outcomes:
                     )
         columns = np.array(verdicts, dtype=np.float64).reshape(-1, 6).T
         return cls(
+            problem=np.arange(len(graded)),
             by_turn=by_turn,
             final=by_turn[:, -1],
             turns=np.array([float(len(episode.turns)) for episode in graded]),
             tokens=np.array([_tokens(episode) for episode in graded]),
             malformed=np.array([float(sum(bool(t.malformed) for t in e.turns)) for e in graded]),
             out_of_form=np.array([_out_of_form(episode) for episode in graded]),
+            lengths=_turn_table([[t.tokens for t in e.turns] for e in graded], horizon),
+            truncated=_turn_table([[t.truncated for t in e.turns] for e in graded], horizon),
             owner=columns[0].astype(np.int64),
             turn=columns[1].astype(np.int64),
             says=columns[2],
             truth=columns[3],
             token=columns[4],
             stated=columns[5],
-            undecided=len(every) - len(graded),
+            undecided=sum(not episode.graded for episode in every),
+            failed=sum(episode.ending == "failed" for episode in every),
         )
+
+    @classmethod
+    def of_samples(cls, episodes: Iterable[Episode]) -> Outcomes:
+        """Returns the outcomes of several episodes per problem, which belong together."""
+        every = list(episodes)
+        numbers: dict[str, int] = {}
+        for episode in _graded(every):
+            numbers.setdefault(episode.problem.id, len(numbers))
+        problem = np.array([numbers[e.problem.id] for e in _graded(every)], dtype=np.int64)
+        return replace(cls.of(every), problem=problem)
 
     @classmethod
     def of_turn_votes(cls, episodes: Iterable[Episode]) -> Outcomes:
@@ -125,7 +157,7 @@ class Outcomes:
         Accuracy@t1 is then the mean over the k samples, the final answer is the majority's.
         """
         every = list(groups)
-        graded = [group for group in every if all(episode.graded for episode in group)]
+        graded = [group for group in every if len(_graded(group)) == len(group)]
         by_turn = np.zeros((len(graded), 2))
         for row, group in enumerate(graded):
             domain = find_domain(group[0].problem.domain)
@@ -133,19 +165,23 @@ class Outcomes:
             by_turn[row, 1] = float(majority([episode.final for episode in group], domain))
         empty = np.zeros(0)
         return cls(
+            problem=np.arange(len(graded)),
             by_turn=by_turn,
             final=by_turn[:, 1],
             turns=np.array([float(len(group)) for group in graded]),
             tokens=np.array([sum(_tokens(e) for e in group) for group in graded]),
             malformed=np.array([float(sum(bool(e.final.malformed) for e in g)) for g in graded]),
             out_of_form=np.array([sum(_out_of_form(e) for e in group) for group in graded]),
+            lengths=np.full_like(by_turn, math.nan),
+            truncated=np.full_like(by_turn, math.nan),
             owner=empty.astype(np.int64),
             turn=empty.astype(np.int64),
             says=empty,
             truth=empty,
             token=empty,
             stated=empty,
-            undecided=len(every) - len(graded),
+            undecided=sum(not all(episode.graded for episode in group) for group in every),
+            failed=sum(episode.ending == "failed" for group in every for episode in group),
         )
 
     @classmethod
@@ -153,19 +189,26 @@ class Outcomes:
         """Returns the outcomes of several runs as those of one, run after run."""
         horizon = max(part.by_turn.shape[1] for part in parts)
         offsets = np.cumsum([0, *(len(part.final) for part in parts)])
+        problems = np.cumsum([0, *(len(part.samples) for part in parts)])
+
+        def widened(name: str, **pad: Any) -> Array:
+            tables = [getattr(part, name) for part in parts]
+            return np.concatenate(
+                [np.pad(t, ((0, 0), (0, horizon - t.shape[1])), **pad) for t in tables]
+            )
+
         names = (
             "final", "turns", "tokens", "malformed", "out_of_form", "turn", "says", "truth",
             "token", "stated",
         )  # fmt: skip
         return cls(
-            by_turn=np.concatenate(
-                [
-                    np.pad(p.by_turn, ((0, 0), (0, horizon - p.by_turn.shape[1])), mode="edge")
-                    for p in parts
-                ]
-            ),
+            problem=np.concatenate([p.problem + o for p, o in zip(parts, problems, strict=False)]),
+            by_turn=widened("by_turn", mode="edge"),
+            lengths=widened("lengths", constant_values=math.nan),
+            truncated=widened("truncated", constant_values=math.nan),
             owner=np.concatenate([p.owner + o for p, o in zip(parts, offsets, strict=False)]),
             undecided=sum(part.undecided for part in parts),
+            failed=sum(part.failed for part in parts),
             **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names},
         )
 
@@ -189,6 +232,14 @@ def majority(turns: Sequence[Turn], domain: Domain) -> bool:
 
 def _graded(episodes: Iterable[Episode]) -> list[Episode]:
     return [episode for episode in episodes if episode.graded and episode.turns]
+
+
+def _turn_table(rows: Sequence[Sequence[float | None]], horizon: int) -> Array:
+    """Returns values by episode and turn, nan for None and after the end of an episode."""
+    table = np.full((len(rows), horizon), math.nan)
+    for row, values in zip(table, rows, strict=True):
+        row[: len(values)] = [math.nan if value is None else value for value in values]
+    return table
 
 
 def _out_of_form(episode: Episode) -> float:

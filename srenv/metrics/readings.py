@@ -20,12 +20,13 @@ def votes(episodes: Iterable[Episode]) -> Outcomes:
 
 READINGS: dict[str, Callable[[Iterable[Episode]], Outcomes]] = {
     "final": Outcomes.of,
+    "samples": Outcomes.of_samples,
     "votes": votes,
     "turn_votes": Outcomes.of_turn_votes,
     "any_turn": Outcomes.of_any_turn,
 }
-"""How an episode's answer is found: its last one, a majority over samples or over turns, or (with
-an oracle) the first right one."""
+"""How an episode's answer is found: its last one (of the one episode of a problem, or of several
+samples), a majority over samples or over turns, or (with an oracle) the first right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +52,6 @@ class Reading:
     def problems(self) -> list[str]:
         """Returns the ids of problems without undecided attempts, in the order of `outcomes`."""
         groups = groupby(read_episodes(self.episodes), lambda episode: episode.problem.id)
-        graded = [(name, all(e.graded and e.turns for e in group)) for name, group in groups]
+        enough = any if self.reading == "samples" else all
+        graded = [(name, enough(e.graded and e.turns for e in group)) for name, group in groups]
         return [name for name, decided in graded if decided]

@@ -83,7 +83,7 @@ def test_an_unknown_reading_is_refused(run):
 
 def test_the_folder_of_an_evaluation_holds_its_episodes(tmp_path):
     (tmp_path / "episodes.jsonl").write_text("")
-    assert find_reading(str(tmp_path)) == Reading(tmp_path / "episodes.jsonl")
+    assert find_reading(str(tmp_path)) == Reading(tmp_path / "episodes.jsonl", "samples")
 
 
 def test_a_missing_run_is_an_error(tmp_path):
