@@ -1,6 +1,8 @@
 """Engines generate tokens: token ids in, token ids and log-probabilities out."""
 
 from agents.engines.base import (
+    BoundedEngine,
+    ContextError,
     ContinuousEngine,
     Engine,
     Generation,
@@ -14,6 +16,8 @@ from agents.engines.base import (
 from agents.engines.transformers import TransformersEngine
 
 __all__ = [
+    "BoundedEngine",
+    "ContextError",
     "ContinuousEngine",
     "Engine",
     "Generation",

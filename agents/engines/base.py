@@ -143,6 +143,36 @@ class LoadedEngine(Engine, Protocol):
 
 
 @runtime_checkable
+class BoundedEngine(Engine, Protocol):
+    """An engine that knows how long a conversation may be.
+
+    Attributes:
+        context: Maximum number of tokens of a prompt and the message that continues it; None if it
+            is unknown.
+    """
+
+    @property
+    def context(self) -> int | None: ...  # noqa: D102
+
+
+class ContextError(ValueError):
+    """A prompt and the message that continues it do not fit the model's context."""
+
+
+def check_context(prompt: Sequence[int], sampling: Sampling, context: int | None) -> None:
+    """Refuses a prompt that leaves no room for a message of the greatest length.
+
+    Raises:
+        ContextError: It is too long.
+    """
+    if context is not None and len(prompt) + sampling.max_new_tokens > context:
+        raise ContextError(
+            f"prompt of {len(prompt)} tokens + max_new_tokens of {sampling.max_new_tokens} exceeds "
+            f"the model's context of {context}"
+        )
+
+
+@runtime_checkable
 class TrainableEngine(Protocol):
     """An engine whose weights follow a model that is being trained."""
 
@@ -177,11 +207,55 @@ class BatchSession:
         self.waiting.clear()
 
 
+class BoundedSession:
+    """A session that refuses prompts which do not fit, in the same way for all engines.
+
+    Args:
+        session: The session that answers the others.
+        sampling: How tokens are sampled.
+        context: See `BoundedEngine`.
+    """
+
+    def __init__(self, session: Session, sampling: Sampling, context: int | None) -> None:
+        self.session, self.sampling, self.context = session, sampling, context
+        self.barrier = session.barrier
+        self._refused: list[tuple[int, Generation | Exception]] = []
+
+    def submit(self, request: Request) -> None:
+        """Adds the request to the queue, or to the refused ones."""
+        try:
+            check_context(request.prompt, self.sampling, self.context)
+        except ContextError as error:
+            self._refused.append((request.key, error))
+        else:
+            self.session.submit(request)
+
+    def collect(self) -> list[tuple[int, Generation | Exception]]:
+        """Returns the refused requests, and those that are finished."""
+        refused, self._refused = self._refused, []
+        return refused or self.session.collect()
+
+    def close(self) -> None:
+        """Cancels the requests that are not finished."""
+        self._refused.clear()
+        self.session.close()
+
+
 def open_session(engine: Engine, sampling: Sampling) -> Session:
     """Opens a session on any engine."""
     if isinstance(engine, ContinuousEngine):
-        return engine.session(sampling)
-    return BatchSession(engine, sampling)
+        session = engine.session(sampling)
+    else:
+        session = BatchSession(engine, sampling)
+    if isinstance(engine, BoundedEngine):
+        return BoundedSession(session, sampling, engine.context)
+    return session
+
+
+def is_truncated(generation: Generation, sampling: Sampling, chat: ChatFormat) -> bool:
+    """Returns whether the limit on tokens ended a message before the model did."""
+    ended = bool(generation.ids) and generation.ids[-1] in sampling.ends(chat)
+    return generation.count >= sampling.max_new_tokens and not ended
 
 
 def generate_in_session(
@@ -193,7 +267,7 @@ def generate_in_session(
         Exception: The first request that could not be answered.
     """
     requests = [Request(key, list(prompt)) for key, prompt in enumerate(prompts)]
-    return _answers(engine.session(sampling), requests)
+    return _answers(open_session(engine, sampling), requests)
 
 
 def reply(

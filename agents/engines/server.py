@@ -13,6 +13,7 @@ import math
 import os
 import queue
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,13 @@ from typing import Any
 import httpx
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
-from agents.engines.base import Generation, Request, Sampling, generate_in_session
+from agents.engines.base import (
+    ContextError,
+    Generation,
+    Request,
+    Sampling,
+    generate_in_session,
+)
 from agents.engines.vllm import TRL_SETTINGS
 from agents.models.chat import ChatFormat
 from agents.models.paths import TINY
@@ -36,6 +43,8 @@ MAX_ID = 1 << 24
 """Token ids are below this; no vocabulary is larger."""
 
 _PROBE = "Solve 3x + 4 = 19.\n\\boxed{5}"
+_LONG_PROMPT = re.compile("context[_ ]length", re.IGNORECASE)
+"""What servers that return text only say of a prompt that does not fit."""
 _RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _PAUSES = 0.25, 15.0
 """The first and the longest pause between two attempts to connect, in seconds."""
@@ -85,6 +94,8 @@ class ServerEngine:
             chat = _chat_format(options.tokenizer or str(served.get("root") or self.model))
             self.exact = chat is not None and _returns_ids(client, options, self.model, chat)
         self.chat: ChatFormat = chat if chat is not None and self.exact else TextChat()
+        length = served.get("max_model_len")  # vLLM's; without ids nothing can be counted
+        self.context = length if self.exact and isinstance(length, int) else None
 
     def session(self, sampling: Sampling) -> ServerSession:
         """Opens a queue of requests."""
@@ -272,6 +283,8 @@ def _url(options: ServerOptions, path: str) -> str:
 
 
 def _json(response: httpx.Response) -> Any:
+    if response.status_code == 400 and _LONG_PROMPT.search(response.text):
+        raise ContextError(f"{response.url} refused: {response.text[:500]}")
     if response.is_error:
         raise ServerError(
             f"{response.url} refused: status {response.status_code}, {response.text[:500]}"

@@ -12,7 +12,7 @@ from accelerate.utils.memory import clear_device_cache
 from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
-from agents.engines.base import Generation, Sampling
+from agents.engines.base import Generation, Sampling, check_context
 from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
 from agents.models.chat import ChatFormat, stop_ids
 from agents.models.paths import model_path
@@ -43,6 +43,8 @@ class TransformersEngine:
     ) -> None:
         self.model = model
         self.batch_size = batch_size
+        text_config = model.config.get_text_config()
+        self.context: int | None = getattr(text_config, "max_position_embeddings", None)
         self.prefixes = PrefixCache(cache_bytes)
         # Whether keys and values can be reused is known from the first cache that the model makes.
         self._reuses = cache_bytes > 0
@@ -62,7 +64,13 @@ class TransformersEngine:
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
-        """Continues every prompt; prompts of similar length share a batch to limit padding."""
+        """Continues every prompt; prompts of similar length share a batch to limit padding.
+
+        Raises:
+            ContextError: A prompt does not fit the model's context.
+        """
+        for prompt in prompts:
+            check_context(prompt, sampling, self.context)
         order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
         results: dict[int, Generation] = {}
         self._forget_if_stale()

@@ -76,6 +76,11 @@ class VLLMEngine:
         engine = LLMEngine.from_engine_args(EngineArgs(**{**settings, **options}))
         return cls(engine, ChatFormat.load(path))
 
+    @property
+    def context(self) -> int | None:
+        """Maximum number of tokens of a conversation."""
+        return int(self.engine.vllm_config.model_config.max_model_len)
+
     def session(self, sampling: Sampling) -> VLLMSession:
         """Opens a queue of requests."""
         return VLLMSession(self, sampling)

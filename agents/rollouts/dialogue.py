@@ -59,7 +59,7 @@ class Dialogue:
         parsed = spoken.parsed or self.conversation.read(spoken.text)
         graded = grade(self.conversation.problem, parsed.answer)
         turn = self.conversation.settle(spoken.text, parsed, graded)
-        turn.tokens = spoken.tokens
+        turn.tokens, turn.truncated = spoken.tokens, spoken.truncated
         turn.verdict_probability = spoken.verdict_probability
 
 

@@ -22,9 +22,9 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from agents.engines.base import Generation
+from agents.engines.base import ContextError, Generation
 from agents.rollouts.episode_log import EpisodeLog
-from agents.runs.progress import progress_bar
+from agents.runs.progress import console, progress_bar
 from srenv.episode import Episode
 from srenv.parsing import ParsedTurn
 from srenv.problems.seeding import hashed_seed
@@ -40,6 +40,7 @@ class Spoken:
         generation: Ids and log-probabilities, if one engine wrote it in one message.
         parsed: How the turn is read, if not as its protocol reads it.
         verdict_probability: Probability of the verdict's tokens, if the speaker knows it.
+        truncated: Whether the limit on tokens ended it, if the speaker knows.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Spoken:
     generation: Generation | None = None
     parsed: ParsedTurn | None = None
     verdict_probability: float | None = None
+    truncated: bool | None = None
 
 
 class Game(Protocol):
@@ -167,6 +169,8 @@ def play_episodes(
 ) -> list[Episode]:
     """Plays games under a progress bar and returns their episodes, in order.
 
+    A game whose prompt outgrows the model's context has failed, and says so in its record.
+
     Args:
         games: The games.
         speaker: Says their turns.
@@ -176,7 +180,8 @@ def play_episodes(
             not played again.
 
     Raises:
-        RuntimeError: Episodes could not be played; the finished ones are in the log.
+        RuntimeError: Episodes could not be played; the finished ones are in the log. Or none fits
+            the model's context.
     """
     with EpisodeLog(log) if log else nullcontext() as file:
         done = dict(file.done) if file else {}
@@ -187,11 +192,14 @@ def play_episodes(
             bar.advance(len(done))
 
             def finish(game: R, error: Exception | None) -> None:
-                if file and error is None:
+                if error is not None:
+                    fail(game.episode, error)
+                if file and (error is None or isinstance(error, ContextError)):
                     file.add(game.key, game.episode)
                 bar.advance()
 
-            failures = play([game for game in games if game.key not in done], speaker, finish)
+            errors = play([game for game in games if game.key not in done], speaker, finish)
+    failures = {key: e for key, e in errors.items() if not isinstance(e, ContextError)}
     if failures:
         first = next(iter(failures.values()))
         rest = f"; the others are kept in {log}: add --resume to play the rest" if log else ""
@@ -199,4 +207,25 @@ def play_episodes(
             f"{len(failures)} of {len(games)} episodes failed, the first with "
             f"{type(first).__name__}: {first}{rest}"
         ) from first
-    return [done.get(game.key, game.episode) for game in games]
+    episodes = [done.get(game.key, game.episode) for game in games]
+    _warn_of_long_prompts(episodes)
+    return episodes
+
+
+def fail(episode: Episode, error: Exception) -> None:
+    """Records that an episode could not be played on, and why."""
+    episode.ending, episode.failure = "failed", str(error) or type(error).__name__
+
+
+def _warn_of_long_prompts(episodes: Sequence[Episode]) -> None:
+    """Prints how many episodes outgrew the context; raises if none had a first turn."""
+    failures = [episode.failure for episode in episodes if episode.ending == "failed"]
+    if not failures:
+        return
+    message = (
+        f"{len(failures)} of {len(episodes)} episodes failed, the first with: {failures[0]}. Allow "
+        "shorter turns or fewer attempts, or choose a model with a longer context"
+    )
+    if len(failures) == len(episodes) and not any(episode.turns for episode in episodes):
+        raise RuntimeError(message)
+    console.print(message, style="yellow", markup=False)

@@ -181,6 +181,7 @@ class Player:
             return
         self.ended = bool(terminated or truncated)
         self._finish_turn(float(reward), info)
+        self.episode.final.truncated = spoken.truncated
         if self.ended and self.episode.ending == "running":
             self.episode.ending = "truncated" if truncated else "terminated"
         added = [] if self.ended else self.view.update(self._text, observation)

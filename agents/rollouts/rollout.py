@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from agents.engines.base import Engine, Sampling
-from agents.rollouts.play import play
+from agents.rollouts.play import fail, play
 from agents.rollouts.player import EnvFactory, Player, Rollout
 from agents.rollouts.speakers import ModelSpeaker
 from srenv.episode import Problem
@@ -56,6 +56,7 @@ def rollout(
     def finish(player: Player, error: Exception | None) -> None:
         if error is not None:
             player.record.error = f"{type(error).__name__}: {error}"
+            fail(player.record.episode, error)
         if on_finish:
             on_finish(player.record)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from agents.engines.base import Engine, Generation, Request, Sampling, open_session, reply
+from agents.engines.base import (
+    Engine,
+    Generation,
+    Request,
+    Sampling,
+    is_truncated,
+    open_session,
+    reply,
+)
 from agents.rollouts.dialogue import in_view
 from agents.rollouts.play import Game, Spoken
 from srenv.conversation import Conversation, make_turn
@@ -32,7 +40,7 @@ class ModelSpeaker:
     """
 
     def __init__(self, engine: Engine, sampling: Sampling) -> None:
-        self._chat = engine.chat
+        self._chat, self._sampling = engine.chat, sampling
         self._session = open_session(engine, sampling)
         self.barrier = self._session.barrier
 
@@ -48,7 +56,12 @@ class ModelSpeaker:
         ]
 
     def _spoken(self, generation: Generation) -> Spoken:
-        return Spoken(self._chat.turn_text(generation.ids), generation.count, generation)
+        return Spoken(
+            self._chat.turn_text(generation.ids),
+            generation.count,
+            generation,
+            truncated=is_truncated(generation, self._sampling, self._chat),
+        )
 
     def close(self) -> None:
         """Drops the requests that are not finished."""

@@ -26,13 +26,15 @@ class FakeServer:
     Args:
         tokenizer: Folder of the model's tokenizer.
         exact: Whether it returns token ids, as vLLM does.
-        faults: Consumed one per request: a status, or "drop" to hang up.
+        faults: Consumed one per request: a status, "drop" to hang up, or "long" to refuse a
+            prompt for its length.
         name: The model's name.
+        context: The greatest length of a conversation, in tokens.
     """
 
-    def __init__(self, tokenizer, exact=True, faults=(), name="served"):
+    def __init__(self, tokenizer, exact=True, faults=(), name="served", context=None):
         self.folder, self.exact, self.faults = tokenizer, exact, list(faults)
-        self.name = name
+        self.name, self.context = name, context
         self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
         self.bodies = []
         self.lock = threading.Lock()
@@ -48,7 +50,8 @@ class FakeServer:
                 pass
 
             def do_GET(self):
-                self.send({"data": [{"id": fake.name, "root": fake.folder}]})
+                model = {"id": fake.name, "root": fake.folder, "max_model_len": fake.context}
+                self.send({"data": [model]})
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -60,6 +63,8 @@ class FakeServer:
                         fake.on_request()
                 if fault == "drop":
                     self.close_connection = True
+                elif fault == "long":
+                    self.send({"error": "maximum context length is 9 tokens"}, 400)
                 elif fault:
                     self.send({"error": "no"}, fault)
                 else:

@@ -292,3 +292,12 @@ def test_environments_with_a_calculator_say_so_and_answer_it():
     assert tooled.step("[CALC] 7*12")[4]["continuation"] == "\n[RESULT] 84\n"
     assert "continuation" not in plain.step("[CALC] 7*12")[4]
     assert with_tool(PROTOCOLS["intrinsic"], "none") == PROTOCOLS["intrinsic"]
+
+
+def test_a_turn_that_the_limit_ended_is_marked(engine):
+    """The untrained model writes to the limit; a scripted one ends its turns."""
+    (record,) = rollout(make_env, engine, PROBLEMS[:1], Sampling(0.0, 1.0, 3))
+    assert [turn.truncated for turn in record.episode.turns] == [True] * 3
+    lines = [["\\boxed{4}\n[VERIFY] correct"]]
+    (record,) = rollout(make_env, ScriptedEngine(engine.chat, lines), PROBLEMS[:1], SAMPLED)
+    assert record.episode.final.truncated is False
