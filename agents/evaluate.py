@@ -18,7 +18,9 @@ from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
     play_problems,
     play_votes,
+    repeated,
     vote_groups,
+    warn_of_lost_turns,
     warn_of_nothing_graded,
     warn_of_unreadable,
 )
@@ -28,6 +30,7 @@ from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
 from srenv.episode import write_episodes
 from srenv.json_files import to_json, write_json
 from srenv.metrics import Metrics, Outcomes, measure
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.records import read_json
 
 
@@ -58,8 +61,11 @@ class EvaluateConfig:
     """Folder for metrics.json and episodes.jsonl."""
     resume: bool = False
     """Resume the evaluation in the folder; finished episodes are not played again."""
+    samples: int = 1
+    """Episodes per problem, for the mean over them and for pass@k; more than one need a
+    --temperature above 0."""
     max_attempts: int = 4
-    """Attempts per problem."""
+    """Attempts per episode."""
     protocol: str = "default"
     """How the model is asked: default, yes_no, intrinsic, or module:attribute."""
     tool: Tool = "none"
@@ -70,6 +76,8 @@ class EvaluateConfig:
     """Nucleus sampling."""
     max_new_tokens: int = 512
     """Greatest length of one turn."""
+    max_turn_chars: int = MAX_TURN_CHARS
+    """Characters at the end of a turn that are read and kept."""
     votes: int = 0
     """Also measure majority voting over this many single attempts, drawn at temperature 1."""
     batch_size: int = 256
@@ -93,6 +101,11 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
             f"an evaluation needs batch_size >= 1 and votes >= 0, got {config.batch_size} and "
             f"{config.votes}"
         )
+    if config.samples < 1 or (config.samples > 1 and config.temperature == 0):
+        raise ValueError(
+            f"--samples is {config.samples} and --temperature {config.temperature:g}: several "
+            "samples need a temperature above 0, and one is the least"
+        )
     sampling = Sampling(config.temperature, config.top_p, config.max_new_tokens)
     done = config.output / "metrics.json"
     if done.exists():
@@ -104,7 +117,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     problems = source.take(n, config.seed)
     warn_of_unreadable(problems)
     # Refuses an unknown protocol or tool before a model is loaded.
-    environment_factory(config.max_attempts, config.protocol, config.tool)().close()
+    environment_factory(
+        config.max_attempts, config.protocol, config.tool, max_turn_chars=config.max_turn_chars
+    )().close()
     options = EngineOptions(
         model=config.model,
         batch_size=config.batch_size,
@@ -117,7 +132,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
     episodes = play_problems(
         engine,
-        problems,
+        repeated(problems, config.samples),
         sampling,
         "evaluate",
         max_attempts=config.max_attempts,
@@ -125,11 +140,13 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         seed=config.seed,
         log=logs[0],
         tool=config.tool,
+        max_turn_chars=config.max_turn_chars,
     )
     write_episodes(config.output / "episodes.jsonl", episodes)
     model = choose(config.engine, config.base_url).model_name(engine, options)
-    outcomes = Outcomes.of(episodes)
+    outcomes = Outcomes.of_samples(episodes)
     warn_of_nothing_graded(outcomes)
+    warn_of_lost_turns(outcomes, config.max_new_tokens)
     rows = {Path(model).name: measure(outcomes)}
     if config.votes:
         sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
@@ -143,6 +160,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
             protocol=config.protocol,
             seed=config.seed,
             log=logs[1],
+            max_turn_chars=config.max_turn_chars,
         )
         write_episodes(config.output / "episodes_votes.jsonl", ballots)
         rows[name] = measure(vote_groups(ballots, config.votes))

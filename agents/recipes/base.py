@@ -26,6 +26,7 @@ from agents.rollouts.evaluation import (
     play_problems,
     play_votes,
     tokens_per_problem,
+    warn_of_lost_turns,
     warn_of_nothing_graded,
     warn_of_unreadable,
 )
@@ -48,6 +49,7 @@ from agents.training.sft import (
 from srenv.episode import Episode, Problem, write_episodes
 from srenv.metrics import Metrics, Outcomes
 from srenv.metrics.readings import Reading
+from srenv.parsing import MAX_TURN_CHARS
 
 BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 """Rows that every table has, measured on the model before training."""
@@ -79,6 +81,8 @@ class RecipeConfig:
     """Evaluation problems per row, greedy."""
     max_new_tokens: int = 64
     """Greatest length of one turn in evaluation; a real model wants 2048."""
+    max_turn_chars: int = MAX_TURN_CHARS
+    """Characters at the end of a turn that are read and kept."""
     report_to: ReportTo = "wandb"
     """Where the run is tracked; W&B stays offline unless a key is configured."""
     artifacts: bool = False
@@ -186,11 +190,13 @@ class Recipe:
                     protocol=protocol,
                     seed=self.config.seed,
                     tool=tool,
+                    max_turn_chars=self.config.max_turn_chars,
                 )
             row.finish(episodes)
         outcomes = row.outcomes()
         if title == BASE:
             self.measurable = not warn_of_nothing_graded(outcomes)
+        warn_of_lost_turns(outcomes, self.config.max_new_tokens, str(model) != self.base)
         return outcomes
 
     def majority(self, result: str) -> None:
@@ -207,6 +213,7 @@ class Recipe:
                     Sampling(1.0, 1.0, self.config.max_new_tokens),
                     f"evaluate: base, maj@{votes}",
                     seed=self.config.seed,
+                    max_turn_chars=self.config.max_turn_chars,
                 )
             row.finish(episodes, votes=votes)
 
@@ -360,7 +367,12 @@ class Recipe:
     ) -> EnvFactory:
         """A maker of environments that are trained in."""
         return environment_factory(
-            max_attempts, protocol, tool, problems=self.config.problems, reward=reward
+            max_attempts,
+            protocol,
+            tool,
+            problems=self.config.problems,
+            reward=reward,
+            max_turn_chars=self.config.max_turn_chars,
         )
 
     def show_episodes(self, stage: str, episodes: Sequence[Episode], step: int) -> None:

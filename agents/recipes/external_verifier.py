@@ -31,7 +31,7 @@ from agents.training.sft import Demonstration, SftConfig, read_demonstrations, w
 from srenv.conversation import Conversation, Rules, make_turn
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
-from srenv.parsing import MARKED, ParsedTurn, find_verdict
+from srenv.parsing import MARKED, MAX_TURN_CHARS, ParsedTurn, find_verdict
 from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from srenv.verifier.grade import Grade
 
@@ -117,6 +117,7 @@ class ExternalVerifier(Recipe):
                     config.max_attempts,
                     title=f"evaluate: {title}",
                     show_check=config.show_check,
+                    max_turn_chars=config.max_turn_chars,
                 )
             cost = {
                 "parameters": second.model.num_parameters(),
@@ -136,6 +137,7 @@ def play_with_critic(
     *,
     title: str,
     show_check: bool = False,
+    max_turn_chars: int = MAX_TURN_CHARS,
 ) -> list[Episode]:
     """Plays until the critic accepts an attempt, or attempts run out.
 
@@ -150,14 +152,16 @@ def play_with_critic(
         max_attempts: Attempts per episode.
         title: Label of the progress bar.
         show_check: Whether the generator reads the critic's words.
+        max_turn_chars: Only this many characters at the end of a turn are read and kept.
 
     Returns:
         Episodes whose verdicts are the critic's and whose tokens are those of both models.
     """
-    rules = Rules(GENERATING, max_attempts)
+    rules = Rules(GENERATING, max_attempts, max_turn_chars=max_turn_chars)
+    recorded = replace(rules, protocol=RECORDED)
     generating = [Conversation(problem, rules) for problem in problems]
     records = [
-        Dialogue(Conversation(problem, Rules(RECORDED, max_attempts)), generator.chat, key)
+        Dialogue(Conversation(problem, recorded), generator.chat, key)
         for key, problem in enumerate(problems)
     ]
 

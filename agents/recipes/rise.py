@@ -32,6 +32,7 @@ from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
 from srenv.metrics.readings import Reading
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.protocol import PROTOCOLS
 
 Keep = Literal["all", "better", "best", "success"]
@@ -140,7 +141,7 @@ class Rise(Recipe):
         self, engine: Engine, problems: Sequence[Problem], protocol: str, attempts: int, turns: int
     ) -> list[Dialogue]:
         """Dialogues about `problems` that stop after `turns`."""
-        conversations = start(problems, protocol, attempts)
+        conversations = start(problems, protocol, attempts, self.config.max_turn_chars)
         return [
             Dialogue(conversation, engine.chat, key, turns, self.window)
             for key, conversation in enumerate(conversations)
@@ -173,9 +174,14 @@ class Rise(Recipe):
         return vote
 
 
-def start(problems: Sequence[Problem], protocol: str, attempts: int) -> list[Conversation]:
+def start(
+    problems: Sequence[Problem],
+    protocol: str,
+    attempts: int,
+    max_turn_chars: int = MAX_TURN_CHARS,
+) -> list[Conversation]:
     """Conversations about `problems`, all under the same rules."""
-    rules = Rules(PROTOCOLS[protocol], attempts)
+    rules = Rules(PROTOCOLS[protocol], attempts, max_turn_chars=max_turn_chars)
     return [Conversation(problem, rules) for problem in problems]
 
 

@@ -20,7 +20,7 @@ import gymnasium as gym
 from agents.engines import Sampling
 from agents.engines.metered import MeteredEngine
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollouts.evaluation import play_problems
+from agents.rollouts.evaluation import complete, play_problems
 from agents.rollouts.player import EnvFactory
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.episode import Problem
@@ -130,8 +130,9 @@ class Score(Recipe):
                     max_attempts=1,
                     protocol=PROTOCOL,
                     seed=self.config.seed,
+                    max_turn_chars=self.config.max_turn_chars,
                 )
-            write_json(path, {e.problem.id: e.final.text for e in episodes})
+            write_json(path, {e.problem.id: e.final.text for e in complete(episodes)})
             stage.finish(attempts=len(episodes), generated=engine.generated)
         _ = stage.result  # other processes wait for it
         attempts: dict[str, str] = read_json(path, dict[str, str])

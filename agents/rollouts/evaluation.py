@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agents.engines.base import Engine, Sampling
@@ -14,11 +14,15 @@ from agents.rollouts.player import Player
 from agents.rollouts.speakers import ModelSpeaker
 from agents.runs.progress import console
 from srenv.episode import Episode, Problem
-from srenv.metrics import Outcomes
+from srenv.metrics import Outcomes, summarise
+from srenv.parsing import MAX_TURN_CHARS
 from srenv.problems.grading import refuses_wrong
 
 PROBED = 20
 """Number of problems whose gold answers are tried before a model is loaded."""
+
+LOST = 0.1
+"""Share of turns cut off or malformed above which a warning is printed."""
 
 
 def play_problems(
@@ -32,6 +36,7 @@ def play_problems(
     seed: int = 0,
     log: Path | None = None,
     tool: Tool = "none",
+    max_turn_chars: int = MAX_TURN_CHARS,
 ) -> list[Episode]:
     """Plays one episode per problem under a progress bar and returns the episodes in order.
 
@@ -46,11 +51,12 @@ def play_problems(
         log: File to which every finished episode is appended; episodes that are in it already are
             not played again.
         tool: What the model may call inside a turn.
+        max_turn_chars: Only this many characters at the end of a turn are read and kept.
 
     Raises:
         RuntimeError: Episodes could not be played; the finished ones are in the log.
     """
-    make_env = environment_factory(max_attempts, protocol, tool)
+    make_env = environment_factory(max_attempts, protocol, tool, max_turn_chars=max_turn_chars)
     players = [
         Player(make_env(), problem, engine.chat, key, seed) for key, problem in enumerate(problems)
     ]
@@ -72,12 +78,30 @@ def play_votes(
     protocol: str = "default",
     seed: int = 0,
     log: Path | None = None,
+    max_turn_chars: int = MAX_TURN_CHARS,
 ) -> list[Episode]:
     """Plays `votes` single-attempt episodes of each problem, grouped by problem."""
-    repeated = [problem for problem in problems for _ in range(votes)]
     return play_problems(
-        engine, repeated, sampling, title, max_attempts=1, protocol=protocol, seed=seed, log=log
+        engine,
+        repeated(problems, votes),
+        sampling,
+        title,
+        max_attempts=1,
+        protocol=protocol,
+        seed=seed,
+        log=log,
+        max_turn_chars=max_turn_chars,
     )
+
+
+def repeated(problems: Sequence[Problem], samples: int) -> list[Problem]:
+    """Returns each problem as often as it is sampled, one problem after the other."""
+    return [problem for problem in problems for _ in range(samples)]
+
+
+def complete(episodes: Sequence[Episode]) -> list[Episode]:
+    """Returns the episodes that were played to their end, from which demonstrations are made."""
+    return [episode for episode in episodes if episode.ending != "failed"]
 
 
 def vote_groups(episodes: Sequence[Episode], votes: int) -> Outcomes:
@@ -113,6 +137,41 @@ def warn_of_unreadable(problems: Sequence[Problem]) -> None:
             style="yellow",
             markup=False,
         )
+
+
+def warn_of_lost_turns(outcomes: Outcomes, max_new_tokens: int, format_known: bool = True) -> None:
+    """Prints if more than a tenth of the turns are cut off or malformed, with what to change.
+
+    Args:
+        outcomes: What was played.
+        max_new_tokens: The limit on the length of a turn.
+        format_known: Whether the model could know the format; if not, malformed turns are no news.
+    """
+    rates = summarise(outcomes)
+    if not format_known:
+        rates.pop("malformed_rate", None)
+    for message in lost_turns(rates, f"--max-new-tokens (now {max_new_tokens})"):
+        console.print(message, style="yellow", markup=False)
+
+
+def lost_turns(rates: Mapping[str, float], option: str) -> list[str]:
+    """Returns what to change if more than a tenth of the turns are cut off or malformed.
+
+    Args:
+        rates: ``truncation_rate`` and ``malformed_rate``, if they are known.
+        option: The option that limits the length of a turn.
+    """
+    truncated, malformed = (rates.get(f"{n}_rate", 0.0) for n in ("truncation", "malformed"))
+    messages = []
+    if truncated > LOST:
+        messages.append(f"{truncated:.0%} of the turns are cut off by {option}: raise it")
+    if malformed > max(LOST, truncated):
+        messages.append(
+            f"{malformed:.0%} of the turns are malformed, without an answer or a verdict that can "
+            "be read: train a longer warm-up (more demonstrations, --sft.epochs), or choose a "
+            "--protocol that the model follows"
+        )
+    return messages
 
 
 def warn_of_nothing_graded(outcomes: Outcomes) -> bool:

@@ -34,12 +34,35 @@ COLUMNS: dict[str, tuple[str, float, int]] = {
 }
 """Metric -> (heading, factor, decimals), in the order of the table."""
 
+OCCASIONAL: dict[str, tuple[str, float, int]] = {
+    "truncation_rate": ("Cut off %", 100, 1),
+    "failed": ("Failed episodes", 1, 0),
+    "samples": ("Samples", 1, 0),
+}
+"""Lines that are shown if a row has such turns or episodes, below those of `COLUMNS`."""
 
-def cell(name: str, estimate: Estimate | None) -> str:
+
+def table_lines(rows: Mapping[str, Metrics]) -> dict[str, tuple[str, float, int]]:
+    """Returns the lines of the table of these rows: metric -> (heading, factor, decimals)."""
+    present = {
+        name
+        for metrics in rows.values()
+        for name, estimate in metrics.items()
+        if name in OCCASIONAL and estimate.value > 0
+    }
+    ks = {n for metrics in rows.values() for n in metrics if n.startswith("pass@")} - {"pass@1"}
+    passes = sorted(ks, key=lambda name: int(name.removeprefix("pass@")))
+    return {
+        **COLUMNS,
+        **{name: (f"{name} %", 100.0, 1) for name in passes},
+        **{name: line for name, line in OCCASIONAL.items() if name in present},
+    }
+
+
+def cell(estimate: Estimate | None, factor: float, decimals: int) -> str:
     """Returns one table cell: the value with its 95 % interval, or a dash if it is not defined."""
     if estimate is None or math.isnan(estimate.value):
         return "–"
-    _, factor, decimals = COLUMNS[name]
     value, low, high = (
         f"{factor * x:.{decimals}f}" for x in (estimate.value, estimate.low, estimate.high)
     )
@@ -55,8 +78,8 @@ def interval(estimate: Estimate, factor: float = 1.0) -> str:
 def markdown_table(rows: Mapping[str, Metrics]) -> str:
     """Returns the table as markdown, one metric per line so that it stays readable."""
     lines = ["| | " + " | ".join(rows) + " |", "|---" * (len(rows) + 1) + "|"]
-    for name, (heading, _, _) in COLUMNS.items():
-        cells = [cell(name, metrics.get(name)) for metrics in rows.values()]
+    for name, (heading, factor, decimals) in table_lines(rows).items():
+        cells = [cell(metrics.get(name), factor, decimals) for metrics in rows.values()]
         lines.append(f"| {heading} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -83,8 +106,8 @@ def _table(rows: Mapping[str, Metrics], names: Sequence[str], title: str) -> Tab
     table.add_column("", no_wrap=True)
     for row in names:
         table.add_column(Text(row), justify="right")
-    for name, (heading, _, _) in COLUMNS.items():
-        table.add_row(heading, *(cell(name, rows[row].get(name)) for row in names))
+    for name, (heading, factor, decimals) in table_lines(rows).items():
+        table.add_row(heading, *(cell(rows[row].get(name), factor, decimals) for row in names))
     return table
 
 

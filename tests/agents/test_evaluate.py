@@ -6,7 +6,7 @@ import pytest
 
 import srenv
 from agents.evaluate import EvaluateConfig, evaluate
-from agents.rollouts.evaluation import equal_votes
+from agents.rollouts.evaluation import equal_votes, lost_turns
 from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
 from srenv.metrics import Outcomes, measure
 
@@ -80,7 +80,7 @@ def test_equal_votes_never_cost_less():
 
 def test_tables_show_intervals_and_dashes():
     metrics = measure(Outcomes.of([]))
-    assert cell("accuracy_t1", metrics.get("accuracy_t1")) == "–"
+    assert cell(metrics.get("accuracy_t1"), 100, 1) == "–"
     record = metrics_to_json(metrics)
     assert metrics_from_json(record) == metrics
     assert "| n | 0 |" in markdown_table({"row": metrics})
@@ -108,3 +108,74 @@ def test_an_unknown_protocol_is_refused_before_a_model_is_loaded(tmp_path):
     with pytest.raises(ValueError, match="protocol 'zork'"):
         evaluate(config)
     assert not any(tmp_path.iterdir())
+
+
+# --- several samples, and turns that are lost ----------------------------------------------------
+
+
+def test_several_samples_are_measured_by_problem(tmp_path, untrained):
+    config = EvaluateConfig(
+        model=untrained,
+        n=3,
+        samples=4,
+        temperature=1.0,
+        output=tmp_path,
+        max_new_tokens=4,
+        max_attempts=1,
+    )
+    (metrics,) = evaluate(config).values()
+    assert (metrics["n"].value, metrics["samples"].value) == (3, 4)
+    assert {"pass@1", "pass@2", "pass@4"} <= set(metrics)
+    episodes = list(srenv.read_episodes(tmp_path / "episodes.jsonl"))
+    problems = [episode.problem.id for episode in episodes]
+    assert problems == [problems[i] for i in (0, 4, 8) for _ in range(4)]
+    assert len({episode.final.text for episode in episodes[:4]}) > 1
+
+
+@pytest.mark.parametrize("options", [{"samples": 4}, {"samples": 0}])
+def test_samples_that_would_all_be_the_same_are_refused(tmp_path, options):
+    with pytest.raises(ValueError, match="--temperature"):
+        evaluate(EvaluateConfig(output=tmp_path / "o", **options))
+
+
+def test_turns_that_the_limit_ends_are_reported_with_the_option_to_raise(
+    tmp_path, untrained, capsys
+):
+    config = EvaluateConfig(model=untrained, n=3, output=tmp_path, max_new_tokens=4)
+    (metrics,) = evaluate(config).values()
+    assert metrics["truncation_rate"].value == 1.0
+    assert metrics["length_max_by_turn/1"].value == 4
+    output = " ".join(capsys.readouterr().out.split())
+    assert "100% of the turns are cut off by --max-new-tokens (now 4): raise it" in output
+    assert "Cut off %" in output
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ({"truncation_rate": 0.05, "malformed_rate": 0.1}, []),
+        ({"truncation_rate": 0.2, "malformed_rate": 0.2}, ["cut off"]),
+        ({"malformed_rate": 0.3}, ["--sft.epochs"]),
+        ({"truncation_rate": 0.2, "malformed_rate": 0.6}, ["cut off", "--sft.epochs"]),
+    ],
+)
+def test_more_than_a_tenth_of_lost_turns_is_reported(rates, words):
+    messages = lost_turns(rates, "--max-new-tokens")
+    assert len(messages) == len(words)
+    assert all(word in message for word, message in zip(words, messages, strict=True))
+
+
+def test_the_end_of_a_long_turn_alone_is_kept(tmp_path, untrained):
+    config = EvaluateConfig(
+        model=untrained,
+        n=2,
+        output=tmp_path,
+        temperature=1.0,
+        max_new_tokens=8,
+        max_turn_chars=3,
+        max_attempts=1,
+    )
+    evaluate(config)
+    turns = [e.final for e in srenv.read_episodes(tmp_path / "episodes.jsonl")]
+    assert max(len(turn.text) for turn in turns) == 3
+    assert any(turn.cut for turn in turns)

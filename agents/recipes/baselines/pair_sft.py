@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agents.engines import Engine, Sampling
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollouts.evaluation import play_problems
+from agents.rollouts.evaluation import complete, play_problems, repeated
 from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode
@@ -59,19 +59,18 @@ class PairSft(Recipe):
         """Single attempts, paired problem by problem."""
         config = self.config
         problems = self.training_sample(config.sampled, config.seed)
-        repeated = [problem for problem in problems for _ in range(config.samples)]
-        sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
         single = play_problems(
             engine,
-            repeated,
-            sampling,
+            repeated(problems, config.samples),
+            Sampling(config.temperature, 1.0, config.max_new_tokens),
             "sampling",
             max_attempts=1,
             protocol="intrinsic",
             seed=config.seed,
+            max_turn_chars=config.max_turn_chars,
         )
         rng = random.Random(config.seed)
-        groups = groupby(single, lambda episode: episode.problem.id)
+        groups = groupby(complete(single), lambda episode: episode.problem.id)
         return [d for _, group in groups for d in paired(list(group), rng, config.keep_right)]
 
 

@@ -50,7 +50,10 @@ class Prompting(Recipe):
         if row.todo:
             with self.engine(self.base) as engine:
                 title = "evaluate: Self-Refine"
-                row.finish(self_refine(engine, self.eval_problems, self.greedy, attempts, title))
+                rules = Rules(
+                    Protocol(), attempts, make_reward(), max_turn_chars=self.config.max_turn_chars
+                )
+                row.finish(self_refine(engine, self.eval_problems, self.greedy, rules, title))
         return "base, Self-Refine"
 
 
@@ -58,7 +61,7 @@ def self_refine(
     engine: Engine,
     problems: Sequence[Problem],
     sampling: Sampling,
-    max_attempts: int,
+    rules: Rules,
     title: str,
 ) -> list[Episode]:
     """Asks in turns for an answer and for a check of it, until a check accepts.
@@ -66,7 +69,6 @@ def self_refine(
     Answer and check are messages of their own, as prompted systems have them; in the record they
     are one turn.
     """
-    rules = Rules(Protocol(), max_attempts, make_reward())
     dialogues = [
         Dialogue(Conversation(problem, rules), engine.chat, key)
         for key, problem in enumerate(problems)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agents.engines import Engine, Sampling
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
-from agents.rollouts.evaluation import play_problems
+from agents.rollouts.evaluation import complete, play_problems, repeated
 from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.episode import Episode
 from srenv.metrics import Metrics
@@ -59,13 +59,17 @@ class Star(Recipe):
         config = self.config
         seed = config.seed + k
         problems = self.training_sample(config.sampled, seed)
-        repeated = [problem for problem in problems for _ in range(config.samples)]
-        sampling = Sampling(config.temperature, 1.0, config.max_new_tokens)
-        title = f"iteration {k}: sampling"
         episodes = play_problems(
-            engine, repeated, sampling, title, max_attempts=2, protocol="intrinsic", seed=seed
+            engine,
+            repeated(problems, config.samples),
+            Sampling(config.temperature, 1.0, config.max_new_tokens),
+            f"iteration {k}: sampling",
+            max_attempts=2,
+            protocol="intrinsic",
+            seed=seed,
+            max_turn_chars=config.max_turn_chars,
         )
-        return repairs(episodes, config.keep_right)
+        return repairs(complete(episodes), config.keep_right)
 
 
 def repairs(episodes: Sequence[Episode], keep_right: bool) -> list[Demonstration]:

@@ -160,8 +160,10 @@ def play_on(
 
 def course(episode: Episode) -> Course | None:
     """Returns the outcome of a conversation; None if it was not decided."""
+    if episode.ending == "failed" or not episode.graded:
+        return None
     first = episode.turns[0]
-    if not episode.graded or first.verdict is None:
+    if first.verdict is None:
         return None
     return Course(first.correct is True, first.verdict, episode.final.correct is True)
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from rich.console import Console
 
-from agents.runs.tables import COLUMNS, print_table
+from agents.runs.tables import COLUMNS, markdown_table, print_table, table_lines
 from srenv.metrics import Estimate
 
 ROWS = {
@@ -26,3 +26,16 @@ def test_a_narrow_terminal_shows_every_row_in_full(width, capsys):
     ]
     assert len(cells) == len(ROWS) * len(percents)
     assert max(map(len, output.splitlines())) <= width
+
+
+def test_lines_that_concern_no_row_are_left_out():
+    row = {"n": Estimate(4, 4, 4), "failed": Estimate(0, 0, 0), "pass@1": Estimate(0.5, 0, 1)}
+    assert list(table_lines({"row": row})) == list(COLUMNS)
+
+
+def test_samples_failures_and_truncation_are_shown_if_there_are_any():
+    names = ("truncation_rate", "failed", "samples", "pass@1", "pass@10", "pass@2")
+    row = {name: Estimate(0.5, 0.5, 0.5) for name in names}
+    further = [heading for heading, _, _ in table_lines({"row": row}).values()][len(COLUMNS) :]
+    assert further == ["pass@2 %", "pass@10 %", "Cut off %", "Failed episodes", "Samples"]
+    assert "| pass@2 % | 50.0 | – |" in markdown_table({"row": row, "other": {}})

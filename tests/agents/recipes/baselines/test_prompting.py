@@ -8,6 +8,8 @@ import srenv
 from agents.engines import Generation, Sampling
 from agents.recipes.baselines import prompting
 from agents.recipes.baselines.prompting import PromptingConfig
+from srenv.conversation import Rules
+from srenv.protocol import Protocol
 from tests.support.recipes import SHORT
 
 PROBLEMS = [srenv.Problem(f"p{answer}", "What?", answer, "test") for answer in ("1", "7")]
@@ -35,7 +37,7 @@ class Lines:
 @pytest.fixture
 def refined(chat):
     """Two problems played by Self-Refine."""
-    return prompting.self_refine(Lines(chat, LINES), PROBLEMS, Sampling(), 3, "")
+    return prompting.self_refine(Lines(chat, LINES), PROBLEMS, Sampling(), Rules(Protocol(), 3), "")
 
 
 def test_self_refine_revises_until_a_check_accepts(refined):
