@@ -138,6 +138,7 @@ def test_commands_and_their_options_exist(page, monkeypatch):
     for words in commands(page):
         config, rest = config_for(words)
         known = {*option_names(config)}
+        known |= {"config"} if COMMANDS[words[0]].config_file else set()
         known |= {f"no-{name}" for name in known}
         used = {word[2:].partition("=")[0] for word in rest if word.startswith("--")}
         assert used <= known, words

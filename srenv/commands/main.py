@@ -6,10 +6,11 @@ The table is in the core. A command that needs torch says which extra to install
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ class Command:
         arguments: Positional arguments, as the help shows them.
         training_extra: Whether it needs the extra ``train`` (torch, transformers, TRL).
         threads: When it chooses the number of CPU threads.
+        config_file: Whether its options may be in a file, which ``--config`` names.
     """
 
     summary: str
@@ -39,6 +41,7 @@ class Command:
     arguments: str = ""
     training_extra: bool = False
     threads: Threads = "none"
+    config_file: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -47,12 +50,14 @@ COMMANDS: dict[str, Command] = {
         arguments="RECIPE",
         training_extra=True,
         threads="always",
+        config_file=True,
     ),
     "evaluate": Command(
         "measure how well a model corrects itself",
         "agents.evaluate:evaluate",
         training_extra=True,
         threads="local",
+        config_file=True,
     ),
     "compare": Command(
         "differences between two runs on the same problems, with paired intervals",
@@ -145,8 +150,6 @@ def run_command(name: str, arguments: list[str]) -> None:
         name: Its name.
         arguments: The words after the name.
     """
-    import tyro
-
     if name == "train" and (not arguments or arguments[0] in HELP):
         print(train_usage(), end="")
         return
@@ -163,10 +166,42 @@ def run_command(name: str, arguments: list[str]) -> None:
         recipe, *arguments = arguments
         function, config = find_recipe(recipe)
         program += f" {recipe}"
-    options = tyro.cli(config, prog=program, args=arguments)
+    options = parse_options(program, config, arguments, command.config_file)
     if wants_threads(command.threads, options):
         choose_threads(options.model)
     function(options)
+
+
+def parse_options(
+    program: str, config: type[Any], arguments: Sequence[str], config_file: bool
+) -> Any:
+    """Returns the options of a command, from its arguments and the file that they may name.
+
+    Args:
+        program: What the help calls the command.
+        config: The dataclass of the options.
+        arguments: The words after the command's name.
+        config_file: Whether ``--config`` may name a file with options.
+
+    Raises:
+        SystemExit: The arguments cannot be parsed, or ask for help.
+        ValueError: The file holds something else than these options.
+    """
+    import tyro
+
+    if not config_file:
+        return tyro.cli(config, prog=program, args=arguments)
+    from srenv.commands.config_file import HELP as FILE_HELP
+    from srenv.commands.config_file import read_config, split_arguments
+
+    path, rest = split_arguments(program, arguments)
+    return tyro.cli(
+        config,
+        prog=program,
+        args=rest,
+        description=f"{inspect.getdoc(config)}\n\n{FILE_HELP}",
+        default=read_config(path, config) if path else None,
+    )
 
 
 def wants_threads(threads: Threads, options: Any) -> bool:
