@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from agents.engines.metered import MeteredEngine
 from agents.engines.registry import EngineName, choose, stage_engine
 from agents.models.averaging import average
 from agents.models.paths import TINY, model_path
-from agents.recipes.check import check_options, evaluation_problems
+from agents.recipes.check import check_options
+from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
     PROBED,
@@ -35,7 +36,14 @@ from agents.runs.progress import console, progress_bar
 from agents.runs.results import write_results
 from agents.runs.run import Run, Stage
 from agents.runs.tracking import ReportTo, Tracker
-from agents.training.callbacks import TokenCount, TrackTraining, TrainingBar
+from agents.training.callbacks import (
+    HeldOutCurve,
+    LostTurns,
+    Throughput,
+    TokenCount,
+    TrackTraining,
+    TrainingBar,
+)
 from agents.training.dpo import Preference, PreferenceConfig, prefer
 from agents.training.policy_gradient import PolicyGradientConfig, train_policy
 from agents.training.settings import supervised_steps
@@ -96,10 +104,12 @@ class Training:
     Attributes:
         callbacks: Transformers callbacks that show and track it.
         model: Folder of the model that it ends with.
+        result: What else goes into the result of the stage.
     """
 
     callbacks: list[TrainerCallback]
     model: Path = Path()
+    result: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,7 @@ class Recipe:
         self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
         self.eval_problems = evaluation_problems(config)
+        self.held_out_problems = held_out_problems(config)
         self.greedy = Sampling(temperature=0.0, max_new_tokens=config.max_new_tokens)
         warn_of_unreadable(self.train_source.take_passes(PROBED, config.seed))
         warn_of_unreadable(self.eval_problems)
@@ -290,6 +301,11 @@ class Recipe:
         stage = self.run.stage(name, everywhere=True)
         if stage.todo:
             with self.training(stage, name.replace("_", " "), config.steps) as training:
+                training.callbacks.append(LostTurns(config.max_new_tokens))
+                curve = HeldOutCurve(
+                    self.run.directory / "figures" / f"held_out_{name}.png", self.tracker
+                )
+                training.callbacks.append(curve)
                 training.model = train_policy(
                     model,
                     stage.folder,
@@ -300,7 +316,9 @@ class Recipe:
                     on_episodes=partial(self.show_episodes, name),
                     callbacks=training.callbacks,
                     reference=reference,
+                    held_out=self.held_out_problems[: config.eval_problems],
                 )
+                training.result.update(curve.best)
         return trained_model(stage)
 
     def prefer(
@@ -331,12 +349,13 @@ class Recipe:
     @contextmanager
     def training(self, stage: Stage, title: str, steps: int) -> Iterator[Training]:
         """Shows and tracks a training of a stage, and finishes the stage with its model."""
-        name, count = stage.folder.name, TokenCount()
+        name, count, speed = stage.folder.name, TokenCount(), Throughput()
         with progress_bar(title, steps) as bar:
-            training = Training([TrainingBar(bar), TrackTraining(self.tracker, name), count])
+            training = Training([speed, TrainingBar(bar), TrackTraining(self.tracker, name), count])
             yield training
         self.tracker.checkpoint(name, training.model)
-        stage.finish(model=str(training.model), **count.spent)
+        result = {**training.result, **count.spent, **speed.totals}
+        stage.finish(model=str(training.model), **result)
 
     def average(self, name: str, models: tuple[Path, Path], share: float) -> Path:
         """A stage that averages two models' weights; `share` is that of the first."""
@@ -353,7 +372,7 @@ class Recipe:
 
     def training_sample(self, n: int, seed: int) -> list[Problem]:
         """Problems to train on; a source with fewer is passed over as often as needed."""
-        problems = self.train_source.take_passes(n, seed)
+        problems = take_without(self.train_source, n, seed, self.held_out_problems)
         distinct = len({problem.id for problem in problems})
         if distinct < n:
             console.print(

@@ -11,12 +11,16 @@ from agents.engines.backend import EngineOptions
 from agents.engines.registry import check_engine, trainer_link
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
+from agents.recipes.held_out import held_out_problems
 from agents.training.credit import make_estimator
 from agents.training.dpo import PreferenceConfig
-from agents.training.policy_gradient import PolicyGradientConfig, step_batches
+from agents.training.policy_gradient import (
+    PolicyGradientConfig,
+    evaluation_settings,
+    step_batches,
+)
 from agents.training.settings import check_passes
 from agents.training.sft import SftConfig
-from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.rewards import make_reward
 
@@ -40,7 +44,7 @@ def check_options(config: Any) -> None:
     model_path(config.model)
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
     load_problems(config.problems, "train")
-    evaluation_problems(config)
+    held_out_problems(config)
     Sampling(max_new_tokens=config.max_new_tokens)
     unused = {"dpo": "pg", "pg": "dpo"}.get(getattr(config, "stage2", ""), "")
     for field in fields(config):
@@ -50,6 +54,7 @@ def check_options(config: Any) -> None:
         if isinstance(stage, PolicyGradientConfig):
             make_estimator(stage.estimator, stage.turn_discount)
         if isinstance(stage, PolicyGradientConfig) and stage.steps:
+            evaluation_settings(stage, config.output)
             stage = stage.with_engine(config.engine, config.base_url)
             trainer_link(stage.engine, stage.base_url)
         if isinstance(stage, PolicyGradientConfig | SftConfig):
@@ -66,15 +71,3 @@ def check_batches(name: str, stage: Any) -> None:
         step_batches(stage)
     if isinstance(stage, SftConfig | PreferenceConfig):
         check_passes(stage, name)
-
-
-def evaluation_problems(config: Any) -> list[Problem]:
-    """Returns the problems of every row of a recipe's table.
-
-    Raises:
-        ValueError: There are no such problems, or an endless source has too few distinct ones.
-        FileNotFoundError: There is no such file of problems.
-    """
-    source = load_problems(config.eval_problems or config.problems, "eval")
-    n = config.eval_n if source.size is None else min(config.eval_n, source.size)
-    return source.take(n, seed=config.seed)

@@ -1,4 +1,4 @@
-"""The figures of a run: accuracy per turn, and a reliability diagram of confidence."""
+"""The figures of a run: accuracy per turn, reliability of confidence, scores during training."""
 
 from __future__ import annotations
 
@@ -21,6 +21,21 @@ def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
     accuracy_per_turn(left, rows)
     reliability(right, rows)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return path
+
+
+def plot_held_out(path: Path, scores: Mapping[int, float], best: int) -> Path:
+    """Draws the scores of evaluations during training by step, marks the best, and saves them."""
+    figure, axes = plt.subplots(figsize=(6, 4.2))
+    axes.plot(list(scores), list(scores.values()), marker="o")
+    axes.plot(best, scores[best], marker="*", markersize=14, color="C1", label=f"best: step {best}")
+    axes.set(xlabel="optimiser step", ylabel="score", title="Held-out problems during training")
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

@@ -45,6 +45,7 @@ def write_results(
         "config": run.config,
         "result": result,
         "spent": run.spent,
+        "resources": run.resources,
         "second_models": second_models,
         "episodes": {t: [r.episodes.name, r.reading] for t, r in rows.items()},
         "rows": {title: metrics_to_json(row) for title, row in metrics.items()},

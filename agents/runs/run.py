@@ -103,6 +103,15 @@ class Run:
             for kind in ("generated", "trained")
         }
 
+    @property
+    def resources(self) -> dict[str, dict[str, float]]:
+        """Seconds of every stage so far, and memory and tokens per second of those that train."""
+        names = ("seconds", "peak_memory_gb", "generated_per_second", "trained_per_second")
+        return {
+            name: {key: stage.result[key] for key in names if key in stage.result}
+            for name, stage in self._stages.items()
+        }
+
     def _check(self, path: Path, resume: bool) -> None:
         if not resume:
             raise FileExistsError(

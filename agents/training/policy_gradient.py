@@ -9,6 +9,7 @@ by hand in ``tests/agents/training/test_policy_gradient.py``.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     TrainerCallback,
+    TrainerControl,
 )
 from trl import GRPOConfig, GRPOTrainer
 
@@ -45,7 +47,7 @@ from agents.training.credit import (
     token_advantages,
 )
 from agents.training.judged_rewards import add_judged_rewards, judged_terms
-from agents.training.settings import common_settings, run_trainer
+from agents.training.settings import common_settings, last_checkpoint, run_trainer
 from srenv.episode import Episode, Problem
 from srenv.metrics import Outcomes, summarise
 from srenv.problems.seeding import hashed_seed
@@ -90,6 +92,13 @@ class PolicyGradientConfig:
     """Episodes per forward and backward pass of one process."""
     save_every: int = 20
     """Steps between checkpoints, from which a killed run resumes."""
+    eval_every: int = 0
+    """Steps between greedy evaluations on held-out problems, each with a checkpoint (in place of
+    save_every) of which the best is kept; 0 never evaluates."""
+    eval_problems: int = 100
+    """Number of held-out problems; neither training nor the table of results uses them."""
+    load_best: bool = False
+    """End with the checkpoint that is best on the held-out problems, not with the last one."""
     engine: Annotated[EngineName, tyro.conf.Suppress] = "auto"
     """What generates the episodes; in a recipe by default what generates everywhere else."""
     base_url: Annotated[str | None, tyro.conf.Suppress] = None
@@ -120,6 +129,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         on_episodes: Called with every step's episodes.
         callbacks: Transformers callbacks.
         reference: Folder or hub id of the policy that the KL holds to; by default `model`.
+        held_out: What the episodes of evaluations start from, if `config` asks for any.
     """
 
     def __init__(
@@ -132,25 +142,30 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         on_episodes: OnEpisodes | None = None,
         callbacks: list[TrainerCallback] | None = None,
         reference: str | None = None,
+        held_out: Sequence[Problem | int] = (),
     ) -> None:
+        if config.eval_every and not held_out:
+            raise ValueError("eval_every needs held-out problems")
         if config.first_kl and not config.kl:
             raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         # TRL loads the reference from the path in the policy's config.
         policy.config._name_or_path = reference or model
-        self.starts = list(starts)
+        self.starts, self.held_out = list(starts), list(held_out)
         self.make_env = make_env
         self.judged_terms = judged_terms(make_env)
         self.pg = config
         self.estimator = make_estimator(config.estimator, config.turn_discount)
         self.on_episodes = on_episodes
         self.judged_tokens = 0
+        self.rollout_seconds = 0.0
         self.link = trainer_link(config.engine, config.base_url)
         super().__init__(
             model=policy,
             reward_funcs=_episode_reward,
             args=args,
-            train_dataset=Dataset.from_list([{"prompt": str(i)} for i in range(len(self.starts))]),
+            train_dataset=_numbered(self.starts),
+            eval_dataset=_numbered(self.held_out) if config.eval_every else None,
             processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
@@ -166,7 +181,9 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
         engine = trainer.link.engine(trainer)
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
+        start = time.perf_counter()
         records = rollout(trainer.make_env, engine, starts, sampling, seed=seed)
+        trainer.rollout_seconds = time.perf_counter() - start
         trainer.judged_tokens = add_judged_rewards(
             trainer.judged_terms, engine, records, sampling.max_new_tokens
         )
@@ -202,6 +219,40 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self._report(every)
         warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Plays the held-out problems greedily, shared out among the processes.
+
+        Returns:
+            The metrics, their names after ``eval_``. ``eval_score``, by which checkpoints are
+            compared, is the accuracy of the final answer, or the reward of an episode in
+            environments that do not grade.
+        """
+        training = self.model.training
+        self.model.eval()
+        step: int = self.state.global_step
+        if self.use_vllm and step != self._last_loaded_step:
+            self.vllm_generation.sync_weights()
+            self._last_loaded_step: int = step
+        rank, count = self.accelerator.process_index, self.accelerator.num_processes
+        sampling = Sampling(0.0, 1.0, self.pg.max_new_tokens)
+        keys = range(rank, len(self.held_out), count)
+        records = rollout(
+            self.make_env,
+            self.link.engine(self),
+            [self.held_out[key] for key in keys],
+            sampling,
+            keys=keys,
+            seed=self.args.seed,
+        )
+        episodes: list[Episode] = gather_object([record.episode for record in records])
+        metrics = {f"eval_{name}": value for name, value in held_out_metrics(episodes).items()}
+        self.log(dict(metrics))
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        self.model.train(training)
+        return metrics
 
     def _advantages(self, records: Sequence[Rollout]) -> np.ndarray[Any, Any]:
         rewards, played = reward_array([record.rewards for record in records])
@@ -243,6 +294,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         metrics = self._metrics["train" if self.model.training else "eval"]
         written = sum(float(turn.tokens or 0) for r in records for turn in r.episode.turns)
         metrics["generated_tokens"].append(written + sum(gather_object([self.judged_tokens])))
+        metrics["generation_seconds"].append(self.rollout_seconds)
+        metrics["generated_tokens_per_second"].append(written / max(self.rollout_seconds, 1e-9))
         metrics["rollout/failed"].append(sum(bool(record.error) for record in records))
         complete = [record for record in records if not record.error]
         episodes = [record.episode for record in complete]
@@ -255,6 +308,18 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             metrics[name].append(value)
         if self.on_episodes and self.accelerator.is_main_process:
             self.on_episodes(episodes, self.state.global_step)
+
+
+def _numbered(starts: Sequence[Problem | int]) -> Dataset:
+    """The rows that TRL passes around: numbers of starts, as text."""
+    return Dataset.from_list([{"prompt": str(i)} for i in range(len(starts))])
+
+
+def held_out_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
+    """Returns the metrics of an evaluation during training; see `SelfCorrectTrainer.evaluate`."""
+    reward = float(np.mean([episode.reward for episode in episodes]))
+    metrics = summarise(Outcomes.of(episodes))
+    return {**metrics, "reward": reward, "score": metrics.get("accuracy_final", reward)}
 
 
 def _without_tokens(record: Rollout) -> Rollout:
@@ -317,7 +382,8 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
     link = trainer_link(config.engine, config.base_url)
     micro_batch, passes = step_batches(config)
     return GRPOConfig(
-        **common_settings(output, config.save_every, seed),
+        **common_settings(output, config.eval_every or config.save_every, seed),
+        **evaluation_settings(config, output),
         max_steps=config.steps,
         per_device_train_batch_size=micro_batch,
         gradient_accumulation_steps=passes,
@@ -336,6 +402,34 @@ def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOCo
     )
 
 
+def evaluation_settings(config: PolicyGradientConfig, output: Path) -> dict[str, Any]:
+    """Returns the settings of evaluations during training, if `config` asks for any.
+
+    Raises:
+        ValueError: A number makes no sense, or no evaluation would choose the best checkpoint.
+    """
+    if config.eval_every < 0 or config.eval_problems < 1:
+        raise ValueError(
+            "evaluation during training needs eval_every >= 0 and eval_problems >= 1, got "
+            f"{config.eval_every} and {config.eval_problems}"
+        )
+    if config.load_best and not 0 < config.eval_every <= config.steps:
+        raise ValueError(
+            f"load_best chooses among evaluations: set eval_every to at most {config.steps}"
+        )
+    if not config.eval_every:
+        return {}
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": config.eval_every,
+        "eval_on_start": last_checkpoint(output) is None,
+        "num_generations_eval": 1,  # our own evaluation plays; TRL divides its batches by this
+        "metric_for_best_model": "eval_score",
+        "greater_is_better": True,
+        "load_best_model_at_end": config.load_best,
+    }
+
+
 def train_policy(
     model: str | Path,
     output: Path,
@@ -347,6 +441,7 @@ def train_policy(
     on_episodes: OnEpisodes | None = None,
     callbacks: list[TrainerCallback] | None = None,
     reference: str | Path | None = None,
+    held_out: Sequence[Problem | int] = (),
 ) -> Path:
     """Trains and returns the folder of the final model; resumes from a checkpoint in `output`.
 
@@ -360,6 +455,7 @@ def train_policy(
         on_episodes: Called with every step's episodes.
         callbacks: Transformers callbacks.
         reference: Folder or hub id of the policy that the KL holds to; by default `model`.
+        held_out: What the episodes of evaluations during training start from.
     """
     trainer = SelfCorrectTrainer(
         str(model),
@@ -370,6 +466,7 @@ def train_policy(
         on_episodes=on_episodes,
         callbacks=callbacks,
         reference=str(reference) if reference else None,
+        held_out=held_out,
     )
     run_trainer(trainer, output)
     trainer.link.release(trainer)

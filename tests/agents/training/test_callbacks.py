@@ -1,8 +1,15 @@
-"""Callbacks of trainers: the bar, tracking, and the count of tokens."""
+"""Callbacks of trainers: the bar, tracking, tokens, speed, warnings, and the held-out curve."""
 
 from types import SimpleNamespace
 
-from agents.training.callbacks import TokenCount, TrackTraining, TrainingBar
+from agents.training.callbacks import (
+    HeldOutCurve,
+    LostTurns,
+    Throughput,
+    TokenCount,
+    TrackTraining,
+    TrainingBar,
+)
 
 
 class Bar:
@@ -56,3 +63,59 @@ def test_tokens_are_the_totals_of_the_log_history():
     history = [{"generated_tokens": 10.0}, {"loss": 1.0}, {"generated_tokens": 5.0}]
     count.on_train_end(None, state(log_history=history, num_input_tokens_seen=70), None)
     assert count.spent == {"generated": 15, "trained": 70}
+
+
+# --- memory, tokens per second, and warnings -----------------------------------------------------
+
+
+def test_tokens_per_second_are_those_of_playing_and_of_the_rest_of_the_step(monkeypatch):
+    clock = iter([0.0, 4.0, 10.0, 12.0])  # two steps, of 4 and of 2 seconds
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    speed = Throughput()
+    speed.on_train_begin(None, state(num_input_tokens_seen=1000), None)  # resumed
+    first = {"loss": 0.5, "generated_tokens": 60.0, "generation_seconds": 3.0}
+    logs = {"loss": 0.4}  # of another pass over the same episodes
+    for seen, entry in ((1100, first), (1200, logs)):
+        speed.on_step_begin(None, None, None)
+        speed.on_step_end(None, None, None)
+        speed.on_log(None, state(num_input_tokens_seen=seen), None, logs=entry)
+    assert speed.totals["generated_per_second"] == 20.0
+    assert speed.totals["trained_per_second"] == round(200 / 3, 1)
+    assert logs["trained_tokens_per_second"] == speed.totals["trained_per_second"]
+    assert logs["peak_memory_gb"] == speed.totals["peak_memory_gb"] > 0.01
+
+
+def test_evaluations_have_no_speed():
+    speed, logs = Throughput(), {"eval_score": 0.5}
+    speed.on_log(None, state(num_input_tokens_seen=5), None, logs=logs)
+    assert logs == {"eval_score": 0.5}
+
+
+def test_lost_turns_are_reported_once_for_each_cause(capsys):
+    callback = LostTurns(64)
+    for step, logs in enumerate(
+        [
+            {"truncation_rate": 0.05},
+            {"truncation_rate": 0.3},
+            {"truncation_rate": 0.4},
+            {"truncation_rate": 0.0, "malformed_rate": 0.5},
+        ]
+    ):
+        callback.on_log(None, state(global_step=step), None, logs=logs)
+    output = " ".join(capsys.readouterr().out.split())
+    assert output.count("cut off by the stage's max-new-tokens (now 64)") == 1
+    assert "step 1: 30%" in output
+    assert "step 3: 50% of the turns are malformed" in output
+
+
+def test_the_curve_goes_on_from_the_history_of_a_resumed_training(tmp_path):
+    curve = HeldOutCurve(tmp_path / "figures" / "held_out_pg.png", Tracker())
+    history = [{"step": 0, "eval_score": 0.9}]
+    curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)
+    assert curve.best == {}  # no checkpoint yet
+    assert not curve.path.exists()
+    history += [{"step": 5, "eval_score": 0.7}, {"step": 9, "loss": 1.0}]
+    history += [{"step": 10, "eval_score": 0.6}]
+    curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)
+    assert curve.best == {"best_step": 5, "best_score": 0.7}
+    assert curve.path.exists()
