@@ -1,7 +1,8 @@
 """Tracks a training run as one run of W&B, trackio or TensorBoard.
 
 All stages and every resumption of a run report under one run id, stored in the run's folder. The
-backends are accelerate's trackers. W&B works offline unless a key is configured.
+backends are accelerate's trackers. W&B works offline unless a key is configured; each resumption
+then has a folder of its own with the same run id, and ``wandb sync`` joins them.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Tracker:
         self.artifacts = artifacts
         directory.mkdir(parents=True, exist_ok=True)
         self._stages: set[str] = set()
+        self._rows = directory / "wandb_rows"
         PartialState()  # tells accelerate's trackers which process is the main one
         self._backend = _make_backend(kind, directory, name, project)
         if self._backend is not None:
@@ -63,21 +65,36 @@ class Tracker:
         if self.kind == "wandb" and step is not None and stage not in self._stages:
             self._stages.add(stage)
             self._backend.tracker.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
-        self._backend.log(named if step is None else {**named, f"{stage}/step": step})
+        values = named if step is None else {**named, f"{stage}/step": step}
+        self._backend.log(values, **self._place())
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Logs a table (W&B)."""
         if isinstance(self._backend, WandBTracker):
-            self._backend.log_table(name, columns=list(columns), data=[list(row) for row in rows])
+            self._backend.log_table(
+                name, columns=list(columns), data=[list(row) for row in rows], **self._place()
+            )
 
     def figure(self, name: str, path: Path) -> None:
         """Logs a picture file."""
         if isinstance(self._backend, WandBTracker):
-            self._backend.log_images({name: [str(path)]})
+            self._backend.log_images({name: [str(path)]}, **self._place())
         elif isinstance(self._backend, TensorBoardTracker):
             from matplotlib.image import imread
 
             self._backend.log_images({name: imread(path)[None, ..., :3]}, dataformats="NHWC")
+
+    def _place(self) -> dict[str, Any]:
+        """Returns where the next row of a W&B run goes: below those of before a resumption.
+
+        Offline, W&B would number the rows of a resumed run from 0 again.
+        """
+        if not isinstance(self._backend, WandBTracker):
+            return {}
+        before = int(self._rows.read_text()) if self._rows.exists() else 0
+        row = max(before, self._backend.tracker.step)
+        self._rows.write_text(str(row + 1))
+        return {"step": row, "commit": True}
 
     def checkpoint(self, name: str, directory: Path) -> None:
         """Uploads a model folder as an artifact, if artifacts are on (W&B)."""

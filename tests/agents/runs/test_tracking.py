@@ -75,7 +75,10 @@ def test_a_resumed_offline_wandb_run_is_one_run(tmp_path, picture, monkeypatch):
         tracker.finish()
     wandb.teardown()  # W&B's own process writes the last rows before it ends, not before `finish`
     rows, config, files, ids = read_offline_run(folder)
+    assert len(list(folder.glob("wandb/offline-run-*"))) == 2
     assert ids == {(folder / "run_id").read_text()}  # one run, resumed
+    steps = [row["_step"] for row in rows]
+    assert steps == list(range(len(steps)))  # `wandb sync` appends the second part to the first
     assert config["pg.steps"] == 3
     assert config["git_revision"]
     assert any(row.get("warmup/loss") == 0.5 and row["warmup/step"] == 1 for row in rows)
