@@ -23,6 +23,7 @@ _ENDINGS = {
     "unreadable": "no readable verdict",
     "terminated": "ended by a wrapper",
     "truncated": "cut short by a wrapper",
+    "failed": "could not be played on",
     "running": "",
 }
 

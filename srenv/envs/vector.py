@@ -200,6 +200,8 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
             capped = len(conversation.episode.turns) == self._limit
             terminated[slot] = ending not in ("running", "exhausted")
             truncated[slot] = ending == "exhausted" or capped
+            if ending == "running" and capped:
+                conversation.episode.ending = "truncated"
             if ending != "running" or capped:
                 self._over[place] = True
                 self._ended[place] = conversation

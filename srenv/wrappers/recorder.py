@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,10 @@ class EpisodeRecorder(gym.Wrapper[str, str, str, str], RecordConstructorArgs):
         observation, reward, terminated, truncated, info = self.env.step(action)
         if terminated or truncated:
             self._running = False
-            self._file.add(core(self.env).episode)
+            episode = core(self.env).episode
+            if episode.ending == "running":  # a wrapper has ended it, such as `TimeLimit`
+                episode = replace(episode, ending="truncated" if truncated else "terminated")
+            self._file.add(episode)
         return observation, float(reward), terminated, truncated, info
 
     def close(self) -> None:

@@ -53,6 +53,14 @@ def test_unfinished_episodes_are_recorded_on_request(leave, unfinished, tmp_path
     assert endings == ["running"] * unfinished
 
 
+def test_an_episode_that_a_time_limit_ends_is_recorded_as_truncated(tmp_path):
+    env = EpisodeRecorder(make_env(max_episode_steps=2), tmp_path / "episodes.jsonl")
+    reset(env)
+    play(env, ["one", "two"])
+    (episode,) = srenv.read_episodes(env.path)
+    assert (episode.ending, len(episode.turns)) == ("truncated", 2)
+
+
 def test_an_episode_without_a_turn_is_not_recorded(tmp_path):
     env = EpisodeRecorder(make_env(), tmp_path / "episodes.jsonl", unfinished=True)
     reset(env)

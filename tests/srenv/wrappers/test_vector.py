@@ -1,11 +1,13 @@
 """The wrappers of `srenv.wrappers.vector`, for batches."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
 
 import srenv
-from srenv.wrappers import ChatObservation, vector
+from srenv.wrappers import ChatObservation, EpisodeRecorder, vector
 from tests.support.environments import PROBLEM, make_env, make_envs, turn
 
 MODES = list(AutoresetMode)
@@ -49,6 +51,33 @@ def test_the_recorder_records_every_episode_that_ends(mode, tmp_path):
     episodes = list(srenv.read_episodes(envs.path))
     assert len(episodes) == ended > 5
     assert {episode.ending for episode in episodes} == {"declared", "exhausted"}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_episodes_that_a_limit_ends_are_recorded_as_truncated(mode, tmp_path):
+    envs = make_envs(2, mode, max_attempts=5, max_episode_steps=2)
+    envs = vector.EpisodeRecorder(envs, tmp_path / "episodes.jsonl")
+    envs.reset(seed=0)
+    for text in ("one", "two"):
+        envs.step([text, turn(1, "wrong")])
+    episodes = list(srenv.read_episodes(envs.path))
+    assert [episode.ending for episode in episodes] == ["truncated"] * 2
+
+
+def test_time_limits_inside_a_sync_vector_env_are_recorded(tmp_path):
+    envs = gym.make_vec(
+        "srenv:SelfCorrectMath-v0",
+        2,
+        vectorization_mode="sync",
+        wrappers=[
+            lambda env: TimeLimit(env, 1),
+            lambda env: EpisodeRecorder(env, tmp_path / "episodes.jsonl"),
+        ],
+    )
+    envs.reset(seed=0)
+    envs.step(("one", "two"))
+    episodes = list(srenv.read_episodes(tmp_path / "episodes.jsonl"))
+    assert [episode.ending for episode in episodes] == ["truncated"] * 2
 
 
 def test_calibration_is_masked_to_the_episodes_that_ended():
