@@ -149,7 +149,11 @@ def test_options_in_the_text_of_the_readme_exist():
 
     programs = [[name] for name in COMMANDS if name != "train"]
     programs += [["train", recipe] for recipe in RECIPES]
-    known = {"help", *(name for words in programs for name in option_names(config_for(words)[0]))}
+    known = {
+        "help",
+        "config",
+        *(name for words in programs for name in option_names(config_for(words)[0])),
+    }
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", text)) <= known
 

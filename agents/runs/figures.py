@@ -14,6 +14,7 @@ matplotlib.use("Agg")  # figures go to files; no display is needed
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 
 def plot_summary(path: Path, rows: Mapping[str, Outcomes]) -> Path:
@@ -34,8 +35,9 @@ def plot_held_out(path: Path, scores: Mapping[int, float], best: int) -> Path:
     axes.plot(list(scores), list(scores.values()), marker="o")
     axes.plot(best, scores[best], marker="*", markersize=14, color="C1", label=f"best: step {best}")
     axes.set(xlabel="optimiser step", ylabel="score", title="Held-out problems during training")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
+    axes.legend(fontsize=8)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)

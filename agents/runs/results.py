@@ -56,6 +56,7 @@ def write_results(
     graded = {title: row for title, row in data.items() if len(row.final)}
     shown = {title: row for title, row in graded.items() if title in plotted}
     files.append(plot_summary(folder / "figures" / "self_correction.png", shown))
+    curves = sorted(folder.glob("figures/held_out_*.png"))
     for title, values in metrics.items():
         stage = "evaluation/" + title.replace(" ", "_").replace(",", "")
         tracker.log(stage, {name: estimate.value for name, estimate in values.items()})
@@ -63,7 +64,7 @@ def write_results(
     print_table(console, metrics, f"{run.config['model']} on {run.config['problems']}")
     for line in further:
         console.print(line, highlight=False)
-    files += [*sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
+    files += [*curves, *sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
     files += [folder / "config.json", *folder.glob("wandb"), *folder.glob("tensorboard")]
     console.print("wrote " + "\n      ".join(str(file) for file in files), soft_wrap=True)
     return metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +120,24 @@ class Run:
                 "another folder with --output"
             )
         before = read_json(path, dict[str, Any])
-        # An option that is newer than the run has a default that does what the run did.
-        changed = [k for k, v in self.config.items() if before.get(k, v) != v and k != "resume"]
+        changed = [name for name in changed_options(before, self.config) if name != "resume"]
         if changed:
             raise ValueError(
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
                 "name another folder with --output"
             )
+
+
+def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Returns the names of options that differ, those of a stage as ``pg.steps``.
+
+    An option that is newer than the run has a default that does what the run did.
+    """
+    names = []
+    for name, value in now.items():
+        old = before.get(name, value)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            names += [f"{name}.{inner}" for inner in changed_options(old, value)]
+        elif old != value:
+            names.append(name)
+    return names

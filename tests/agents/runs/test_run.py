@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.runs.run import Run
+from agents.runs.run import Run, changed_options
 
 
 @dataclass
@@ -77,6 +77,13 @@ def test_a_folder_with_a_run_is_resumed_only_when_asked_to(tmp_path):
         Run(tmp_path, Config(), resume=False)
     with pytest.raises(ValueError, match="other settings for seed"):
         Run(tmp_path, Config(seed=1), resume=True)
+
+
+def test_options_of_a_stage_are_compared_one_by_one():
+    before = {"seed": 0, "pg": {"steps": 3, "kl": 0.1}}
+    assert changed_options(before, {"seed": 0, "pg": {"steps": 4, "kl": 0.1}}) == ["pg.steps"]
+    newer = {"seed": 0, "pg": {"steps": 3, "kl": 0.1, "eval_every": 0}, "max_turn_chars": 9}
+    assert changed_options(before, newer) == []
 
 
 def test_an_option_newer_than_the_run_has_its_default(tmp_path):
