@@ -1,5 +1,6 @@
 """Two processes through gloo do what one does with the same global batch."""
 
+import json
 import os
 import subprocess
 import sys
@@ -24,6 +25,12 @@ def weights(launcher, kind, model, output):
     return dict(AutoModelForCausalLM.from_pretrained(output / "final").named_parameters())
 
 
+def evaluations(output):
+    """The metrics of the held-out problems, of which two processes play three and two."""
+    state = json.loads((output / "checkpoint-3" / "trainer_state.json").read_text())
+    return [entry for entry in state["log_history"] if "eval_score" in entry]
+
+
 @pytest.mark.parametrize(("kind", "tolerance"), [("policy", 1e-4), ("imitation", 1e-2)])
 def test_two_processes_make_the_update_of_one(kind, tolerance, untrained, tmp_path):
     """The difference of the two updates, relative to the update; Adam (SFT) magnifies rounding."""
@@ -35,6 +42,8 @@ def test_two_processes_make_the_update_of_one(kind, tolerance, untrained, tmp_pa
     difference = torch.cat([(two[n] - one[n]).flatten() for n in one])
     assert update.norm() > 1e-3
     assert difference.norm() / update.norm() < tolerance
+    if kind == "policy":
+        assert evaluations(tmp_path / "one") == evaluations(tmp_path / "two") != []
 
 
 def test_the_global_batch_is_shared_out(monkeypatch, tmp_path):

@@ -55,12 +55,12 @@ def policy(model, output):
         estimator="two_processes:by_position",
         scale_roles=False,
         learning_rate=0.1,
-        save_every=100,
+        eval_every=3,
         engine="two_processes:FIXED",
     )
     args = grpo_config(config, output, seed=0)
     args.optim = "sgd"  # Adam magnifies rounding errors
-    trainer = SelfCorrectTrainer(model, PROBLEMS, make_env, config, args)
+    trainer = SelfCorrectTrainer(model, PROBLEMS, make_env, config, args, held_out=PROBLEMS[:5])
     trainer.train()
     trainer.save_model(str(output / "final"))
     return output / "final"
