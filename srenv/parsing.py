@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from srenv.domains import Domain
 from srenv.episode import AnswerSource, Verdict
+from srenv.thoughts import hide_thoughts
 
 Marker = Literal["last_line", "once"]
 
@@ -21,8 +22,6 @@ ACCEPTED: dict[AnswerSource, tuple[AnswerSource, ...]] = {
     "stated": ("form", "marked", "stated"),
 }
 """What counts as an answer, by the option `srenv.protocol.Protocol.answer`."""
-
-_THINK, _END_THINK = "<think>", "</think>"
 
 
 class VerdictLine(NamedTuple):
@@ -95,7 +94,9 @@ def parse_turn(
     accepted: AnswerSource = "marked",
     max_chars: int = MAX_TURN_CHARS,
 ) -> ParsedTurn:
-    """Parses a turn; never raises, in time linear in its bounded end.
+    """Parses a turn; never raises, in linear time.
+
+    Nothing that is said in a thought counts, and a thought that was cut off has no end.
 
     Args:
         text: The turn.
@@ -106,8 +107,8 @@ def parse_turn(
         accepted: What counts as an answer; a key of `ACCEPTED`.
         max_chars: Only this many characters at the end of the turn are parsed.
     """
-    begin = 0 if len(text) <= max_chars else reading_start(text, max_chars)
-    text = text[begin:]
+    begin = max(0, len(text) - max_chars)
+    text = hide_thoughts(text)[begin:]
     verdict: Verdict | None = None
     confidence: float | None = None
     start = len(text)
@@ -122,19 +123,6 @@ def parse_turn(
         verdict = default
         malformed = "" if verdict else "no_verdict"
     return ParsedTurn(answer, verdict, confidence, begin + split, malformed, source)
-
-
-def reading_start(text: str, max_chars: int) -> int:
-    """Returns the character offset where the parsed part of a turn above the limit begins.
-
-    Thinking that is open at the limit is left out too: what is said in it is no answer.
-    """
-    start = len(text) - max_chars
-    open_at = text.rfind(_THINK, 0, start + len(_THINK) - 1)
-    if open_at <= text.rfind(_END_THINK, 0, start + len(_END_THINK) - 1):
-        return start
-    end = text.find(_END_THINK, start)
-    return end + len(_END_THINK) if end >= 0 else len(text)
 
 
 def find_verdict(

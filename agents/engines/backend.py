@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agents.engines.base import Engine, LoadedEngine
+from agents.models.chat import ChatOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class EngineOptions:
     """Folder or hub id of the tokenizer of a served model."""
     patience: float = 300.0
     """Seconds for which requests are repeated to a server that does not answer."""
+    chat: ChatOptions = field(default_factory=ChatOptions)
+    """How conversations are shown to the model."""
 
 
 def always() -> bool:

@@ -17,7 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -31,10 +31,11 @@ from agents.engines.base import (
     generate_in_session,
 )
 from agents.engines.vllm import TRL_SETTINGS
-from agents.models.chat import ChatFormat
+from agents.models.chat import ChatFormat, ChatOptions
 from agents.models.paths import TINY
 from agents.runs.progress import console
 from srenv.episode import Message
+from srenv.thoughts import THOUGHTS
 
 API_KEY = "OPENAI_API_KEY"
 """The environment variable that holds the key, for servers that require one."""
@@ -42,6 +43,7 @@ API_KEY = "OPENAI_API_KEY"
 MAX_ID = 1 << 24
 """Token ids are below this; no vocabulary is larger."""
 
+_THINK = "<think>"
 _PROBE = "Solve 3x + 4 = 19.\n\\boxed{5}"
 _LONG_PROMPT = re.compile("context[_ ]length", re.IGNORECASE)
 """What servers that return text only say of a prompt that does not fit."""
@@ -71,6 +73,8 @@ class ServerOptions:
     """Seconds for which requests are repeated to a server that does not answer."""
     timeout: float = 600.0
     """Seconds that one answer may take."""
+    chat: ChatOptions = field(default_factory=ChatOptions)
+    """How conversations are shown to the model."""
 
 
 class ServerEngine:
@@ -91,9 +95,14 @@ class ServerEngine:
         with httpx.Client(headers=self.headers, timeout=min(60.0, options.timeout)) as client:
             served = _served_model(client, options)
             self.model = str(served["id"])
-            chat = _chat_format(options.tokenizer or str(served.get("root") or self.model))
+            tokenizer = options.tokenizer or str(served.get("root") or self.model)
+            chat = _chat_format(tokenizer, options.chat)
             self.exact = chat is not None and _returns_ids(client, options, self.model, chat)
-        self.chat: ChatFormat = chat if chat is not None and self.exact else TextChat()
+        self.chat: ChatFormat = (
+            chat
+            if chat is not None and self.exact
+            else TextChat(options.chat, chat.opened if chat else "")
+        )
         length = served.get("max_model_len")  # vLLM's; without ids nothing can be counted
         self.context = length if self.exact and isinstance(length, int) else None
 
@@ -116,7 +125,7 @@ class ServerEngine:
 
     def body(self, request: Request, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Returns the path and the JSON body of a request."""
-        common = {
+        common: dict[str, Any] = {
             "model": self.model,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
@@ -125,7 +134,9 @@ class ServerEngine:
         if (seed := request.seed(sampling)) is not None:
             common["seed"] = seed
         if not self.exact:
-            return "chat/completions", {**common, "messages": list(request.messages)}
+            if options := self.options.chat.template_kwargs:
+                common["chat_template_kwargs"] = dict(options)
+            return "chat/completions", {**common, "messages": self.chat.shown(request.messages)}
         return "completions", {
             **common,
             "prompt": request.prompt,
@@ -136,6 +147,8 @@ class ServerEngine:
             "top_k": 0,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
         }
 
     def read(self, answer: Any, sampling: Sampling) -> Generation:
@@ -148,7 +161,7 @@ class ServerEngine:
             choice = answer["choices"][0]
             if not self.exact:
                 # Lone surrogates cannot be written to a file.
-                text = (choice["message"]["content"] or "").encode("utf-8", "replace").decode()
+                text = _message_text(choice["message"]).encode("utf-8", "replace").decode()
                 ids = self.chat.encode(text)
                 used = int((answer.get("usage") or {}).get("completion_tokens", 0)) or None
                 return Generation(ids, [math.nan] * len(ids), used)
@@ -252,30 +265,51 @@ class ServerSession:
 
 
 class TextChat(ChatFormat):
-    """A chat format without a tokenizer, for servers that return text only: ids are characters."""
+    """A chat format without a tokenizer, for servers that return text only: ids are characters.
+
+    Args:
+        options: What is shown of a conversation.
+        opened: The thought that the model's template opens, if that is known.
+    """
 
     exact = False
 
-    def __init__(self) -> None:
+    def __init__(self, options: ChatOptions | None = None, opened: str = "") -> None:
         self.tokenizer = None
-        self.stop_ids = frozenset()
+        self.options = options or ChatOptions()
+        self.opened = opened
+        self.end_ids, self.stop_ids = [], frozenset()
         self.line_ends = frozenset({ord("\n")})
 
     def opening(self, messages: Sequence[Message]) -> list[int]:
         """Returns the characters of the messages."""
         return self.encode("\n\n".join(message["content"] for message in messages))
 
-    def follow_up(self, messages: Sequence[Message], closed: bool) -> list[int]:
+    def follow_up(self, messages: Sequence[Message], ids: Sequence[int]) -> list[int]:
         """Returns the characters of the messages."""
         return self.encode("".join(f"\n\n{message['content']}\n\n" for message in messages))
 
-    def turn_text(self, ids: Sequence[int]) -> str:
+    def text(self, ids: Sequence[int]) -> str:
         """Returns the text of the ids."""
         return "".join(map(chr, ids))
+
+    def turn_text(self, ids: Sequence[int]) -> str:
+        """Returns the text of a turn, with the thought that the server's template opened for it."""
+        text = self.text(ids)
+        return text if text.startswith(_THINK) else self.opened + text
 
     def encode(self, text: str) -> list[int]:
         """Returns one id per character."""
         return list(map(ord, text))
+
+
+def _message_text(message: Mapping[str, Any]) -> str:
+    """Returns a message with its thought in front, which some servers send apart."""
+    content = message["content"] or ""
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if not thought:
+        return str(content)
+    return f"{_THINK}{thought}" + (f"{THOUGHTS[_THINK]}{content}" if content else "")
 
 
 def _url(options: ServerOptions, path: str) -> str:
@@ -317,10 +351,10 @@ def _served_model(client: httpx.Client, options: ServerOptions) -> Mapping[str, 
     return dict(by_name[options.model])
 
 
-def _chat_format(tokenizer: str) -> ChatFormat | None:
+def _chat_format(tokenizer: str, options: ChatOptions) -> ChatFormat | None:
     """Returns the chat format of a tokenizer by folder or hub id; None if there is none."""
     try:
-        return ChatFormat.load(tokenizer)
+        return ChatFormat.load(tokenizer, options)
     except Exception:  # a name from a server may lead to anything; there is text without it
         return None
 
@@ -359,6 +393,7 @@ def _load(options: EngineOptions) -> ServerEngine:
             tokenizer=options.tokenizer,
             concurrency=options.batch_size,
             patience=options.patience,
+            chat=options.chat,
         )
     )
     kind = "token-exact" if engine.exact else "text only: no token log-probs"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import DistributedType
 from accelerate.utils.memory import clear_device_cache
-from transformers import AutoModelForCausalLM, AutoTokenizer, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+)
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
 from agents.engines.base import Generation, Sampling, check_context
 from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
-from agents.models.chat import ChatFormat, stop_ids
+from agents.models.chat import ChatFormat, ChatOptions, stop_ids
 from agents.models.paths import model_path
 
 CACHE_BYTES = 2**30
@@ -32,6 +39,7 @@ class TransformersEngine:
         tokenizer: Its tokenizer.
         batch_size: Maximum number of turns generated at once.
         cache_bytes: Maximum size of the KV cache that is kept between calls; 0 keeps none.
+        chat: How conversations are shown to the model.
     """
 
     def __init__(
@@ -40,6 +48,7 @@ class TransformersEngine:
         tokenizer: Any,
         batch_size: int = 256,
         cache_bytes: int = CACHE_BYTES,
+        chat: ChatOptions | None = None,
     ) -> None:
         self.model = model
         self.batch_size = batch_size
@@ -49,10 +58,12 @@ class TransformersEngine:
         # Whether keys and values can be reused is known from the first cache that the model makes.
         self._reuses = cache_bytes > 0
         self._version = self._weights_version()
-        self.chat = ChatFormat(tokenizer, stop_ids(model.generation_config))
+        self.chat = ChatFormat(tokenizer, stop_ids(model.generation_config), chat)
 
     @classmethod
-    def load(cls, path: str | Path, batch_size: int = 256) -> TransformersEngine:
+    def load(
+        cls, path: str | Path, batch_size: int = 256, chat: ChatOptions | None = None
+    ) -> TransformersEngine:
         """Loads a model by folder, hub id or ``"tiny"``, in bfloat16 onto a GPU if there is one."""
         path = model_path(path)
         cuda = torch.cuda.is_available()
@@ -60,7 +71,7 @@ class TransformersEngine:
             path, dtype=torch.bfloat16 if cuda else torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(path)
-        return cls(model.to("cuda" if cuda else "cpu"), tokenizer, batch_size)
+        return cls(model.to("cuda" if cuda else "cpu"), tokenizer, batch_size, chat=chat)
 
     @torch.no_grad()
     def generate(self, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Generation]:
@@ -150,21 +161,21 @@ class TransformersEngine:
         sampling: Sampling,
         *processors: LogitsProcessor,
     ) -> Any:
-        return self.model.generate(
-            input_ids=ids,
-            attention_mask=mask,
-            past_key_values=cache,
-            max_new_tokens=sampling.max_new_tokens,
-            do_sample=sampling.temperature > 0,
-            temperature=sampling.temperature or None,
-            top_p=sampling.top_p if sampling.temperature > 0 else None,
-            top_k=0 if sampling.temperature > 0 else None,
-            repetition_penalty=1.0,  # some models ship another default; it would skew log-probs
-            logits_processor=LogitsProcessorList(processors),
-            pad_token_id=self.chat.tokenizer.pad_token_id,
-            eos_token_id=sampling.ends(self.chat),
-            return_dict_in_generate=True,
-        )
+        with _plain_generation(self.model):
+            return self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                past_key_values=cache,
+                max_new_tokens=sampling.max_new_tokens,
+                do_sample=sampling.temperature > 0,
+                temperature=sampling.temperature or None,
+                top_p=sampling.top_p if sampling.temperature > 0 else None,
+                top_k=0 if sampling.temperature > 0 else None,
+                logits_processor=LogitsProcessorList(processors),
+                pad_token_id=self.chat.tokenizer.pad_token_id,
+                eos_token_id=sampling.ends(self.chat) or None,
+                return_dict_in_generate=True,
+            )
 
     def _can_reuse(self, cache: Any) -> bool:
         """Returns whether `cache` can be reused, and turns reuse off for the model if it cannot."""
@@ -179,6 +190,21 @@ class TransformersEngine:
 
     def _weights_version(self) -> int:
         return sum(parameter._version for parameter in self.model.parameters())
+
+
+@contextmanager
+def _plain_generation(model: Any) -> Iterator[None]:
+    """Takes away the sampling defaults that a model came with, which would skew log-probs."""
+    # PEFT generates with the config of its wrapper, and leaves it in the model inside.
+    holders = [model, *([model.get_base_model()] if hasattr(model, "get_base_model") else [])]
+    configs = [holder.generation_config for holder in holders]
+    try:
+        for holder in holders:
+            holder.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+        yield
+    finally:
+        for holder, config in zip(holders, configs, strict=True):
+            holder.generation_config = config
 
 
 def _trim(ids: list[int], logprobs: list[float], stop: frozenset[int]) -> Generation:
@@ -232,7 +258,7 @@ def refuse_spread_models(state: Any) -> None:
 
 
 def _load(options: EngineOptions) -> TransformersEngine:
-    return TransformersEngine.load(options.model, options.batch_size)
+    return TransformersEngine.load(options.model, options.batch_size, options.chat)
 
 
 def _settings(base_url: str | None, memory: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink
 from agents.engines.base import Generation, Request, Sampling, generate_in_session
-from agents.models.chat import ChatFormat, stop_ids
+from agents.models.chat import ChatFormat, ChatOptions, stop_ids
 from agents.models.paths import model_path
 from agents.runs.progress import console
 
@@ -43,12 +43,19 @@ class VLLMEngine:
         self._requests = 0
 
     @classmethod
-    def load(cls, path: str | Path, batch_size: int = 256, **options: Any) -> VLLMEngine:
+    def load(
+        cls,
+        path: str | Path,
+        batch_size: int = 256,
+        chat: ChatOptions | None = None,
+        **options: Any,
+    ) -> VLLMEngine:
         """Loads a model by folder, hub id or ``"tiny"``.
 
         Args:
             path: The model.
             batch_size: Maximum number of requests generated at once.
+            chat: How conversations are shown to the model.
             **options: vLLM's `EngineArgs`, such as ``tensor_parallel_size``.
         """
         prepare_environment()
@@ -74,7 +81,7 @@ class VLLMEngine:
             free, total = torch.cuda.mem_get_info()
             settings["gpu_memory_utilization"] = 0.9 * free / total
         engine = LLMEngine.from_engine_args(EngineArgs(**{**settings, **options}))
-        return cls(engine, ChatFormat.load(path))
+        return cls(engine, ChatFormat.load(path, chat))
 
     @property
     def context(self) -> int | None:
@@ -211,7 +218,7 @@ def _suits() -> bool:
 
 def _load(options: EngineOptions) -> VLLMEngine:
     console.print("engine: vllm, in this process")
-    return VLLMEngine.load(options.model, options.batch_size)
+    return VLLMEngine.load(options.model, options.batch_size, options.chat)
 
 
 def _settings(base_url: str | None, memory: float) -> dict[str, Any]:

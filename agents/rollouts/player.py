@@ -166,11 +166,11 @@ class Player:
         """
         generation = spoken.generation
         assert generation is not None, "token rollouts are spoken by an engine"
-        text = spoken.text
-        if self.prefix and not self._pieces:
+        own = text = self.chat.text(generation.ids)
+        if not self._pieces:
             text = self.chat.turn_text([*self.prefix, *generation.ids])
         observation, reward, terminated, truncated, info = self.env.step(text)
-        piece = _Piece(len(self._text) + len(text) - len(spoken.text), generation, [])
+        piece = _Piece(len(self._text) + len(text) - len(own), generation, [])
         self._pieces.append(piece)
         continuation = info.get("continuation", "")
         self._text += text + continuation
@@ -188,9 +188,7 @@ class Player:
         if added:
             if self._core is None:
                 self.episode.messages += added
-            ids = generation.ids
-            closed = bool(ids) and ids[-1] in self.chat.stop_ids
-            self.record.append_environment(self.chat.follow_up(added, closed))
+            self.record.append_environment(self.chat.follow_up(added, generation.ids))
         self._text, self.prefix = "", []
 
     def _finish_turn(self, reward: float, info: dict[str, Any]) -> None:

@@ -189,7 +189,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         )
         for record in records:
             if not record.ids:  # failed in its first turn; TRL wants at least one token per row
-                record.append_environment([trainer.processing_class.eos_token_id])
+                record.append_environment(engine.chat.end_ids[-1:] or [0])
         return {
             "prompt_ids": [record.prompt_ids for record in records],
             "completion_ids": [record.ids for record in records],

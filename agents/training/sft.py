@@ -10,14 +10,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    TrainerCallback,
-)
+from transformers import AutoModelForCausalLM, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat
+from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
@@ -86,7 +82,7 @@ def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[i
             }
             labels += [i if r in targets else IGNORE for i, r in zip(new, roles, strict=True)]
         else:
-            new = chat.follow_up([message], closed=True)
+            new = chat.follow_up([message], ids)
             labels += [IGNORE] * len(new)
         ids += new
     return {"input_ids": ids, "labels": labels}
@@ -139,6 +135,7 @@ def fine_tune(
     config: SftConfig,
     seed: int = 0,
     callbacks: list[TrainerCallback] | None = None,
+    options: ChatOptions | None = None,
 ) -> Path:
     """Trains with TRL's `SFTTrainer` and returns the folder of the final model.
 
@@ -152,9 +149,9 @@ def fine_tune(
         config: How to train.
         seed: Seeds the order of the data.
         callbacks: Transformers callbacks.
+        options: How conversations are shown to the model.
     """
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    chat = ChatFormat(tokenizer)
+    chat = ChatFormat.load(str(model), options)
     rows: list[dict[str, Any]] = [tokenise(item, chat) for item in demonstrations]
     weighted = any(item.weight != 1.0 for item in demonstrations)
     if weighted:
@@ -163,7 +160,7 @@ def fine_tune(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         args=sft_config(config, output, seed),
         train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
+        processing_class=chat.tokenizer,
         callbacks=callbacks,
         peft_config=lora_config(config.lora_rank),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from srenv.domains.base import Domain, Extracted
 from srenv.episode import AnswerSource, Problem
+from srenv.thoughts import hide_thoughts
 from srenv.verifier import verify, verify_batch
 from srenv.verifier.grade import Grade
 from srenv.verifier.reading.extract import EXTRACT_LIMIT, extract_box_span, find_answer
@@ -37,7 +38,7 @@ class Maths(Domain):
             start >= 0
             and text.find("\\", start + 1) < 0
             and (text.find("\\", 0, start) < 0 or _only_box(text, start))
-            and ("<" not in text or "think>" not in text)
+            and hide_thoughts(text) is text
         ):
             end = text.find("}", start)
             inside = text[start + 7 : end]

@@ -27,6 +27,7 @@ from agents.runs.progress import progress_bar
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Episode, Message, Problem
 from srenv.protocol import PROTOCOLS, Protocol
+from srenv.thoughts import without_thoughts
 
 SOLVING = PROTOCOLS["intrinsic"]
 JUDGING = Protocol(
@@ -163,7 +164,7 @@ def propose_steps(
         for _ in range(width)
     ]
     lines = [
-        chat.turn_text(g.ids).partition("\n")[0].strip() for g in engine.generate(prompts, sampling)
+        chat.text(g.ids).partition("\n")[0].strip() for g in engine.generate(prompts, sampling)
     ]
     groups = [lines[i * width : (i + 1) * width] for i in range(len(problems))]
     return [list(dict.fromkeys(group)) for group in groups]
@@ -172,13 +173,16 @@ def propose_steps(
 def context_ids(chat: ChatFormat, problem: Problem, steps: Sequence[str]) -> list[int]:
     """Ids of the problem and of a solution that has begun."""
     beginning = "".join(f"{step}\n" for step in steps)
-    return [*chat.opening(SOLVING.opening(problem)), *chat.encode(beginning)]
+    return [
+        *chat.opening(SOLVING.opening(problem)),
+        *chat.encode(chat.template.answer_lead + beginning),
+    ]
 
 
 def step_ids(chat: ChatFormat, step: str) -> list[int]:
     """Ids of a step and of what ends it: a new line, or the end of the turn."""
     if finished([step]):
-        return [*chat.encode(step), chat.tokenizer.eos_token_id]
+        return [*chat.encode(step), *chat.end_ids]
     return chat.encode(f"{step}\n")
 
 
@@ -187,7 +191,8 @@ def judge(engine: Engine, questions: Sequence[Question], max_new_tokens: int) ->
     chat = engine.chat
     sampling = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
     prompts = [question.messages() for question in questions]
-    replies = [chat.turn_text(g.ids).strip() for g in reply(engine, prompts, sampling)]
+    generations = reply(engine, prompts, sampling)
+    replies = [without_thoughts(chat.turn_text(g.ids)).strip() for g in generations]
     return [{"[[A]]": True, "[[B]]": False}.get(text[-5:]) for text in replies]
 
 

@@ -122,7 +122,7 @@ def first_attempts(
     for problem, generation in zip(problems, engine.generate(prompts, sampling), strict=True):
         parsed = protocol.parse(chat.turn_text(generation.ids), problem)
         if parsed.answer is not None:
-            end = chat.token_at(generation.ids, parsed.split)
+            end = chat.token_at(generation.ids, parsed.split - len(chat.opened))
             attempts.append(FirstAttempt(problem, generation.ids[:end]))
     return attempts
 

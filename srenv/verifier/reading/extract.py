@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from srenv.thoughts import hide_thoughts
 from srenv.verifier.reading.boxes import last_boxes
 from srenv.verifier.reading.closing import FORMULA, closing_answer, content, formulas, strip_trailer
 from srenv.verifier.reading.markers import Marker, find_markers, has_marker
@@ -27,7 +28,6 @@ EXTRACT_LIMIT = 65_536
 _WINDOWS = (2_000, 16_000, EXTRACT_LIMIT)
 """Ends of a turn that are searched for a mark one after another, the shortest first."""
 
-_THINK, _END_THINK = "<think>", "</think>"
 _TURN = re.compile(r"\n|\\[bB]oxed|\\f(?:rame)?box|####|</?(?:think|(?:final_?)?answer)>|<\|")
 _CONCLUSION_LIMIT = 400
 _CONCLUSION = re.compile(
@@ -160,40 +160,9 @@ def extract_box_span(text: str) -> tuple[int, int, str] | None:
 
 
 def _visible_end(text: str) -> tuple[int, str]:
-    """Returns the end of a turn with its thinking blanked out, and where that end begins."""
+    """Returns the end of a turn with its thoughts blanked out, and where that end begins."""
     offset = max(0, len(text) - EXTRACT_LIMIT)
-    tail = text[offset:]
-    if offset and text.rfind(_THINK, 0, offset) > text.rfind(_END_THINK, 0, offset):
-        tail = _blank(tail, 0, tail.find(_END_THINK)) if _END_THINK in tail else " " * len(tail)
-    return offset, _hide_thinking(tail)
-
-
-def _blank(text: str, start: int, end: int) -> str:
-    return text[:start] + " " * (end - start) + text[end:]
-
-
-def _hide_thinking(text: str) -> str:
-    """Blanks out the thinking, keeping every position.
-
-    A lone ``</think>`` ends thinking that the prompt began; a lone ``<think>`` never ends.
-    """
-    if "think>" not in text:
-        return text
-    pieces: list[str] = []
-    hidden = at = 0  # text[:hidden] is thinking; pieces hold text[hidden:at]
-    while (end := text.find(_END_THINK, at)) >= 0:
-        start = text.find(_THINK, at, end)
-        stop = end + len(_END_THINK)
-        if start < 0:
-            pieces.clear()
-            hidden = stop
-        else:
-            pieces += text[at:start], " " * (stop - start)
-        at = stop
-    start = text.find(_THINK, at)
-    if start < 0:
-        start = len(text)
-    return "".join([" " * hidden, *pieces, text[at:start], " " * (len(text) - start)])
+    return offset, hide_thoughts(text)[offset:]
 
 
 # --- what follows a mark -----------------------------------------------------------------------

@@ -33,19 +33,19 @@ def test_a_tokenizer_without_a_template_gets_a_plain_one(plain):
 
 
 def test_a_follow_up_continues_a_closed_turn(plain):
-    text = plain.tokenizer.decode(plain.follow_up([USER], closed=True))
+    text = plain.tokenizer.decode(plain.follow_up([USER], plain.end_ids))
     assert text == "\n\nUser: Go<|end|>\n\nAssistant: "
 
 
 def test_a_follow_up_ends_a_turn_that_was_cut_off(plain):
-    text = plain.tokenizer.decode(plain.follow_up([USER], closed=False))
+    text = plain.tokenizer.decode(plain.follow_up([USER], []))
     assert text == "<|end|>\n\nUser: Go<|end|>\n\nAssistant: "
 
 
 def test_a_conversation_grows_by_appending(chat):
     messages = [USER, {"role": "assistant", "content": "\\boxed{3}"}, USER]
     ids = chat.opening(messages[:1]) + chat.encode("\\boxed{3}")
-    assert ids + chat.follow_up(messages[2:], closed=False) == chat.opening(messages)
+    assert ids + chat.follow_up(messages[2:], []) == chat.opening(messages)
 
 
 def test_a_token_that_ends_a_sentence_and_a_line_ends_the_line():
