@@ -13,6 +13,7 @@ import srenv
 from agents.engines import Sampling
 from agents.engines.backend import EngineOptions
 from agents.engines.registry import EngineName, choose, make_engine
+from agents.models.chat import History, chat_options
 from agents.models.paths import TINY
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
@@ -68,6 +69,10 @@ class EvaluateConfig:
     """Attempts per episode."""
     protocol: str = "default"
     """How the model is asked: default, yes_no, intrinsic, or module:attribute."""
+    history: History = "all"
+    """What the model sees of its earlier turns: all, or what follows their thoughts (final)."""
+    chat_template_kwargs: str = "{}"
+    """What the model's chat template is told, as JSON, such as '{"enable_thinking": false}'."""
     tool: Tool = "none"
     """A tool that the model may call inside a turn: none or calculator."""
     temperature: float = 0.0
@@ -126,6 +131,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         base_url=config.base_url,
         tokenizer=config.tokenizer,
         patience=config.patience,
+        chat=chat_options(config.history, config.chat_template_kwargs),
     )
     engine = make_engine(config.engine, options)
     _open_run(config)

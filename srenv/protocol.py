@@ -7,18 +7,9 @@ from typing import Literal
 
 from srenv.domains import Domain, find_domain
 from srenv.episode import AnswerSource, Message, Problem, Verdict
-from srenv.parsing import (
-    ACCEPTED,
-    MARKED,
-    MAX_TURN_CHARS,
-    Marker,
-    ParsedTurn,
-    VerdictLine,
-    parse_turn,
-    verdict_line,
-    verdict_on_last_line,
-)
+from srenv.parsing import ACCEPTED, MAX_TURN_CHARS, ParsedTurn, parse_turn
 from srenv.registry import unknown
+from srenv.verdicts import MARKED, Marker, VerdictLine, verdict_line, verdict_on_last_line
 
 Stop = Literal["verdict", "never", "oracle"]
 VerdictForm = Literal["marker", "question", "none"]
@@ -62,6 +53,9 @@ class Protocol:
             else; without one, also what is ``"marked"`` as the answer in words ("The answer is 5");
             or, without either, also what the last sentence or formula has ``"stated"``. Turns whose
             answer is out of form are counted in any case (``out_of_form_rate``).
+        system: A system message before the problem; none if empty.
+        strict: Whether a verdict must have exactly the form that is asked for. By default it is
+            read as a person would read it (`srenv.verdicts`): ``**[Verify]: incorrect** (90%)``.
 
     Example:
         >>> problem = Problem("1", "What is 2*3?", "6", "example")
@@ -89,6 +83,8 @@ class Protocol:
     unreadable: Unreadable = "retry"
     question: str = "Is my most recent final answer correct (Yes or No)?"
     answer: AnswerSource = "marked"
+    system: str = ""
+    strict: bool = False
 
     def __post_init__(self) -> None:
         if self.answer not in ACCEPTED:
@@ -99,7 +95,8 @@ class Protocol:
     def opening(self, problem: Problem) -> list[Message]:
         """Returns the messages that start a conversation about `problem`."""
         instruction = _worded(self.instruction, find_domain(problem.domain))
-        return [{"role": "user", "content": f"{problem.prompt}\n{instruction}"}]
+        request: Message = {"role": "user", "content": f"{problem.prompt}\n{instruction}"}
+        return [{"role": "system", "content": self.system}, request] if self.system else [request]
 
     def follow_up(
         self, problem: Problem, correct: bool | None, verdict: Verdict | None = None
@@ -141,7 +138,9 @@ class Protocol:
         default: Verdict | None = "correct" if self.unreadable == "correct" else None
         domain = find_domain(problem.domain)
         form = self._verdict_line
-        return parse_turn(text, domain, form, self.marker, default, self.answer, max_chars)
+        return parse_turn(
+            text, domain, form, self.marker, default, self.answer, max_chars, self.strict
+        )
 
     def word(self, verdict: Verdict) -> str:
         """Returns the word that gives a verdict: ``correct`` or ``wrong``, ``Yes`` or ``No``."""

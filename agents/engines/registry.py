@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import tyro
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink
 from agents.engines.base import LoadedEngine
+from agents.models.chat import ChatOptions
 from agents.runs.processes import process_count
 from agents.runs.progress import console
 from srenv.registry import lookup, lookup_or_import
@@ -73,7 +75,13 @@ def make_engine(name: str, options: EngineOptions) -> LoadedEngine:
     return check_engine(name, options).load(options)
 
 
-def stage_engine(name: str, model: str, base_url: str | None, served: bool) -> LoadedEngine:
+def stage_engine(
+    name: str,
+    model: str,
+    base_url: str | None,
+    served: bool,
+    chat: ChatOptions | None = None,
+) -> LoadedEngine:
     """Loads the engine for one stage of a run, or a local one if the engine cannot serve it.
 
     Args:
@@ -81,16 +89,17 @@ def stage_engine(name: str, model: str, base_url: str | None, served: bool) -> L
         model: Folder, hub id or name of the model that plays.
         base_url: Address of the run's server, if it has one.
         served: Whether the server has the weights of this model.
+        chat: How conversations are shown to the model.
 
     Raises:
         ValueError: There is no such engine, or an option is missing or belongs to another engine.
         ImportError: The engine's package is not installed.
         ServerError: The server cannot be reached, or does not serve the model.
     """
-    options = EngineOptions(model, base_url=base_url)
+    options = EngineOptions(model, base_url=base_url, chat=chat or ChatOptions())
     backend = _fitting(name, options)
     if backend.remote and not served:
-        backend, options = choose(AUTO), EngineOptions(model)
+        backend, options = choose(AUTO), replace(options, base_url=None)
         console.print(f"engine: {backend.name}, as {base_url} does not have the weights of {model}")
     if backend.one_process and process_count() > 1:
         console.print(f"engine: transformers, as {backend.name} runs in one process only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,6 +32,24 @@ class ChatOptions:
     """What a model sees of its earlier turns: all, or only what follows their thoughts (final)."""
     template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     """What the chat template is told in addition to the messages, such as ``enable_thinking``."""
+
+
+def chat_options(history: History, template_kwargs: str) -> ChatOptions:
+    """Returns the options that a command line gives; `template_kwargs` is a JSON object.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        options = json.loads(template_kwargs)
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise ValueError(
+            "--chat-template-kwargs needs a JSON object, such as '{\"enable_thinking\": false}', "
+            f"got {template_kwargs!r}"
+        )
+    return ChatOptions(history, options)
 
 
 def stop_ids(config: GenerationConfig) -> list[int]:

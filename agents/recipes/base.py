@@ -17,6 +17,7 @@ from agents.engines import Engine, Sampling
 from agents.engines.metered import MeteredEngine
 from agents.engines.registry import EngineName, choose, stage_engine
 from agents.models.averaging import average
+from agents.models.chat import History, chat_options
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
 from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
@@ -91,6 +92,10 @@ class RecipeConfig:
     """Greatest length of one turn in evaluation; a real model wants 2048."""
     max_turn_chars: int = MAX_TURN_CHARS
     """Characters at the end of a turn that are read and kept."""
+    history: History = "all"
+    """What the model sees of its earlier turns: all, or what follows their thoughts (final)."""
+    chat_template_kwargs: str = "{}"
+    """What the model's chat template is told, as JSON, such as '{"enable_thinking": false}'."""
     report_to: ReportTo = "wandb"
     """Where the run is tracked; W&B stays offline unless a key is configured."""
     artifacts: bool = False
@@ -150,6 +155,7 @@ class Recipe:
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
         self.base = model_path(config.model)
+        self.chat = chat_options(config.history, config.chat_template_kwargs)
         self.rows: dict[str, Reading] = {}
         self.second_models: dict[str, dict[str, float]] = {}
         self._pushed = False  # whether training has replaced the server's weights
@@ -172,7 +178,7 @@ class Recipe:
         config, base = self.config, str(model) == self.base
         name = config.model if base else str(model)
         served = base and not self._pushed
-        return closing(stage_engine(config.engine, name, config.base_url, served))
+        return closing(stage_engine(config.engine, name, config.base_url, served, self.chat))
 
     def evaluate_base(self) -> None:
         """The rows before training: one attempt, and a revision that is merely asked for."""
@@ -282,6 +288,7 @@ class Recipe:
                     config,
                     seed=self.config.seed,
                     callbacks=training.callbacks,
+                    options=self.chat,
                 )
         return trained_model(stage)
 
@@ -317,6 +324,7 @@ class Recipe:
                     callbacks=training.callbacks,
                     reference=reference,
                     held_out=self.held_out_problems[: config.eval_problems],
+                    options=self.chat,
                 )
                 training.result.update(curve.best)
         return trained_model(stage)

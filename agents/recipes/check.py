@@ -9,6 +9,7 @@ from typing import Any
 from agents.engines import Sampling
 from agents.engines.backend import EngineOptions
 from agents.engines.registry import check_engine, trainer_link
+from agents.models.chat import chat_options
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
 from agents.recipes.held_out import held_out_problems
@@ -42,6 +43,7 @@ def check_options(config: Any) -> None:
     if hasattr(config, "reward"):
         make_reward(config.reward)
     model_path(config.model)
+    chat_options(config.history, config.chat_template_kwargs)
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
     load_problems(config.problems, "train")
     held_out_problems(config)

@@ -31,8 +31,10 @@ from agents.training.sft import Demonstration, SftConfig, read_demonstrations, w
 from srenv.conversation import Conversation, Rules, make_turn
 from srenv.episode import Episode, Problem, Turn
 from srenv.metrics import Metrics
-from srenv.parsing import MARKED, MAX_TURN_CHARS, ParsedTurn, find_verdict
+from srenv.parsing import MAX_TURN_CHARS, ParsedTurn
 from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
+from srenv.thoughts import hide_thoughts
+from srenv.verdicts import MARKED, find_verdict
 from srenv.verifier.grade import Grade
 
 GENERATING = PROTOCOLS["rise"]
@@ -106,7 +108,7 @@ class ExternalVerifier(Recipe):
         config, row = self.config, self.row(title, name)
         if row.todo:
             # Always by transformers: two vLLM engines would fight for one GPU.
-            second = TransformersEngine.load(verifier)
+            second = TransformersEngine.load(verifier, chat=self.chat)
             meter = MeteredEngine(second)
             with self.engine(generator) as engine:
                 episodes = play_with_critic(
@@ -248,7 +250,7 @@ def _parts(episode: Episode, turn: int) -> tuple[str, str]:
 
 def _parse(attempt: Turn, evaluation: str) -> ParsedTurn:
     """Reads attempt and evaluation together: an answer in the verifier's message is nobody's."""
-    verdict, confidence, _ = find_verdict(evaluation, MARKED)
+    verdict, confidence, _ = find_verdict(hide_thoughts(evaluation), MARKED, strict=False)
     malformed = "" if verdict else "no_verdict"
     if attempt.answer is None:
         malformed = "no_answer"

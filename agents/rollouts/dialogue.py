@@ -69,5 +69,6 @@ def in_view(episode: Episode, window: int | None) -> Episode:
         return episode
     # From the problem on, every attempt is one message and the reply to it another.
     hidden = len(episode.turns) - window
-    messages: list[Message] = [episode.messages[0], *episode.messages[1 + 2 * hidden :]]
+    first = next(i for i, message in enumerate(episode.messages) if message["role"] == "assistant")
+    messages: list[Message] = [*episode.messages[:first], *episode.messages[first + 2 * hidden :]]
     return Episode(episode.problem, messages, episode.turns[hidden:], episode.ending)

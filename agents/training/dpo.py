@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoModelForCausalLM, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
+from agents.models.chat import ChatFormat
 from agents.training.settings import run_trainer, supervised_settings
 
 
@@ -123,7 +124,7 @@ def prefer(
         ref_model=AutoModelForCausalLM.from_pretrained(reference or model, dtype=torch.float32),
         args=dpo_config(config, output, seed),
         train_dataset=Dataset.from_list([preference.row() for preference in preferences]),
-        processing_class=AutoTokenizer.from_pretrained(model),
+        processing_class=ChatFormat.load(str(model)).tokenizer,
         callbacks=callbacks,
     )
     run_trainer(trainer, output)

@@ -24,17 +24,13 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 from accelerate.utils import gather_object
 from datasets import Dataset
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    TrainerCallback,
-    TrainerControl,
-)
+from transformers import AutoModelForCausalLM, TrainerCallback, TrainerControl
 from trl import GRPOConfig, GRPOTrainer
 
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
+from agents.models.chat import ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
 from agents.rollouts.player import EnvFactory, Rollout
 from agents.rollouts.rollout import rollout
@@ -130,6 +126,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         callbacks: Transformers callbacks.
         reference: Folder or hub id of the policy that the KL holds to; by default `model`.
         held_out: What the episodes of evaluations start from, if `config` asks for any.
+        options: How conversations are shown to the model.
     """
 
     def __init__(
@@ -143,6 +140,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         callbacks: list[TrainerCallback] | None = None,
         reference: str | None = None,
         held_out: Sequence[Problem | int] = (),
+        options: ChatOptions | None = None,
     ) -> None:
         if config.eval_every and not held_out:
             raise ValueError("eval_every needs held-out problems")
@@ -151,6 +149,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         # TRL loads the reference from the path in the policy's config.
         policy.config._name_or_path = reference or model
+        self.chat = ChatFormat.load(model, options)
+        self.chat.tokenizer.padding_side = "left"
         self.starts, self.held_out = list(starts), list(held_out)
         self.make_env = make_env
         self.judged_terms = judged_terms(make_env)
@@ -166,7 +166,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             args=args,
             train_dataset=_numbered(self.starts),
             eval_dataset=_numbered(self.held_out) if config.eval_every else None,
-            processing_class=AutoTokenizer.from_pretrained(model, padding_side="left"),
+            processing_class=self.chat.tokenizer,
             rollout_func=type(self)._rollout,
             callbacks=callbacks,
             peft_config=lora_config(config.lora_rank),
@@ -180,6 +180,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         step, rank = trainer.state.global_step, trainer.accelerator.process_index
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
         engine = trainer.link.engine(trainer)
+        if engine.chat.exact:
+            engine.chat = trainer.chat
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
         start = time.perf_counter()
         records = rollout(trainer.make_env, engine, starts, sampling, seed=seed)
@@ -442,6 +444,7 @@ def train_policy(
     callbacks: list[TrainerCallback] | None = None,
     reference: str | Path | None = None,
     held_out: Sequence[Problem | int] = (),
+    options: ChatOptions | None = None,
 ) -> Path:
     """Trains and returns the folder of the final model; resumes from a checkpoint in `output`.
 
@@ -456,6 +459,7 @@ def train_policy(
         callbacks: Transformers callbacks.
         reference: Folder or hub id of the policy that the KL holds to; by default `model`.
         held_out: What the episodes of evaluations during training start from.
+        options: How conversations are shown to the model.
     """
     trainer = SelfCorrectTrainer(
         str(model),
@@ -467,6 +471,7 @@ def train_policy(
         callbacks=callbacks,
         reference=str(reference) if reference else None,
         held_out=held_out,
+        options=options,
     )
     run_trainer(trainer, output)
     trainer.link.release(trainer)

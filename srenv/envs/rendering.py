@@ -37,7 +37,7 @@ def heading(episode: Episode) -> Group:
     """The problem, as the model reads it."""
     return Group(
         Rule(printable(episode.problem.id), style="bold", align="left"),
-        _indented(episode.messages[0]["content"]),
+        _indented(next(m["content"] for m in episode.messages if m["role"] == "user")),
     )
 
 

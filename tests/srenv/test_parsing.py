@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from srenv.episode import Problem
-from srenv.parsing import MARKED, find_verdict, verdict_on_last_line
 from srenv.protocol import PROTOCOLS, Protocol
+from srenv.verdicts import MARKED, find_verdict, verdict_on_last_line
 
 PROBLEM = Problem("p", "2*3?", "6", "test")
 YES_NO = PROTOCOLS["yes_no"]
@@ -54,9 +54,7 @@ def test_well_formed_turn(text, answer, verdict, confidence):
         ("\\boxed{6}\n[VERIFY] correct or wrong", "no_verdict"),
         ("\\boxed{6}\n[VERIFY] correct (1.5)", "no_verdict"),
         ("\\boxed{6}\n[VERIFY] correct (nan)", "no_verdict"),
-        ("\\boxed{6}\n[verify] correct", "no_verdict"),
         ("\\boxed{6}\n[VERIFY] correct\nthanks", "no_verdict"),
-        ("\\boxed{6} [VERIFY] correct", "no_verdict"),
     ],
 )
 def test_malformed_turn_has_a_reason(text, why):
@@ -218,13 +216,10 @@ def test_well_formed_answer_to_the_question(text, answer, verdict, confidence):
         ("\\boxed{6}", "no_verdict"),
         ("\\boxed{6}\nYes.", "no_verdict"),
         (f"\\boxed{{6}}\n{ASK}", "no_verdict"),
-        (f"\\boxed{{6}}\n{ASK}\nYes.", "no_verdict"),
-        (f"\\boxed{{6}}\n{ASK} yes.", "no_verdict"),
         (f"\\boxed{{6}}\n{ASK} Yes. No.", "no_verdict"),
         (f"\\boxed{{6}}\n{ASK} Yes. {ASK} No.", "no_verdict"),
         (f"\\boxed{{6}}\n{ASK} correct", "no_verdict"),
         (f"\\boxed{{6}}\n{ASK} Yes (1.5)", "no_verdict"),
-        (f"\\boxed{{6}} {ASK} Yes.", "no_verdict"),
         ("\\boxed{6}\n[VERIFY] correct", "no_verdict"),
     ],
 )

@@ -208,7 +208,9 @@ class Process(Recipe):
         """A stage of step-wise DPO; returns the new model's folder."""
 
         def load() -> list[Preference]:
-            return read_preferences(pairs, ChatFormat.load(str(model)), self.train_source.find)
+            return read_preferences(
+                pairs, ChatFormat.load(str(model), self.chat), self.train_source.find
+            )
 
         return self.prefer(name, model, load, self.config.dpo)
 
