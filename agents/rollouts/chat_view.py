@@ -35,12 +35,11 @@ class ChatView:
         else:
             self.messages = _copies(observation)
 
-    def update(self, turn: str, observation: Any) -> list[Message]:
+    def update(self, turn: str, observation: Any) -> list[Message] | None:
         """Takes the observation after `turn`; returns the messages that the environment added.
 
-        Raises:
-            ValueError: The observation changed messages that the model has read already. Its tokens
-                are what it read: they are never rendered again.
+        Returns:
+            None if the observation changed messages that the model has read already.
         """
         before, self._observation = self._observation, observation
         known = [*self.messages, {"role": "assistant", "content": turn}]
@@ -48,16 +47,12 @@ class ChatView:
             self.messages = [*known, *_new_messages(before, turn, observation)]
             return self.messages[len(known) :]
         self.messages = _copies(observation)
-        for place, (old, new) in enumerate(zip(known, self.messages, strict=False)):
-            # The environment keeps the end of a turn that is longer than its limit.
-            if old != new and not (place == len(known) - 1 and _is_cut(turn, new)):
-                raise ValueError(
-                    f"the observation changed message {place} of the chat, which the model had "
-                    "read already; wrappers may add messages, or change all observations alike"
-                )
-        if len(self.messages) < len(known):
-            raise ValueError("the observation has lost messages that the model had read already")
-        return self.messages[len(known) :]
+        if len(self.messages) < len(known) or self.messages[: len(known) - 1] != known[:-1]:
+            return None
+        # The environment keeps the end of a turn that is longer than its limit.
+        last = self.messages[len(known) - 1]
+        same = last == known[-1] or _is_cut(turn, last)
+        return self.messages[len(known) :] if same else None
 
 
 def _new_messages(before: Any, turn: str, observation: str) -> list[Message]:

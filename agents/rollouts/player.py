@@ -24,12 +24,32 @@ ROUNDING = 1e-9
 """A returned reward that differs less from the sum of its parts is that sum."""
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Tokens that were read and written one after the other, as one row of training.
+
+    Attributes:
+        prompt_ids: Ids of the messages that the row begins with.
+        ids: Ids after them; see `Rollout` for these and the next.
+        logprobs: One for each of `ids`.
+        turns: One for each of `ids`.
+        roles: One for each of `ids`.
+    """
+
+    prompt_ids: list[int]
+    ids: list[int]
+    logprobs: list[float]
+    turns: list[int]
+    roles: list[int]
+
+
 @dataclass(slots=True)
 class Rollout:
     """An episode with the tokens it was played in.
 
-    The concatenation of `prompt_ids` and `ids` is exactly what the engine read and wrote. T is the
-    number of turns, those that the environment played at its reset included.
+    The concatenation of `prompt_ids` and `ids` is exactly what the engine read and wrote. If what
+    it had read was rewritten between two turns, these are of the last row, and `earlier` has the
+    others. T is the number of turns, those that the environment played at its reset included.
 
     Attributes:
         episode: What happened. An environment that is not srenv's gets a record of its texts and
@@ -43,6 +63,7 @@ class Rollout:
         graded: T flags: whether the attempt could be graded; others are not trained on.
         key: The caller's name for the episode.
         error: Why the episode could not be played to its end, or ``""``.
+        earlier: The rows before the last.
     """
 
     episode: Episode
@@ -55,6 +76,12 @@ class Rollout:
     graded: list[bool] = field(default_factory=list)
     key: int = 0
     error: str = ""
+    earlier: list[Row] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All rows, in the order they were played."""
+        return [*self.earlier, self._row()]
 
     @property
     def context(self) -> list[int]:
@@ -69,6 +96,18 @@ class Rollout:
         self.logprobs += logprobs
         self.turns += [turn] * len(ids)
         self.roles += roles
+
+    def continue_with(self, context: list[int]) -> None:
+        """Adds what the engine reads next; a new row, if it does not continue what it has read."""
+        known = self.context
+        if context[: len(known)] == known:
+            self.append_environment(context[len(known) :])
+            return
+        self.earlier.append(self._row())
+        self.prompt_ids, self.ids, self.logprobs, self.turns, self.roles = context, [], [], [], []
+
+    def _row(self) -> Row:
+        return Row(self.prompt_ids, self.ids, self.logprobs, self.turns, self.roles)
 
     def append_environment(self, ids: Sequence[int]) -> None:
         """Adds ids that the environment wrote."""
@@ -184,12 +223,21 @@ class Player:
         self.episode.final.truncated = spoken.truncated
         if self.ended and self.episode.ending == "running":
             self.episode.ending = "truncated" if truncated else "terminated"
-        added = [] if self.ended else self.view.update(self._text, observation)
-        if added:
-            if self._core is None:
-                self.episode.messages += added
-            self.record.append_environment(self.chat.follow_up(added, generation.ids))
+        if not self.ended:
+            self._observe(observation, generation.ids)
         self._text, self.prefix = "", []
+
+    def _observe(self, observation: Any, ids: Sequence[int]) -> None:
+        """Takes what the environment shows after a turn whose last message has these ids."""
+        added = self.view.update(self._text, observation)
+        if added is None or (added and self.chat.options.history == "final"):
+            self.record.continue_with(self.chat.opening(self.view.messages))
+        elif added:
+            self.record.append_environment(self.chat.follow_up(added, ids))
+        if self._core is None and added is None:
+            self.episode.messages = list(self.view.messages)
+        elif self._core is None:
+            self.episode.messages += added or []
 
     def _finish_turn(self, reward: float, info: dict[str, Any]) -> None:
         """Records the turn that the newest message completes."""

@@ -30,9 +30,9 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
-from agents.models.chat import ChatFormat, ChatOptions
+from agents.models.chat import ENVIRONMENT, ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
-from agents.rollouts.player import EnvFactory, Rollout
+from agents.rollouts.player import EnvFactory, Rollout, Row
 from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count
 from agents.training.credit import (
@@ -159,6 +159,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.on_episodes = on_episodes
         self.judged_tokens = 0
         self.rollout_seconds = 0.0
+        self.rows: list[tuple[int, Row]] = []
         self.link = trainer_link(config.engine, config.base_url)
         super().__init__(
             model=policy,
@@ -189,14 +190,20 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         trainer.judged_tokens = add_judged_rewards(
             trainer.judged_terms, engine, records, sampling.max_new_tokens
         )
+        filler = engine.chat.end_ids[-1:] or [0]
         for record in records:
             if not record.ids:  # failed in its first turn; TRL wants at least one token per row
-                record.append_environment(engine.chat.end_ids[-1:] or [0])
+                record.append_environment(filler)
+        rows = trainer.rows = trained_rows(records)
+        count = max(gather_object([len(rows)]))
+        # TRL splits the rows evenly over the passes of a step, and gathers as many per process.
+        while len(rows) < count or len(rows) % trainer.args.steps_per_generation:
+            rows.append((0, Row(rows[0][1].prompt_ids, filler, [0.0], [0], [ENVIRONMENT])))
         return {
-            "prompt_ids": [record.prompt_ids for record in records],
-            "completion_ids": [record.ids for record in records],
-            "logprobs": [record.logprobs for record in records],
-            "env_mask": [learnable(record) for record in records],
+            "prompt_ids": [row.prompt_ids for _, row in rows],
+            "completion_ids": [row.ids for _, row in rows],
+            "logprobs": [row.logprobs for _, row in rows],
+            "env_mask": [learnable(records[index], row) for index, row in rows],
             "rollout": records,
         }
 
@@ -210,14 +217,14 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         advantages = self._advantages(every)
         start = self.accelerator.process_index * len(records)
         rows = [
-            torch.tensor(token_advantages(advantages[start + i], record.turns, record.roles))
-            for i, record in enumerate(records)
+            torch.tensor(token_advantages(advantages[start + i], row.turns, row.roles))
+            for i, row in self.rows
         ]
         # TRL shuffles and splits every tensor of the batch along its first dimension.
         padded = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         batch["advantages"] = padded.to(batch["completion_ids"].device)
         if self.pg.first_kl:
-            batch["advantages"] -= self._first_attempt_penalty(records, batch)
+            batch["advantages"] -= self._first_attempt_penalty(batch)
         self._report(every)
         warn_if_stale(self._metrics["train" if self.model.training else "eval"])
         return batch
@@ -268,16 +275,14 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             )
         return scale_by_role(advantages, played) if self.pg.scale_roles else advantages
 
-    def _first_attempt_penalty(
-        self, records: Sequence[Rollout], batch: Mapping[str, Any]
-    ) -> torch.Tensor:
+    def _first_attempt_penalty(self, batch: Mapping[str, Any]) -> torch.Tensor:
         """``first_kl * log(pi / pi_ref)`` on first attempts, to be taken off their advantages.
 
         The log-ratio at sampled tokens, as a cost, has the gradient of the KL of the policy to the
         reference; the estimator that TRL's beta puts into the loss has that of the reversed KL.
         """
         device = batch["advantages"].device
-        turns = [torch.tensor(record.turns) for record in records]
+        turns = [torch.tensor(row.turns) for _, row in self.rows]
         turn = torch.nn.utils.rnn.pad_sequence(turns, batch_first=True).to(device)
         log_ratio = batch["sampling_per_token_logps"] - batch["ref_per_token_logps"]
         weight = self.pg.first_kl
@@ -334,11 +339,26 @@ def _episode_reward(rollout: Sequence[Rollout], **_: Any) -> list[float]:
     return [sum(map(sum, record.rewards)) for record in rollout]
 
 
-def learnable(record: Rollout) -> list[int]:
-    """Returns 1 for the model's own tokens, 0 for the environment's and ungraded attempts."""
+def trained_rows(records: Sequence[Rollout]) -> list[tuple[int, Row]]:
+    """Returns the rows of all episodes with the index of their episode, the last rows first.
+
+    An episode has more than one if what the model had read was rewritten between its turns.
+    """
+    last = [(index, record.rows[-1]) for index, record in enumerate(records)]
+    return last + [(index, row) for index, record in enumerate(records) for row in record.earlier]
+
+
+def learnable(record: Rollout, row: Row | None = None) -> list[int]:
+    """Returns 1 for the model's own tokens, 0 for the environment's and ungraded attempts.
+
+    Args:
+        record: The episode.
+        row: One of its rows, by default the last.
+    """
+    turns = record.turns if row is None else row.turns
     if record.error:
-        return [0] * len(record.ids)
-    return [int(turn > 0 and record.graded[turn - 1]) for turn in record.turns]
+        return [0] * len(turns)
+    return [int(turn > 0 and record.graded[turn - 1]) for turn in turns]
 
 
 def term_means(episodes: Sequence[Episode]) -> dict[str, float]:

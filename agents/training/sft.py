@@ -64,28 +64,34 @@ class SftConfig:
     """Rank of LoRA matrices; 0 trains every weight."""
 
 
-def tokenise(demonstration: Demonstration, chat: ChatFormat) -> dict[str, list[int]]:
-    """Returns ``input_ids`` as a rollout would have them, and ``labels`` on the targets only."""
-    episode = demonstration.episode
-    first = next(i for i, m in enumerate(episode.messages) if m["role"] == "assistant")
-    ids = chat.opening(episode.messages[:first])
-    labels = [IGNORE] * len(ids)
-    index = -1
-    for message in episode.messages[first:]:
-        if message["role"] == "assistant":
-            index += 1
-            new, roles = chat.encode_turn(episode.turns[index])
-            targets = {
-                role
-                for role, segment in ((ATTEMPT, "attempt"), (VERDICT, "verdict"))
-                if (index, segment) in demonstration.targets
-            }
-            labels += [i if r in targets else IGNORE for i, r in zip(new, roles, strict=True)]
-        else:
-            new = chat.follow_up([message], ids)
-            labels += [IGNORE] * len(new)
-        ids += new
-    return {"input_ids": ids, "labels": labels}
+def tokenise(demonstration: Demonstration, chat: ChatFormat) -> list[dict[str, list[int]]]:
+    """Returns ``input_ids`` as a rollout would have them, and ``labels`` on the targets only.
+
+    There is one row, and more if the prompt of a turn does not continue what was read before.
+    """
+    episode, rows = demonstration.episode, []
+    ids: list[int] = []
+    labels: list[int] = []
+    places = [i for i, m in enumerate(episode.messages) if m["role"] == "assistant"]
+    for index, place in enumerate(places):
+        context = chat.opening(episode.messages[:place])
+        if context[: len(ids)] != ids:
+            rows.append({"input_ids": ids, "labels": labels})
+            ids, labels = [], []
+        turn, roles = chat.encode_turn(episode.turns[index])
+        targets = {
+            role
+            for role, segment in ((ATTEMPT, "attempt"), (VERDICT, "verdict"))
+            if (index, segment) in demonstration.targets
+        }
+        labels = [
+            *labels,
+            *[IGNORE] * (len(context) - len(ids)),
+            *[i if r in targets else IGNORE for i, r in zip(turn, roles, strict=True)],
+        ]
+        ids = [*context, *turn]
+    rows.append({"input_ids": ids, "labels": labels})
+    return [row for row in rows if any(label != IGNORE for label in row["labels"])]
 
 
 def write_demonstrations(path: Path, demonstrations: Iterable[Demonstration]) -> None:
@@ -152,10 +158,12 @@ def fine_tune(
         options: How conversations are shown to the model.
     """
     chat = ChatFormat.load(str(model), options)
-    rows: list[dict[str, Any]] = [tokenise(item, chat) for item in demonstrations]
     weighted = any(item.weight != 1.0 for item in demonstrations)
-    if weighted:
-        rows = [{**row, "weight": d.weight} for row, d in zip(rows, demonstrations, strict=True)]
+    rows: list[dict[str, Any]] = [
+        {**row, "weight": item.weight} if weighted else row
+        for item in demonstrations
+        for row in tokenise(item, chat)
+    ]
     trainer = (WeightedSFTTrainer if weighted else SFTTrainer)(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         args=sft_config(config, output, seed),

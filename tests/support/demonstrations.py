@@ -24,7 +24,7 @@ def learned_text(demonstration, chat):
     from agents.models.chat import IGNORE
     from agents.training.sft import tokenise
 
-    row = tokenise(demonstration, chat)
+    (row,) = tokenise(demonstration, chat)
     assert len(row["input_ids"]) == len(row["labels"])
     assert all(
         label in (IGNORE, i) for i, label in zip(row["input_ids"], row["labels"], strict=True)

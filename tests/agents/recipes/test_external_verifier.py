@@ -50,7 +50,7 @@ def warm_up(kind):
 
 
 def context_and_target(demonstration, chat):
-    row = tokenise(demonstration, chat)
+    (row,) = tokenise(demonstration, chat)
     learned = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label >= 0]
     assert row["labels"][-len(learned) :] == learned, "the learned ids are the last"
     decode = chat.tokenizer.decode
@@ -89,7 +89,7 @@ def test_the_generator_learns_the_attempts_that_the_warm_up_learns(chat):
         assert REVEAL in found[kind][0][0]
         assert "[VERIFY]" not in found[kind][0][0]
     assert REVEAL not in opening
-    assert IGNORE not in tokenise(attempts(warm_up("D3"))[0], chat)["labels"][-3:]
+    assert IGNORE not in tokenise(attempts(warm_up("D3"))[0], chat)[0]["labels"][-3:]
 
 
 def test_the_generator_may_read_the_check(chat):

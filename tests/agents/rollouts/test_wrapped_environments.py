@@ -15,6 +15,7 @@ from agents.training.policy_gradient import (
     SelfCorrectTrainer,
     grpo_config,
     learnable,
+    trained_rows,
 )
 from srenv.wrappers import ChatObservation
 from tests.support import ScriptedEngine
@@ -133,9 +134,14 @@ def test_a_tool_is_any_wrapper_that_continues_a_message(chat):
     assert learnable(record) == [int(role != ENVIRONMENT) for role in record.roles]
 
 
-def test_an_observation_that_rewrites_the_chat_fails_its_episode_with_the_reason(chat):
-    with pytest.raises(RuntimeError, match=r"lost messages|changed message 0"):
-        play(chat, lambda: Forgetful(make_chat_env()), WRONG, RIGHT)
+def test_a_turn_after_a_chat_that_was_rewritten_is_a_row_of_its_own(chat):
+    record, prompts = play(chat, lambda: Forgetful(make_chat_env()), WRONG, RIGHT)
+    first, second = record.rows
+    assert [chat.tokenizer.decode(row.prompt_ids) for row in record.rows] == prompts
+    assert [chat.text(row.ids) for row in record.rows] == [WRONG, RIGHT]
+    assert [set(row.turns) for row in (first, second)] == [{1}, {2}]
+    assert [index for index, _ in trained_rows([record])] == [0, 0]
+    assert learnable(record, first) == [1] * len(first.ids)
 
 
 class Countdown(gym.Env):

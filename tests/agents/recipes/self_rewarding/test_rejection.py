@@ -62,7 +62,7 @@ def test_d3_teaches_the_right_attempt_and_the_verdict_that_accepts_it(by_kind, c
 
 
 def test_demonstrations_have_the_layout_of_rollouts(by_kind, chat):
-    text = chat.tokenizer.decode(tokenise(by_kind["D1"], chat)["input_ids"])
+    text = chat.tokenizer.decode(tokenise(by_kind["D1"], chat)[0]["input_ids"])
     default = PROTOCOLS["default"].worded(MATHS)
     assert text == (
         f"<|user|>{problem(1).prompt}\n{default.instruction}<|end|>"
