@@ -87,12 +87,14 @@ class ChatFormat:
         self.template = ChatTemplate(tokenizer, self.options.template_kwargs)
         self.opened = self.template.opened
         self.end_ids, self._next_end = self._ends()
+        blanks = takewhile(lambda token: token not in self._marks, self.end_ids)
+        self._end_blank = cast(str, tokenizer.decode(list(blanks)))
         self.stop_ids = frozenset(stop_ids) | set(self.end_ids[-1:])
         if tokenizer.eos_token_id is not None:
             self.stop_ids |= {tokenizer.eos_token_id}
         if tokenizer.pad_token_id is None:
-            pad = tokenizer.eos_token_id if self.stop_ids else 0
-            pad = min(self.stop_ids) if pad is None else pad
+            pad = tokenizer.eos_token_id
+            pad = min(self.stop_ids, default=0) if pad is None else pad
             tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
         self._tails: dict[tuple[tuple[str, str], ...], list[int]] = {}
 
@@ -188,26 +190,29 @@ class ChatFormat:
 
     def encode_turn(self, turn: Turn) -> tuple[list[int], list[int]]:
         """Returns ids and roles of a turn that is known as text only (SFT data), with its end."""
-        text = self._written(turn.text)
-        split = turn.split + len(text) - len(turn.text)
+        text, shift = self._written(turn.text)
+        split = turn.split + shift
         encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         roles = [VERDICT if a >= split else ATTEMPT for a, _ in encoded["offset_mapping"]]
         return [*encoded["input_ids"], *self.end_ids], [*roles, *[VERDICT] * len(self.end_ids)]
 
     def encode_text(self, text: str) -> list[int]:
         """Returns the ids of a turn that is known as text only, with its end."""
-        return [*self.encode(self._written(text)), *self.end_ids]
+        return [*self.encode(self._written(text)[0]), *self.end_ids]
 
     def encode(self, text: str) -> list[int]:
         """Returns the ids of text in the middle of a conversation, without special tokens."""
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _written(self, text: str) -> str:
-        """Returns what the model has to write for a turn, after what the template has opened."""
+    def _written(self, text: str) -> tuple[str, int]:
+        """Returns what the model writes for a turn up to `end_ids`, and how far that shifts it."""
+        text = text.removesuffix(self._end_blank)
         if self.opened and text.startswith(self.opened):
-            return text[len(self.opened) :]
+            return text[len(self.opened) :], -len(self.opened)
         lead = self.template.answer_lead
-        return text if lead and not self.opened and "<|message|>" in text else lead + text
+        if not self.opened and "<|message|>" in text:  # it says itself which channel it is for
+            return text, 0
+        return lead + text, len(lead)
 
     def _ends(self) -> tuple[list[int], list[int]]:
         """Returns the ids that end a turn as the last message, and those that end any other."""
