@@ -104,6 +104,8 @@ def train(config: SelfRewardingConfig) -> dict[str, Metrics]:
     if config.stage2 == "dpo":
         if config.tool != "none":
             raise ValueError("--stage2 dpo knows no tools; use --stage2 pg with --tool")
+        if config.history != "all":
+            raise ValueError("--stage2 dpo compares whole conversations; it needs --history all")
         if config.iterations < 1 or config.pairs.responses < 2 or not config.pairs.sets:
             raise ValueError("DPO needs an iteration, two responses to compare, and a set of pairs")
     return run_recipe(SelfRewarding, config)

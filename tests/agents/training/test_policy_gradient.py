@@ -7,6 +7,7 @@ import torch
 
 import srenv
 from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
+from srenv.wrappers import ChatObservation
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(8)
 
@@ -22,7 +23,18 @@ def hand_made(rewards, played, groups):
     return np.sin(grid + 1)
 
 
-def make_trainer(untrained, tmp_path, reference=None, **changes):
+class Forgetful(gym.ObservationWrapper):
+    """Shows the last message alone: every turn is a row of its own."""
+
+    def observation(self, observation):
+        return observation[-1:]
+
+
+def make_forgetful_env():
+    return Forgetful(ChatObservation(make_env()))
+
+
+def make_trainer(untrained, tmp_path, reference=None, env=make_env, **changes):
     settings = {
         "steps": 2,
         "problems_per_step": 2,
@@ -38,7 +50,7 @@ def make_trainer(untrained, tmp_path, reference=None, **changes):
     trainer = SelfCorrectTrainer(
         untrained,
         PROBLEMS,
-        make_env,
+        env,
         config,
         grpo_config(config, tmp_path, seed=0),
         on_episodes=lambda episodes, step: seen.append((step, len(episodes))),
@@ -51,10 +63,11 @@ def gradient(trainer):
     return torch.cat([p.grad.flatten() for p in trainer.model.parameters()])
 
 
+@pytest.mark.parametrize("env", [make_env, make_forgetful_env])
 @pytest.mark.parametrize("kl", [0.0, 0.05])
-def test_the_gradient_is_the_formulas(untrained, tmp_path, kl):
+def test_the_gradient_is_the_formulas(untrained, tmp_path, kl, env):
     """Token mean of -advantage * log-prob (plus KL) over the model's own tokens, nothing else."""
-    trainer, _ = make_trainer(untrained, tmp_path, kl=kl)
+    trainer, _ = make_trainer(untrained, tmp_path, kl=kl, env=env)
     trainer.args.max_grad_norm = 0.0
     trainer.train()
     trainer.model.train()
@@ -117,6 +130,43 @@ def test_advantages_sit_on_their_tokens_and_nowhere_else(untrained, tmp_path):
                 assert value == 0
                 assert batch["tool_mask"][i, k] == 0
     assert seen == [(0, 8), (1, 8)]
+
+
+@pytest.mark.parametrize("micro_batch", [1, 4])
+def test_a_turn_whose_prompt_was_rewritten_is_a_row_with_its_own_advantages(
+    untrained, tmp_path, micro_batch
+):
+    trainer, _ = make_trainer(untrained, tmp_path, env=make_forgetful_env, micro_batch=micro_batch)
+    records, batch = train_and_capture(trainer)
+    turns = max(len(record.episode.turns) for record in records)
+    expected = hand_made(np.zeros((len(records), turns, 2)), None, None)
+    rows = [(i, row) for i, record in enumerate(records) for row in record.rows]
+    assert len(rows) == sum(len(record.episode.turns) for record in records) > len(records)
+    assert len(batch["advantages"]) % trainer.args.steps_per_generation == 0
+    assert int(batch["tool_mask"].sum() - (1 - batch["completion_mask"]).sum()) == sum(
+        len(row.ids) for _, row in rows
+    )
+    written = [ids[mask.bool()].tolist() for ids, mask in zip(*completions(batch), strict=True)]
+    for index, row in rows:
+        at = next(
+            k
+            for k, ids in enumerate(written)
+            if ids == row.ids
+            and prompt(batch, k) == row.prompt_ids
+            and batch["advantages"][k, 0].item()
+            == pytest.approx(expected[index, row.turns[0] - 1, row.roles[0] - 1], abs=1e-6)
+        )
+        values = batch["advantages"][at, : len(row.ids)].tolist()
+        places = zip(row.turns, row.roles, strict=True)
+        assert values == pytest.approx([expected[index, t - 1, r - 1] for t, r in places], abs=1e-6)
+
+
+def completions(batch):
+    return batch["completion_ids"], batch["completion_mask"]
+
+
+def prompt(batch, row):
+    return batch["prompt_ids"][row][batch["prompt_mask"][row].bool()].tolist()
 
 
 def test_its_log_has_rewards_by_term_and_segment_and_rates_by_turn(untrained, tmp_path):
