@@ -10,7 +10,7 @@ import pytest
 
 import srenv
 from agents.engines import Request, Sampling
-from agents.engines.server import ServerEngine, ServerError, ServerOptions
+from agents.engines.server import ServerEngine, ServerError, ServerOptions, TextChat
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.rollouts.episode_log import EpisodeLog
 from agents.rollouts.rollout import rollout
@@ -210,3 +210,24 @@ def test_a_killed_evaluation_resumes_with_its_finished_episodes(serve, tmp_path)
     expected = srenv.load_problems("synthetic:linear", "eval").take(30)
     assert [e.problem.id for e in episodes] == [p.id for p in expected]
     assert not partial.exists()
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": "\\boxed{3}", "reasoning_content": "4?"}, "<think>4?</think>\\boxed{3}"),
+        ({"content": None, "reasoning_content": "\\boxed{4}?"}, "<think>\\boxed{4}?"),
+        ({"content": "", "reasoning": "\\boxed{4}?"}, "<think>\\boxed{4}?"),
+        ({"content": "\\boxed{3}"}, "\\boxed{3}"),
+    ],
+)
+def test_a_thought_that_is_sent_apart_is_part_of_the_text(serve, message, text):
+    engine = ServerEngine(ServerOptions(serve(exact=False).url))
+    generation = engine.read({"choices": [{"message": message}]}, Sampling())
+    assert engine.chat.turn_text(generation.ids) == text
+
+
+def test_text_of_a_server_whose_template_opens_a_thought_begins_in_it():
+    chat = TextChat(opened="<think>\n")
+    assert chat.turn_text(chat.encode("\\boxed{4} hmm")) == "<think>\n\\boxed{4} hmm"
+    assert chat.turn_text(chat.encode("<think>4</think>3")) == "<think>4</think>3"

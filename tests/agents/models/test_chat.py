@@ -8,8 +8,10 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 
-from agents.models.chat import ATTEMPT, VERDICT, ChatFormat, stop_ids
-from srenv.episode import Turn
+from agents.models.chat import ATTEMPT, VERDICT, ChatFormat, chat_options, stop_ids
+from srenv.episode import Problem, Turn
+from srenv.protocol import Protocol
+from tests.support.chats import CHATML, small_tokenizer, trl_template
 
 USER = {"role": "user", "content": "Go"}
 
@@ -93,3 +95,46 @@ def test_a_turn_known_as_text_has_the_roles_of_a_sampled_one(chat):
     ids, roles = chat.encode_turn(Turn(text, "3", "correct", None, split, "", True, "test", {}))
     assert ids == [*chat.encode(text), chat.tokenizer.eos_token_id]
     assert roles == chat.roles(ids, split)
+
+
+def test_a_base_model_gets_the_bos_that_its_tokenizer_puts_in_front():
+    for adds_bos, start in ((True, "<s>User: "), (False, "User: ")):
+        base = ChatFormat(small_tokenizer(None, "</s>", adds_bos=adds_bos))
+        assert base.tokenizer.decode(base.opening([USER])).startswith(start)
+
+
+@pytest.mark.parametrize("eos", ["<|endoftext|>", None])
+def test_a_tokenizer_without_a_pad_token_gets_one(eos):
+    tokenizer = small_tokenizer(CHATML, eos)
+    chat = ChatFormat(tokenizer)
+    assert tokenizer.pad_token == (eos or "<|im_end|>")
+    assert tokenizer.convert_tokens_to_ids("<|im_end|>") in chat.stop_ids
+
+
+def test_a_system_message_is_the_templates_or_is_put_before_the_first_request():
+    messages = Protocol(system="Be brief.").opening(Problem("p", "1+1?", "2", "test"))
+    assert [message["role"] for message in messages] == ["system", "user"]
+    chat = ChatFormat(small_tokenizer(CHATML))
+    assert "<|im_start|>system\nBe brief.<|im_end|>" in chat.tokenizer.decode(
+        chat.opening(messages)
+    )
+    gemma = ChatFormat(small_tokenizer(trl_template("gemma")))
+    text = gemma.tokenizer.decode(gemma.opening(messages))
+    assert text.startswith("<s><start_of_turn>user\nBe brief.\n\n1+1?")
+
+
+def test_the_template_is_told_what_the_options_say():
+    tokenizer = small_tokenizer(trl_template("qwen3"))
+    options = chat_options("all", '{"enable_thinking": false}')
+    text = tokenizer.decode(ChatFormat(tokenizer, options=options).opening([USER]))
+    assert text.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    with pytest.raises(ValueError, match="needs a JSON object"):
+        chat_options("all", "enable_thinking=false")
+
+
+def test_a_turn_that_stops_at_another_end_is_ended_by_the_follow_up():
+    chat = ChatFormat(small_tokenizer(CHATML))
+    tail = "<|im_end|>\n<|im_start|>user\nGo<|im_end|>\n<|im_start|>assistant\n"
+    for end, expected in (("<|endoftext|>", tail), ("<|im_end|>", tail[len("<|im_end|>") :])):
+        ids = chat.encode(f"hm{end}")
+        assert chat.tokenizer.decode(chat.follow_up([USER], ids)) == expected
