@@ -306,9 +306,11 @@ class TextChat(ChatFormat):
 def _message_text(message: Mapping[str, Any]) -> str:
     """Returns a message with its thought in front, which some servers send apart."""
     content = message["content"] or ""
-    thought = message.get("reasoning_content") or message.get("reasoning")
+    thought = message.get("reasoning_content") or message.get("reasoning") or ""
+    if not isinstance(content, str) or not isinstance(thought, str):
+        raise TypeError("a message that is not text")
     if not thought:
-        return str(content)
+        return content
     return f"{_THINK}{thought}" + (f"{THOUGHTS[_THINK]}{content}" if content else "")
 
 

@@ -176,8 +176,8 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     non-empty line is the verdict: ``[VERIFY] correct`` or ``[VERIFY] wrong``, optionally with a
     confidence in that verdict, ``[VERIFY] correct (0.85)``. It is read as a person would read it
     (``**[Verify]: incorrect**``) unless the protocol is `strict`. Anything else is a malformed
-    turn. Under the protocol ``"yes_no"`` the last line is a question that the model asks itself and its
-    answer: ``Is my most recent final answer correct (Yes or No)? No.``
+    turn. Under the protocol ``"yes_no"`` the last line is a question that the model asks itself and
+    its answer: ``Is my most recent final answer correct (Yes or No)? No.``
 
     ## Observation Space
     The whole conversation as plain text: the problem with the instruction at first, later also
