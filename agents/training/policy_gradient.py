@@ -197,7 +197,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         rows = trainer.rows = trained_rows(records)
         count = max(gather_object([len(rows)]))
         # TRL splits the rows evenly over the passes of a step, and gathers as many per process.
-        while len(rows) < count or len(rows) % trainer.args.steps_per_generation:
+        passes = trainer.args.steps_per_generation if trainer.model.training else 1
+        while len(rows) < count or len(rows) % passes:
             rows.append((0, Row(rows[0][1].prompt_ids, filler, [0.0], [0], [ENVIRONMENT])))
         return {
             "prompt_ids": [row.prompt_ids for _, row in rows],
