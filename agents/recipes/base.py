@@ -62,6 +62,8 @@ from srenv.parsing import MAX_TURN_CHARS
 
 BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 """Rows that every table has, measured on the model before training."""
+TRANSFER = "transfer"
+"""Ends the titles of rows on the problems of `RecipeConfig.transfer`."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,9 @@ class RecipeConfig:
     """Where problems come from; training uses its train split, evaluation its eval split."""
     eval_problems: str | None = None
     """Another source for evaluation (its eval split)."""
+    transfer: str | None = None
+    """A further source on whose eval split the base and the result are measured, to see what was
+    learned beyond the problems trained on."""
     output: Path = Path("runs/recipe")
     """The run's folder."""
     resume: bool = False
@@ -151,6 +156,8 @@ class Recipe:
     """
 
     measurable = True
+    suffix = ""
+    """Ends the names of rows; those on the problems of `transfer` have one."""
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
@@ -242,9 +249,23 @@ class Recipe:
             name: Its name in the run's folder.
             reading: How its episodes are read; a key of `srenv.metrics.READINGS`.
         """
+        name = f"{name}{self.suffix}"
         path = self.run.directory / f"episodes_{name}.jsonl"
         self.rows[title] = Reading(path, reading)
         return Row(self.run.stage(f"evaluate_{name}"), self.rows[title])
+
+    def measure_transfer(self) -> None:
+        """Rows of the base and of the result on the problems of `transfer`.
+
+        The method is run again, which finds its stages finished and only evaluates.
+        """
+        source, rows, problems = self.config.transfer, self.rows, self.eval_problems
+        self.rows, self.suffix = {}, "_transfer"
+        self.eval_problems = evaluation_problems(replace(self.config, eval_problems=source))
+        self.evaluate_base()
+        for title in (BASE, self.method()):
+            rows[f"{title}, {TRANSFER}"] = self.rows[title]
+        self.rows, self.suffix, self.eval_problems = rows, "", problems
 
     def collect(
         self, name: str, model: str | Path, sample: Callable[[Engine], list[Demonstration]]
@@ -446,6 +467,8 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
             return todo.report(BASE)
         result = todo.method()
         todo.majority(result)
+        if config.transfer:
+            todo.measure_transfer()
         return todo.report(result)
     finally:
         tracker.finish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from agents.engines import Sampling
@@ -12,7 +12,7 @@ from agents.engines.registry import check_engine, trainer_link
 from agents.models.chat import chat_options
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
-from agents.recipes.held_out import held_out_problems
+from agents.recipes.held_out import evaluation_problems, held_out_problems
 from agents.training.credit import make_estimator
 from agents.training.dpo import PreferenceConfig
 from agents.training.policy_gradient import (
@@ -47,6 +47,8 @@ def check_options(config: Any) -> None:
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
     load_problems(config.problems, "train")
     held_out_problems(config)
+    if config.transfer:
+        evaluation_problems(replace(config, eval_problems=config.transfer))
     Sampling(max_new_tokens=config.max_new_tokens)
     unused = {"dpo": "pg", "pg": "dpo"}.get(getattr(config, "stage2", ""), "")
     for field in fields(config):

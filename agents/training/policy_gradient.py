@@ -264,6 +264,15 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.model.train(training)
         return metrics
 
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, torch.Tensor | Any]:
+        """TRL's batches, with episodes of similar length together and without common padding."""
+        played: Any = self._buffered_inputs
+        batch: dict[str, Any] = super()._prepare_inputs(generation_batch)
+        if self.model.training and self._buffered_inputs is not played:
+            self._buffered_inputs: Any = sorted_by_length(self._buffered_inputs)
+            batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
+        return batch
+
     def _advantages(self, records: Sequence[Rollout]) -> np.ndarray[Any, Any]:
         rewards, played = reward_array([record.rewards for record in records])
         ids = [record.episode.problem.id for record in records]
@@ -328,6 +337,38 @@ def held_out_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
     reward = float(np.mean([episode.reward for episode in episodes]))
     metrics = summarise(Outcomes.of(episodes))
     return {**metrics, "reward": reward, "score": metrics.get("accuracy_final", reward)}
+
+
+def sorted_by_length(batches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the rows of TRL's batches as batches of the same sizes, sorted by length.
+
+    The columns that are padding in every row of a batch are cut off: prompts are padded on the
+    left, completions on the right.
+
+    Args:
+        batches: Tensors by name, (B, P) for prompts and (B, T) for completions and what belongs
+            to their tokens; anything without rows is the same in all batches.
+    """
+    sizes = [len(batch["completion_mask"]) for batch in batches]
+    rows = {
+        name: torch.cat([batch[name] for batch in batches])
+        for name, value in batches[0].items()
+        if isinstance(value, torch.Tensor) and value.dim() > 0
+    }
+    width, prompt_width = rows["completion_mask"].shape[1], rows["prompt_mask"].shape[1]
+    order = rows["completion_mask"].sum(1).argsort(stable=True)
+    result = []
+    for batch, chosen in zip(batches, torch.split(order, sizes), strict=True):
+        part = {name: value[chosen] for name, value in rows.items()}
+        longest = int(part["completion_mask"].sum(1).max())
+        longest_prompt = int(part["prompt_mask"].sum(1).max())
+        for name, value in part.items():
+            if name.startswith("prompt_"):
+                part[name] = value[:, prompt_width - longest_prompt :]
+            elif value.dim() > 1 and value.shape[1] == width:
+                part[name] = value[:, :longest]
+        result.append({**batch, **part})
+    return result
 
 
 def _without_tokens(record: Rollout) -> Rollout:

@@ -133,6 +133,8 @@ def _weighted(data: Outcomes, problem_weights: Array) -> dict[str, Array]:
         "p_ic": where(once * (1 - data.truth) * (1 - data.says), end),
         "verdict_tpr": where(data.truth, data.says),
         "verdict_tnr": where(1 - data.truth, 1 - data.says),
+        "verdict_balanced": (where(data.truth, data.says) + where(1 - data.truth, 1 - data.says))
+        / 2,
         "malformed_rate": _ratio(weights @ data.malformed, weights @ data.turns),
         "out_of_form_rate": _ratio(weights @ data.out_of_form, weights @ data.turns),
         "turns": per_problem(data.turns),

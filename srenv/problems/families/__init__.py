@@ -38,6 +38,7 @@ FAMILIES: dict[str, Family | str] = {
     "root": "srenv.problems.families.root:FAMILY",
     "modinv": "srenv.problems.families.modinv:FAMILY",
     "countdown": "srenv.problems.families.countdown:FAMILY",
+    "arithmetic": "srenv.problems.families.arithmetic:FAMILY",
 }
 """Families by name, as in the source ``synthetic:linear``."""
 

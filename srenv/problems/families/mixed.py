@@ -10,7 +10,7 @@ family's name.
 >>> import gymnasium as gym, srenv
 >>> observation, _ = gym.make("SelfCorrectMixed-v0").reset(seed=0)
 >>> print(observation.splitlines()[0])
-User: Find the largest integer r with r^3 <= 536471.
+User: Compute (396-66)/5+68.
 
 ## Version History
 * v0: Initial version.

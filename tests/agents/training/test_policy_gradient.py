@@ -6,7 +6,12 @@ import pytest
 import torch
 
 import srenv
-from agents.training.policy_gradient import PolicyGradientConfig, SelfCorrectTrainer, grpo_config
+from agents.training.policy_gradient import (
+    PolicyGradientConfig,
+    SelfCorrectTrainer,
+    grpo_config,
+    sorted_by_length,
+)
 from srenv.wrappers import ChatObservation
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(8)
@@ -95,6 +100,34 @@ def test_the_gradient_is_the_formulas(untrained, tmp_path, kl, env):
     mine = gradient(trainer)
     assert mine.norm() > 0
     assert (theirs - mine).norm() / mine.norm() < 1e-4
+
+
+def test_batches_are_sorted_by_length_and_lose_only_padding():
+    lengths, prompt_lengths = [3, 1, 5, 2], [2, 4, 1, 1]
+    ids = torch.nn.utils.rnn.pad_sequence(
+        [torch.arange(1, n + 1) + 10 * n for n in lengths], batch_first=True
+    )
+    columns = torch.arange(4)
+    prompt_mask = torch.stack([(columns >= 4 - n).long() for n in prompt_lengths])
+    rows = {
+        "prompt_ids": prompt_mask * 7,
+        "prompt_mask": prompt_mask,
+        "completion_ids": ids,
+        "completion_mask": (ids > 0).long(),
+        "advantages": ids.float(),
+    }
+    batches = [
+        {**{name: value[part] for name, value in rows.items()}, "num_items_in_batch": 11}
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    short, long = sorted_by_length(batches)
+    assert short["completion_ids"].tolist() == [[11, 0], [21, 22]]
+    assert long["completion_ids"].tolist() == [[31, 32, 33, 0, 0], [51, 52, 53, 54, 55]]
+    assert torch.equal(long["advantages"], long["completion_ids"].float())
+    assert short["prompt_mask"].sum(1).tolist() == [4, 1]
+    assert short["prompt_ids"].shape == (2, 4)
+    assert long["prompt_mask"].tolist() == [[1, 1], [0, 1]]
+    assert short["num_items_in_batch"] == 11
 
 
 def train_and_capture(trainer):

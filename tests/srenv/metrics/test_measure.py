@@ -58,6 +58,7 @@ def test_verdict_rates_count_the_turns_of_all_episodes(by_hand):
     # Right attempts: 3, two of them accepted. Wrong attempts: 4, two of them refused.
     assert by_hand["verdict_tpr"] == pytest.approx(2 / 3)
     assert by_hand["verdict_tnr"] == pytest.approx(2 / 4)
+    assert by_hand["verdict_balanced"] == pytest.approx((2 / 3 + 2 / 4) / 2)
 
 
 def test_verdict_rates_by_turn_count_that_turn_alone(by_hand):

@@ -116,6 +116,9 @@ def solves(family: str, problem: Problem) -> bool:
     if family == "linear":
         a, b, c = n
         return a * x + b == c and problem.data == {"a": a, "b": b, "c": c}
+    if family == "arithmetic":
+        p, q, d, r = n
+        return (x - r) * d == p + q and problem.data == {"p": p, "q": q, "d": d, "r": r}
     if family == "factor":
         return n[0] % x == 0 and 1 < x < n[0] // x
     if family == "root":
