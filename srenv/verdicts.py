@@ -36,8 +36,20 @@ _DECORATION = (
 """What may be around a verdict, and on lines below it."""
 _SENTENCE_ENDS = ".!?:;)}]"
 """What may be in front of a verdict on its line: the end of a sentence or of a formula."""
-_LAYOUT = re.compile(r"\\[A-Za-z]+\s?\{?|\\[][()]|[*_`~$}\"\u201c\u201d]")
-"""Markdown and LaTeX around and between the words."""
+_LAYOUT = re.compile(
+    r"\\[A-Za-z]+\s?\{?|\\[][()]|</?[A-Za-z]{1,6}>|[*_`~$}\"\u201c\u201d]|"
+    r"[\u2705\u274c\u2713\u2714\u2717\u2718]\ufe0f?"
+)
+"""Markdown, HTML, LaTeX and check marks around and between the words."""
+_REMARK_BEGINS = tuple(".,;:!(-\u2013\u2014")
+_REMARK = re.compile(r"[^\w]{0,4}\w[^\s]*\s+\w")
+"""At least two words: a number that cannot be a confidence is no remark."""
+_SECOND_THOUGHT = re.compile(
+    r"\b(?:correct|incorrect|right|wrong|true|false|yes|no|not|or|but|unless|if|maybe|perhaps|"
+    r"unsure|however|though|although|except)\b|n[\u2019']t\b|[?\[\]]",
+    re.IGNORECASE,
+)
+"""What makes a remark behind a verdict more than a reason for it."""
 _SUBJECT = r"(?:(?:the|my|this)(?: final| last)? (?:answer|solution|attempt|result) )?"
 _NUMBER = r"(0(?:\.\d{1,6})?|1(?:\.0{1,6})?|\.\d{1,6}|\d{1,2}(?:\.\d{1,4})? ?%|100 ?%)"
 _CONFIDENCE = (
@@ -169,7 +181,7 @@ def _lenient_verdict(text: str, form: VerdictLine) -> tuple[Verdict | None, floa
     if not _LAYOUT.sub("", before).strip(_DECORATION + ">[("):
         before = ""
     body = _LAYOUT.sub("", text[at:end]).strip(" \t>#-") if end - at <= _LIMIT else ""
-    match = form.lenient.fullmatch(body)
+    match = form.lenient.fullmatch(body) or _with_remark(body, form)
     twice = len(form.cue.findall(text, start, end)) > 1
     if match is None or twice or (before and before[-1] not in _SENTENCE_ENDS):
         return None, None, len(text)
@@ -178,6 +190,17 @@ def _lenient_verdict(text: str, form: VerdictLine) -> tuple[Verdict | None, floa
     if stated:
         confidence = float(stated.rstrip("% ")) / (100 if stated.endswith("%") else 1)
     return form.readings[word.lower()], confidence, start + len(before)
+
+
+def _with_remark(body: str, form: VerdictLine) -> re.Match[str] | None:
+    """Returns the verdict that a line begins with, if a remark follows that does not touch it."""
+    match = form.lenient.match(body)
+    if match is None:
+        return None
+    remark = body[match.end() :].lstrip()
+    opened = body[match.end() - 1] in ".!" or remark[:1] in _REMARK_BEGINS
+    said = _REMARK.match(remark) is not None and _SECOND_THOUGHT.search(remark) is None
+    return match if opened and said else None
 
 
 def _content_end(text: str) -> int:

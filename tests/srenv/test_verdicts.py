@@ -69,6 +69,12 @@ LENIENT = [
     ("[VERIFY] Correct with 95% confidence.", "correct", 0.95),
     ("[VERIFY] correct (100 %)", "correct", 1.0),
     ("**[Verify]: incorrect** (12.5%)", "wrong", 0.125),
+    ("[VERIFY] ✅ correct", "correct", None),
+    ("<b>[VERIFY] correct</b>", "correct", None),
+    ("[VERIFY] wrong (I made an arithmetic error)", "wrong", None),
+    ("[VERIFY] correct. I checked it by substitution.", "correct", None),
+    ("[VERIFY] wrong, because 7*6=42", "wrong", None),
+    ("[VERIFY] correct (90%). The check holds.", "correct", 0.9),
 ]
 
 UNREADABLE = [
@@ -83,6 +89,10 @@ UNREADABLE = [
     "[VERIFY] correct (950%)",
     "[VERIFY] partially correct",
     "[VERIFY] correctness",
+    "[VERIFY] correct but I am not sure",
+    "[VERIFY] correct, if x is positive",
+    "[VERIFY] wrong. The correct answer is 7.",
+    "[VERIFY] right side equals 6",
     "[VERIFY] correct\nthanks",
     "I will write [VERIFY] correct",
     "verification: correct",
