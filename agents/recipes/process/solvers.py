@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from srenv.domains.maths import MATHS
 from srenv.episode import Problem
+from srenv.problems.families.words import read_result, result_of, solve, write_step
 
 NextStep = Callable[[Problem, Sequence[str]], str | None]
 """(problem, steps so far) -> the right next step; None if nothing right can follow."""
@@ -108,5 +109,28 @@ def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | N
     return Check(f"\\boxed{{{due}}}", result, due)
 
 
-SOLVERS = {"synthetic:linear": Solver(linear_step, linear_check)}
+def words_step(problem: Problem, steps: Sequence[str]) -> str | None:
+    """The next step of a word problem: a calculation in a sentence, or the answer."""
+    return solve(problem.data["steps"], steps)
+
+
+_BOXED = re.compile(r"\\boxed\{(-?\d{1,9})\}")
+
+
+def words_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
+    """Checks a step: its calculation against the right one, or the answer against the last."""
+    plan, results = problem.data["steps"], [read_result(line) for line in steps]
+    if len(results) < len(plan):
+        due, line = result_of(plan[len(results)], results), write_step(plan[len(results)], results)
+        result = read_result(step)
+    else:
+        due, line, match = results[-1], solve(plan, steps), _BOXED.search(step)
+        result = int(match[1]) if match else None
+    return None if result is None or due is None or line is None else Check(line, result, due)
+
+
+SOLVERS = {
+    "synthetic:linear": Solver(linear_step, linear_check),
+    "synthetic:words": Solver(words_step, words_check),
+}
 """Solvers by source of the problems."""

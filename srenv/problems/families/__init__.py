@@ -1,7 +1,6 @@
 """Synthetic families: endless problems whose answers are easier to check than to find.
 
-A family is a file whose docstring is the page of its environment, and a line in `FAMILIES`. Order
-matters: `synthetic:mixed` draws from the table.
+A family is a file whose docstring is the page of its environment, and a line in `FAMILIES`.
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ FAMILIES: dict[str, Family | str] = {
     "modinv": "srenv.problems.families.modinv:FAMILY",
     "countdown": "srenv.problems.families.countdown:FAMILY",
     "arithmetic": "srenv.problems.families.arithmetic:FAMILY",
+    "words": "srenv.problems.families.words:FAMILY",
 }
 """Families by name, as in the source ``synthetic:linear``."""
 

@@ -1,5 +1,7 @@
 """Exact solvers: solutions step by step, and what a judge should say of a step."""
 
+import pytest
+
 import srenv
 from agents.recipes.process.search import written
 from agents.recipes.process.solvers import SOLVERS, linear_result, linear_step
@@ -8,7 +10,15 @@ from tests.support.steps import EQUATION, LAST, ONE, TWO
 SOLVER = SOLVERS["synthetic:linear"]
 
 
-def test_solutions_are_right_in_three_steps():
+@pytest.mark.parametrize("source", SOLVERS)
+def test_solutions_are_right(source):
+    for problem in srenv.load_problems(source, "train").take(100):
+        steps = SOLVERS[source].solution(problem)
+        assert 2 <= len(steps) <= 4
+        assert written(problem, steps).final.correct
+
+
+def test_solutions_of_linear_have_three_steps():
     for problem in srenv.load_problems("synthetic:linear", "train").take(50):
         steps = SOLVER.solution(problem)
         assert len(steps) == 3
@@ -38,3 +48,18 @@ def test_judgement_checks_the_first_step_and_names_the_better():
     assert judged([ONE, TWO], LAST, LAST) == "[A] \\boxed{46}\n46-46=0\n[[A]]"
     # A check that does not tell is left out: a wrong product of the right factor, no step at all.
     assert judged([ONE], "7*46=320", TWO) == judged([ONE], "seven", TWO) == f"{TWO}\n[[B]]"
+
+
+def test_words_are_judged_by_the_calculation():
+    solver = SOLVERS["synthetic:words"]
+    plan = [["There are {} pens.", 3, "*", 4], ["{} are left.", "#1", "-", 5]]
+    problem = srenv.Problem("w", "", "7", "test", data={"steps": plan})
+    right, wrong = "There are 3 * 4 = 12 pens.", "There are 3 * 4 = 13 pens."
+    assert solver.judgement(problem, [], wrong, right) == f"[A] {right}\n13-12=1\n[[B]]"
+    assert solver.judgement(problem, [], right, right) == f"[A] {right}\n12-12=0\n[[A]]"
+    # After a wrong step, what follows from it is right.
+    assert solver.next_step(problem, [wrong]) == "13 - 5 = 8 are left."
+    last = "The answer is \\boxed{7}."
+    steps = [right, "12 - 5 = 7 are left."]
+    assert solver.judgement(problem, steps, "\\boxed{8}", last) == f"[A] {last}\n8-7=1\n[[B]]"
+    assert solver.judgement(problem, steps, "no answer", last) == f"{last}\n[[B]]"

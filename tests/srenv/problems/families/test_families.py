@@ -9,6 +9,7 @@ import pytest
 from srenv.episode import Problem
 from srenv.problems import FAMILIES, grade, load_problems
 from srenv.problems.families.countdown import evaluate
+from srenv.problems.families.mixed import MIXED
 from srenv.verifier.grade import Grade
 from tests.support.python import run_python
 
@@ -35,6 +36,11 @@ def test_linear_is_pinned() -> None:
         "Solve 8x-78=18 for x.",
         "12",
     )
+
+
+def test_mixed_is_pinned() -> None:
+    problem = load_problems("synthetic:mixed", "eval").problem(1)
+    assert (problem.id, problem.prompt) == ("linear/eval/1", "Solve 6x-3=249 for x.")
 
 
 @pytest.mark.parametrize("family", SYNTHETIC)
@@ -85,7 +91,8 @@ def test_foreign_id_is_refused(problem_id: str) -> None:
 
 def test_mixed_draws_every_family() -> None:
     problems = load_problems("synthetic:mixed").take(600)
-    counts = {name: sum(p.id.startswith(name + "/") for p in problems) for name in FAMILIES}
+    counts = {name: sum(p.id.startswith(name + "/") for p in problems) for name in MIXED}
+    assert sum(counts.values()) == len(problems)
     assert min(counts.values()) > 50
     with pytest.raises(KeyError, match="Did you mean 'linear'"):
         load_problems("synthetic:mixed").find("linea/train/3")
@@ -113,6 +120,15 @@ def solves(family: str, problem: Problem) -> bool:
         x, y = map(int, problem.answer.strip("()").split(", "))
         return n[0] * x + n[1] * y == n[2] and n[3] * x + n[4] * y == n[5]
     x = int(problem.answer)
+    if family == "words":
+        expressions: list[str] = []
+        for _, left, sign, right in problem.data["steps"]:
+            operands = (
+                f"({expressions[int(o[1:]) - 1]})" if isinstance(o, str) else str(o)
+                for o in (left, right)
+            )
+            expressions.append(sign.join(operands))
+        return bool(eval(expressions[-1]) == x)
     if family == "linear":
         a, b, c = n
         return a * x + b == c and problem.data == {"a": a, "b": b, "c": c}
