@@ -15,7 +15,7 @@ class EngineOptions:
     """What a command says about its engine."""
 
     model: str
-    """Folder or hub id of a model, ``"tiny"``, or the name that a server knows it by."""
+    """Folder or hub id of a model, ``"tiny"``, ``"smollm2"``, or the name that a server knows it by."""
     batch_size: int = 256
     """Maximum number of messages generated at once."""
     base_url: str | None = None

@@ -64,7 +64,7 @@ class TransformersEngine:
     def load(
         cls, path: str | Path, batch_size: int = 256, chat: ChatOptions | None = None
     ) -> TransformersEngine:
-        """Loads a model by folder, hub id or ``"tiny"``, in bfloat16 onto a GPU if there is one."""
+        """Loads a model by folder, hub id or name, in bfloat16 onto a GPU if there is one."""
         path = model_path(path)
         cuda = torch.cuda.is_available()
         model: Any = AutoModelForCausalLM.from_pretrained(

@@ -50,7 +50,7 @@ class VLLMEngine:
         chat: ChatOptions | None = None,
         **options: Any,
     ) -> VLLMEngine:
-        """Loads a model by folder, hub id or ``"tiny"``.
+        """Loads a model by folder, hub id or name (`agents.models.paths`).
 
         Args:
             path: The model.

@@ -33,7 +33,7 @@ def average(
     its configuration and its tokenizer.
 
     Args:
-        models: Folders of transformers models with safetensors, or ``"tiny"``.
+        models: Folders of transformers models with safetensors, or names of `agents.models.paths`.
         output: The new model's folder.
         weights: Positive share of each model, divided by their sum; None makes them equal.
 

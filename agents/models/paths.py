@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agents.models.smollm2 import smollm2_folder
+
 TINY = "tiny"
 """Name of the bundled model, wherever an option takes a model."""
 
+SMOLLM2 = "smollm2"
+"""Name of SmolLM2-135M-Instruct, a small real model; it needs the extra of the same name."""
+
 
 def model_path(model: str | Path) -> str:
-    """Returns the folder or hub id to load for `model`; ``"tiny"`` means the bundled one.
+    """Returns the folder or hub id to load for `model`, which may be ``"tiny"`` or ``"smollm2"``.
 
     Raises:
+        ImportError: The model is smollm2, and its extra is not installed.
         FileNotFoundError: `model` looks like a path, and there is no such folder.
     """
     if model == TINY:
         return str(Path(__file__).parents[1] / "tiny" / "weights")
+    if model == SMOLLM2:
+        return str(smollm2_folder())
     name = str(model)
     if (name.startswith(("/", ".", "~")) or name.count("/") > 1) and not Path(name).is_dir():
         raise FileNotFoundError(

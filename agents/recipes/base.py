@@ -71,7 +71,7 @@ class RecipeConfig:
     """What every recipe can be told."""
 
     model: str = TINY
-    """Folder or hub id of the base model, or tiny, the bundled one."""
+    """Folder or hub id of the base model, tiny (the bundled one), or smollm2 (srenv[smollm2])."""
     problems: str = "synthetic:linear"
     """Where problems come from; training uses its train split, evaluation its eval split."""
     eval_problems: str | None = None
