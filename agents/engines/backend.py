@@ -15,7 +15,7 @@ class EngineOptions:
     """What a command says about its engine."""
 
     model: str
-    """Folder or hub id of a model, ``"tiny"``, ``"smollm2"``, or the name that a server knows it by."""
+    """Folder, hub id or name (`agents.models.paths`) of a model, or a server's name for it."""
     batch_size: int = 256
     """Maximum number of messages generated at once."""
     base_url: str | None = None

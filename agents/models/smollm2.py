@@ -132,7 +132,8 @@ def load_gguf(source: Path) -> Any:
     config = loaded.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model: Any = AutoModelForCausalLM.from_config(config)
+    plain: Any = AutoModelForCausalLM
+    model = plain.from_config(config)
     model.load_state_dict(loaded.state_dict())
     model.generation_config = loaded.generation_config
     return model.to(torch.bfloat16)
