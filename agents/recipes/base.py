@@ -20,6 +20,7 @@ from agents.models.averaging import average
 from agents.models.chat import History, chat_options
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
+from agents.recipes.cold_start import read_solutions, solver_solutions
 from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
@@ -59,11 +60,15 @@ from srenv.episode import Episode, Problem, write_episodes
 from srenv.metrics import Metrics, Outcomes
 from srenv.metrics.readings import Reading
 from srenv.parsing import MAX_TURN_CHARS
+from srenv.problems.seeding import hashed_seed
 
 BASE, REVISED, MAJORITY = "base", "base, told to revise", "base, maj@k"
 """Rows that every table has, measured on the model before training."""
 TRANSFER = "transfer"
 """Ends the titles of rows on the problems of `RecipeConfig.transfer`."""
+UNTAUGHT, TAUGHT = "before cold start", "base, after cold start"
+"""With a cold start: the row of the model that was given, and the row of the base, whose name says
+that it is that of every later row."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,13 @@ class RecipeConfig:
     """Where the run is tracked; W&B stays offline unless a key is configured."""
     artifacts: bool = False
     """Upload checkpoints as artifacts."""
+    cold_start: int = 0
+    """Worked solutions that the model is fine-tuned on first, by the exact solver of the problems;
+    what results is the base of all that follows. 0 leaves the stage out."""
+    cold_start_file: Path | None = None
+    """JSON Lines with problem and solution, to take the worked solutions from instead."""
+    cold_sft: SftConfig = field(default_factory=SftConfig)
+    """Fine-tuning on the worked solutions."""
 
 
 @dataclass
@@ -153,15 +165,19 @@ class Recipe:
         second_models: The second model of rows that need one, by title: its `parameters` and
             `bytes`, and the `tokens` that it generates per problem.
         measurable: Whether a problem of the evaluation could be graded for the base model.
+        base: Folder or hub id of the base model: the one that was given, or the one after the cold
+            start.
+        base_title: Title of its row.
     """
 
     measurable = True
+    base_title = BASE
     suffix = ""
     """Ends the names of rows; those on the problems of `transfer` have one."""
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
-        self.base = model_path(config.model)
+        self.base = self._given = model_path(config.model)
         self.chat = chat_options(config.history, config.chat_template_kwargs)
         self.rows: dict[str, Reading] = {}
         self.second_models: dict[str, dict[str, float]] = {}
@@ -180,17 +196,40 @@ class Recipe:
     def engine(self, model: str | Path) -> AbstractContextManager[Engine]:
         """The engine of one stage, with the weights of `model`; closed at the end of the block.
 
-        A server has those of the base model, until policy gradient pushes its own there.
+        A server has those of the model that was given, until policy gradient pushes its own there.
         """
-        config, base = self.config, str(model) == self.base
-        name = config.model if base else str(model)
-        served = base and not self._pushed
+        config, given = self.config, str(model) == self._given
+        name = config.model if given else str(model)
+        served = given and not self._pushed
         return closing(stage_engine(config.engine, name, config.base_url, served, self.chat))
 
     def evaluate_base(self) -> None:
         """The rows before training: one attempt, and a revision that is merely asked for."""
-        self.evaluate(BASE, self.base, "base", max_attempts=1)
+        if self.config.cold_start:
+            self.evaluate(UNTAUGHT, self.base, "untaught", max_attempts=1)
+            self.base, self.base_title = str(self.cold_start()), TAUGHT
+        self.evaluate(self.base_title, self.base, "base", max_attempts=1)
         self.evaluate(REVISED, self.base, "intrinsic", 2, "intrinsic")
+
+    def cold_start(self) -> Path:
+        """A stage that fine-tunes the given model on worked solutions; returns the new folder."""
+        config, stage = self.config, self.run.stage("cold_start_data")
+        path = stage.folder / "demonstrations.jsonl"
+        if stage.todo:
+            demonstrations = self.worked_solutions()
+            write_demonstrations(path, demonstrations)
+            stage.finish(demonstrations={"worked": len(demonstrations)})
+        _ = stage.result  # other processes wait for it
+        return self.imitate("cold_start", self.base, path, config.cold_sft)
+
+    def worked_solutions(self) -> list[Demonstration]:
+        """Worked solutions of problems that no row is measured on."""
+        config = self.config
+        if config.cold_start_file:
+            held_out = {p.prompt for p in [*self.eval_problems, *self.held_out_problems]}
+            return read_solutions(config.cold_start_file, config.cold_start, config.seed, held_out)
+        seed = hashed_seed("cold start", config.seed)
+        return solver_solutions(config.problems, self.training_sample(config.cold_start, seed))
 
     def evaluate(
         self,
@@ -218,14 +257,14 @@ class Recipe:
                 )
             row.finish(episodes)
         outcomes = row.outcomes()
-        if title == BASE:
+        if title == self.base_title:
             self.measurable = not warn_of_nothing_graded(outcomes)
         warn_of_lost_turns(outcomes, self.config.max_new_tokens, str(model) != self.base)
         return outcomes
 
     def majority(self, result: str) -> None:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
-        outcomes = [self.rows[name].outcomes() for name in (result, BASE)]
+        outcomes = [self.rows[name].outcomes() for name in (result, self.base_title)]
         votes = equal_votes(*map(tokens_per_problem, outcomes))
         row = self.row(MAJORITY, "majority", "votes")
         if row.todo:
@@ -262,8 +301,8 @@ class Recipe:
         source, rows, problems = self.config.transfer, self.rows, self.eval_problems
         self.rows, self.suffix = {}, "_transfer"
         self.eval_problems = evaluation_problems(replace(self.config, eval_problems=source))
-        self.evaluate_base()
-        for title in (BASE, self.method()):
+        self.evaluate(self.base_title, self.base, "base", max_attempts=1)
+        for title in (self.base_title, self.method()):
             rows[f"{title}, {TRANSFER}"] = self.rows[title]
         self.rows, self.suffix, self.eval_problems = rows, "", problems
 
@@ -437,7 +476,7 @@ class Recipe:
 
     def report(self, result: str) -> dict[str, Metrics]:
         """Writes and shows the table, the figure and the summary."""
-        order = (BASE, REVISED, MAJORITY)
+        order = (UNTAUGHT, self.base_title, REVISED, MAJORITY)
         first = {title: self.rows[title] for title in order if title in self.rows}
         rows = {**first, **self.rows}
         plotted = [title for title in rows if title not in (REVISED, MAJORITY)]
@@ -464,7 +503,7 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
         todo = recipe(config, run, tracker)
         todo.evaluate_base()
         if not todo.measurable:
-            return todo.report(BASE)
+            return todo.report(todo.base_title)
         result = todo.method()
         todo.majority(result)
         if config.transfer:

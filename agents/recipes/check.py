@@ -12,6 +12,7 @@ from agents.engines.registry import check_engine, trainer_link
 from agents.models.chat import chat_options
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
+from agents.recipes.cold_start import check_cold_start
 from agents.recipes.held_out import evaluation_problems, held_out_problems
 from agents.training.credit import make_estimator
 from agents.training.dpo import PreferenceConfig
@@ -46,6 +47,7 @@ def check_options(config: Any) -> None:
     chat_options(config.history, config.chat_template_kwargs)
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
     load_problems(config.problems, "train")
+    check_cold_start(config)
     held_out_problems(config)
     if config.transfer:
         evaluation_problems(replace(config, eval_problems=config.transfer))

@@ -1,0 +1,117 @@
+"""Cold start: worked solutions that a base model is fine-tuned on before a recipe begins.
+
+A model that hardly ever answers in the form that is asked for gives a recipe nothing to select
+from. A small set of solutions, by an exact solver or from a file, teaches it the form and the first
+skills (DeepSeek-AI 2025, arXiv 2501.12948, section 2.3.1, calls this a cold start).
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.recipes.process.search import written
+from agents.recipes.process.solvers import SOLVERS
+from agents.training.sft import Demonstration, whole_turns
+from srenv.domains import find_domain
+from srenv.episode import Episode, Problem
+from srenv.problems.seeding import hashed_rng
+from srenv.registry import lookup
+
+WHOLE = whole_turns(0)
+
+
+def check_cold_start(config: Any) -> None:
+    """Validates the options of the cold start.
+
+    Raises:
+        ValueError: The number makes no sense, nobody solves the problems, or the file holds too few
+            solutions.
+        FileNotFoundError: There is no such file.
+    """
+    if config.cold_start < 0 or (config.cold_start_file and not config.cold_start):
+        raise ValueError(
+            f"--cold-start is {config.cold_start}: it is the number of worked solutions, of the "
+            "file if --cold-start-file names one"
+        )
+    if config.cold_start_file:
+        read_solutions(config.cold_start_file, config.cold_start, config.seed)
+    elif config.cold_start:
+        lookup("exact solver of", config.problems, SOLVERS)
+
+
+def solver_solutions(source: str, problems: Sequence[Problem]) -> list[Demonstration]:
+    """Returns worked solutions of the exact solver of a source, asked for without a verdict."""
+    solver = SOLVERS[source]
+    return [Demonstration(written(p, solver.solution(p)), WHOLE, "worked") for p in problems]
+
+
+def read_solutions(
+    path: Path, count: int, seed: int, excluded: Collection[str] = ()
+) -> list[Demonstration]:
+    r"""Returns worked solutions of a file, in a seeded order.
+
+    Args:
+        path: JSON Lines with ``problem`` and ``solution``. The answer is what the solution has
+            after ``####``, as in GSM8K, or else in its last ``\boxed{}``, as in MATH.
+        count: How many.
+        seed: Seeds the choice.
+        excluded: Prompts of problems to leave out.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is not such a row, or there are fewer than `count`.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"--cold-start-file {path}: there is no such file")
+    episodes = [episode for episode in read_rows(path) if episode.problem.prompt not in excluded]
+    if len(episodes) < count:
+        raise ValueError(f"{path} has {len(episodes)} worked solutions; {count} were asked for")
+    rng: random.Random = hashed_rng("cold start", seed)
+    return [Demonstration(e, WHOLE, "worked") for e in rng.sample(episodes, count)]
+
+
+def read_rows(path: Path) -> Iterator[Episode]:
+    """Yields every row of a file as an episode of one attempt.
+
+    Raises:
+        ValueError: A line is not a row with a solution that ends in an answer.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                row = json.loads(line)
+                problem = Problem(
+                    f"{path.stem}/{number}", str(row["problem"]), "", f"jsonl:{path.name}"
+                )
+                yield worked_episode(problem, str(row["solution"]))
+            except (ValueError, KeyError, TypeError) as error:
+                message = "it needs the keys 'problem' and 'solution'"
+                reason = error if isinstance(error, ValueError) else message
+                raise ValueError(f"{path}, line {number}: {reason}") from error
+
+
+def worked_episode(problem: Problem, solution: str) -> Episode:
+    r"""Returns the episode of a solution, whose answer is put into the domain's form.
+
+    Annotations of GSM8K, ``<<2*3=6>>``, are taken out.
+
+    Raises:
+        ValueError: The solution has no answer.
+    """
+    domain = find_domain(problem.domain)
+    text, mark, _ = solution.rpartition("####")
+    if mark:
+        text = re.sub(r"<<.*?>>", "", text).rstrip()
+        text += f"\nThe answer is {domain.write(domain.reduce(solution))}."
+    else:
+        text = solution.strip()
+    answer = domain.extract(text)
+    if answer.source != "form" or answer.answer is None:
+        raise ValueError(f"the solution gives no answer {domain.answer_form}, nor after ####")
+    graded = Problem(problem.id, problem.prompt, answer.answer, problem.source)
+    return written(graded, [text])
