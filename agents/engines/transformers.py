@@ -23,6 +23,7 @@ from agents.engines.base import Generation, Sampling, check_context
 from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
 from agents.models.chat import ChatFormat, ChatOptions, stop_ids
 from agents.models.paths import model_path
+from agents.models.precision import cpu_bfloat16
 
 CACHE_BYTES = 2**30
 """Default limit of an engine's KV cache."""
@@ -64,11 +65,15 @@ class TransformersEngine:
     def load(
         cls, path: str | Path, batch_size: int = 256, chat: ChatOptions | None = None
     ) -> TransformersEngine:
-        """Loads a model by folder, hub id or name, in bfloat16 onto a GPU if there is one."""
+        """Loads a model by folder, hub id or name, onto a GPU if there is one.
+
+        It calculates in bfloat16 on a GPU, and on a CPU if that is faster.
+        """
         path = model_path(path)
         cuda = torch.cuda.is_available()
+        bfloat16 = cuda or cpu_bfloat16(path)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch.bfloat16 if cuda else torch.float32
+            path, dtype=torch.bfloat16 if bfloat16 else torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(path)
         return cls(model.to("cuda" if cuda else "cpu"), tokenizer, batch_size, chat=chat)

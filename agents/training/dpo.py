@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from trl import DPOConfig, DPOTrainer
 
 from agents.models.chat import ChatFormat
+from agents.models.precision import cpu_bfloat16
 from agents.training.settings import run_trainer, supervised_settings
 
 
@@ -122,7 +123,7 @@ def prefer(
     trainer = TokenDPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
         ref_model=AutoModelForCausalLM.from_pretrained(reference or model, dtype=torch.float32),
-        args=dpo_config(config, output, seed),
+        args=dpo_config(config, output, seed, cpu_bfloat16(model)),
         train_dataset=Dataset.from_list([preference.row() for preference in preferences]),
         processing_class=ChatFormat.load(str(model)).tokenizer,
         callbacks=callbacks,
@@ -133,10 +134,12 @@ def prefer(
     return final
 
 
-def dpo_config(config: PreferenceConfig, output: Path, seed: int) -> DPOConfig:
+def dpo_config(
+    config: PreferenceConfig, output: Path, seed: int, bfloat16: bool = False
+) -> DPOConfig:
     """Returns TRL's settings for `config`."""
     return DPOConfig(
-        **supervised_settings(config, "dpo", output, seed),
+        **supervised_settings(config, "dpo", output, seed, bfloat16),
         beta=config.beta,
         loss_type=["sigmoid", "sft"] if config.nll else ["sigmoid"],
         loss_weights=[1.0, config.nll] if config.nll else None,

@@ -32,6 +32,7 @@ from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
 from agents.models.chat import ENVIRONMENT, ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
+from agents.models.precision import cpu_bfloat16
 from agents.rollouts.player import EnvFactory, Rollout, Row
 from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count
@@ -441,12 +442,14 @@ def step_batches(config: PolicyGradientConfig) -> tuple[int, int]:
     return micro_batch, episodes // (micro_batch * processes)
 
 
-def grpo_config(config: PolicyGradientConfig, output: Path, seed: int) -> GRPOConfig:
+def grpo_config(
+    config: PolicyGradientConfig, output: Path, seed: int, bfloat16: bool = False
+) -> GRPOConfig:
     """TRL's settings for `config`."""
     link = trainer_link(config.engine, config.base_url)
     micro_batch, passes = step_batches(config)
     return GRPOConfig(
-        **common_settings(output, config.eval_every or config.save_every, seed),
+        **common_settings(output, config.eval_every or config.save_every, seed, bfloat16),
         **evaluation_settings(config, output),
         max_steps=config.steps,
         per_device_train_batch_size=micro_batch,
@@ -528,7 +531,7 @@ def train_policy(
         starts,
         make_env,
         config,
-        grpo_config(config, output, seed),
+        grpo_config(config, output, seed, cpu_bfloat16(model)),
         on_episodes=on_episodes,
         callbacks=callbacks,
         reference=str(reference) if reference else None,

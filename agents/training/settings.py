@@ -25,15 +25,17 @@ class Passes(Protocol):
     def save_every(self) -> int: ...  # noqa: D102
 
 
-def common_settings(output: Path, save_every: int, seed: int) -> dict[str, Any]:
-    """Returns the settings of every trainer."""
+def common_settings(
+    output: Path, save_every: int, seed: int, bfloat16: bool = False
+) -> dict[str, Any]:
+    """Returns the settings of every trainer; `bfloat16` is for a CPU, a GPU always has it."""
     cuda = torch.cuda.is_available()
     return {
         "output_dir": str(output),
         "save_steps": save_every,
         "save_total_limit": 2,
         "seed": seed,
-        "bf16": cuda,
+        "bf16": cuda or bfloat16,
         "gradient_checkpointing": cuda,
         "use_cpu": not cuda,
         "report_to": "none",  # `agents.runs.tracking` reports, with one run for all stages
@@ -56,14 +58,16 @@ def check_passes(config: Passes, what: str) -> None:
     per_process(config.batch_size, what)
 
 
-def supervised_settings(config: Passes, what: str, output: Path, seed: int) -> dict[str, Any]:
+def supervised_settings(
+    config: Passes, what: str, output: Path, seed: int, bfloat16: bool = False
+) -> dict[str, Any]:
     """Returns the settings of a trainer that passes over data; `what` names it in errors.
 
     Raises:
         ValueError: The batch cannot be divided evenly among the processes.
     """
     return {
-        **common_settings(output, config.save_every, seed),
+        **common_settings(output, config.save_every, seed, bfloat16),
         "num_train_epochs": config.epochs,
         "per_device_train_batch_size": per_process(config.batch_size, what),
         "learning_rate": config.learning_rate,

@@ -15,6 +15,7 @@ from trl import SFTConfig, SFTTrainer
 
 from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
+from agents.models.precision import cpu_bfloat16
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
 from srenv.json_files import write_jsonl
@@ -166,7 +167,7 @@ def fine_tune(
     ]
     trainer = (WeightedSFTTrainer if weighted else SFTTrainer)(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
-        args=sft_config(config, output, seed),
+        args=sft_config(config, output, seed, cpu_bfloat16(model)),
         train_dataset=Dataset.from_list(rows),
         processing_class=chat.tokenizer,
         callbacks=callbacks,
@@ -234,10 +235,10 @@ def weighted_loss(
     return (weights * rows).mean()
 
 
-def sft_config(config: SftConfig, output: Path, seed: int) -> SFTConfig:
+def sft_config(config: SftConfig, output: Path, seed: int, bfloat16: bool = False) -> SFTConfig:
     """Returns TRL's settings for `config`."""
     return SFTConfig(
-        **supervised_settings(config, "sft", output, seed),
+        **supervised_settings(config, "sft", output, seed, bfloat16),
         warmup_steps=10,
         packing=False,
         dataset_kwargs={"skip_prepare_dataset": True},  # rows have ids and labels already

@@ -133,6 +133,8 @@ def train_usage() -> str:
     rows["MODULE:FUNCTION"] = "a recipe of your own: a function of one annotated dataclass"
     return (
         f"usage: srenv train RECIPE [options]\n\nrecipes:\n{columns(rows)}\n"
+        "`srenv train RECIPE --preset NAME` has the options for a size of model: smollm2, 0.5b,\n"
+        "1.5b, 7b or 7b-lora, for self_rewarding and score.\n"
         "`srenv train RECIPE --help` lists the options of a recipe.\n"
     )
 
@@ -162,9 +164,11 @@ def run_command(name: str, arguments: list[str]) -> None:
         config = config_of(f"command {name!r}", function)
     else:
         from agents.recipes import find_recipe
+        from agents.recipes.presets import expand_preset
 
         recipe, *arguments = arguments
         function, config = find_recipe(recipe)
+        arguments = expand_preset(recipe, arguments)
         program += f" {recipe}"
     options = parse_options(program, config, arguments, command.config_file)
     if wants_threads(command.threads, options):
