@@ -19,6 +19,8 @@ from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from srenv.rewards import make_reward
 
 ASKED = PROTOCOLS["intrinsic"]
+REFINED = "base, Self-Refine"
+"""Title of the row of Self-Refine."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +47,19 @@ class Prompting(Recipe):
         """Revisions of attempts that are wrong, and of attempts that the model calls wrong."""
         attempts = self.config.max_attempts
         self.evaluate("base, told the truth (oracle)", self.base, "gold", attempts, "gold")
+        evaluate_self_refine(self, attempts)
+        return REFINED
 
-        row = self.row("base, Self-Refine", "self_refine")
-        if row.todo:
-            with self.engine(self.base) as engine:
-                title = "evaluate: Self-Refine"
-                rules = Rules(
-                    Protocol(), attempts, make_reward(), max_turn_chars=self.config.max_turn_chars
-                )
-                row.finish(self_refine(engine, self.eval_problems, self.greedy, rules, title))
-        return "base, Self-Refine"
+
+def evaluate_self_refine(recipe: Recipe, max_attempts: int) -> None:
+    """Plays Self-Refine with the base model of a recipe; one row of its table."""
+    row = recipe.row(REFINED, "self_refine")
+    if row.todo:
+        max_chars = recipe.config.max_turn_chars
+        rules = Rules(Protocol(), max_attempts, make_reward(), max_turn_chars=max_chars)
+        with recipe.engine(recipe.base) as engine:
+            title = "evaluate: Self-Refine"
+            row.finish(self_refine(engine, recipe.eval_problems, recipe.greedy, rules, title))
 
 
 def self_refine(
