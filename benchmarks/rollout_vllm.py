@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -97,9 +98,9 @@ def sampled(records: list[Rollout]) -> int:
     return sum(bool(turn) for record in records for turn in record.turns)
 
 
-def with_vllm(slots: int, waiting: int, runs: int) -> Iterator[Row]:
+def with_vllm(slots: int, waiting: int, runs: int, setting: Setting | None = None) -> Iterator[Row]:
     """Without a barrier, with one, and the raw engine."""
-    runner = Runner(slots, slots * waiting)
+    runner = Runner(slots, slots * waiting, setting or Setting(model_path(TINY)))
     try:
         runner.play(barrier=False)  # warm
         yield raw(runner, runs)
@@ -133,36 +134,56 @@ def against_barrier(runner: Runner, attempts: int, runs: int) -> Iterator[Row]:
     )
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What runs where, and by which clock.
+
+    Attributes:
+        model: The model's folder.
+        dtype: What it calculates in.
+        eager: Without CUDA graphs.
+        memory: Share of the GPU's memory.
+        now: The clock, in seconds.
+    """
+
+    model: str
+    dtype: str = "float32"
+    eager: bool = True
+    memory: float = 0.2
+    now: Callable[[], float] = time.process_time
+
+
 class Runner:
-    """The bundled model in vLLM, and the ways to run the same conversations through it.
+    """A model in vLLM, and the ways to run the same conversations through it.
 
     Attributes:
         steps: The steps of the engine in the last conversations.
     """
 
-    def __init__(self, slots: int, conversations: int) -> None:
+    def __init__(self, slots: int, conversations: int, setting: Setting) -> None:
         from vllm import LLM
 
+        self.now = setting.now
         self.llm = LLM(
-            model_path(TINY),
-            dtype="float32",
-            enforce_eager=True,
+            setting.model,
+            dtype=setting.dtype,
+            enforce_eager=setting.eager,
             max_num_seqs=slots,
-            gpu_memory_utilization=0.2,
+            gpu_memory_utilization=setting.memory,
             logprobs_mode="processed_logprobs",
             seed=0,
         )
-        self.engine = SetLengths(self.llm.llm_engine, ChatFormat.load(model_path(TINY)))
+        self.engine = SetLengths(self.llm.llm_engine, ChatFormat.load(setting.model))
         self.problems = srenv.load_problems("synthetic:linear").take(conversations)
         self.steps = Clock()
 
     def play(self, barrier: bool, attempts: int = TURNS) -> float:
-        """Tokens per CPU second of whole conversations."""
+        """Tokens per second of whole conversations."""
         self.engine.barrier = barrier
         self.engine.asked.clear()
         self.llm.reset_prefix_cache()
         self.steps.clear()
-        began = time.process_time()
+        began = self.now()
         with self.steps.watch("generate", self.llm.llm_engine, "step"):
             records = rollout(
                 functools.partial(make_env, attempts),
@@ -170,19 +191,19 @@ class Runner:
                 self.problems,
                 Sampling(1.0, 1.0, 400, seed=0),
             )
-        return sampled(records) / (time.process_time() - began)
+        return sampled(records) / (self.now() - began)
 
     def raw(self) -> float:
-        """Tokens per CPU second of vLLM's own `generate` on what was asked last."""
+        """Tokens per second of vLLM's own `generate` on what was asked last."""
         ordered = sorted(self.engine.asked, key=lambda pair: (len(pair[0].messages), pair[0].key))
         self.llm.reset_prefix_cache()
-        began = time.process_time()
+        began = self.now()
         outputs = self.llm.generate(
             [{"prompt_token_ids": list(request.prompt)} for request, _ in ordered],
             [parameters.clone() for _, parameters in ordered],
             use_tqdm=False,
         )
-        seconds = time.process_time() - began
+        seconds = self.now() - began
         return sum(len(output.outputs[0].token_ids) for output in outputs) / seconds
 
     def time_split(self) -> str:
