@@ -32,6 +32,7 @@ from srenv.sandbox.jobs import (
     Outcome,
     Reason,
     SandboxUnavailable,
+    lines,
 )
 
 HOST = Path(host.__file__)
@@ -430,13 +431,9 @@ def grade_cases(worker: Host, program: str, tests: Cases, limits: Limits) -> Out
         where = f"case {number}"
         if execution.reason != "passed":
             return Outcome(False, execution.reason, f"{where}: {execution.error[-300:]}")
-        if _lines(execution.output) != _lines(expected):
+        if lines(execution.output) != lines(expected):
             return Outcome(False, "failed", where)
     return Outcome(True, "passed")
-
-
-def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
 def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execution:
@@ -483,14 +480,14 @@ def _collect(streams: Sequence[int], deadline: Deadline, limit: int) -> tuple[li
     """Reads streams to their ends; returns what they held, and whether it was too much."""
     parts: dict[int, list[bytes]] = {stream: [] for stream in streams}
     live, left = set(streams), limit
-    while live and not deadline.over and left > 0:
+    while live and not deadline.over and left >= 0:
         for stream in select.select(list(live), [], [], deadline.left)[0]:
             part = os.read(stream, min(1 << 16, left + 1))
             if not part:
                 live.discard(stream)
-            parts[stream].append(part[:left])
+            parts[stream].append(part[: max(0, left)])
             left -= len(part)
-            if left <= 0:
+            if left < 0:
                 break
     return [b"".join(parts[stream]) for stream in streams], left < 0
 

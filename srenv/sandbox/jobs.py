@@ -118,3 +118,8 @@ class Runner(Protocol):
 
 class SandboxUnavailable(RuntimeError):
     """Programs cannot be run safely on this machine; the message says why and what to do."""
+
+
+def lines(text: str) -> list[str]:
+    """Returns the lines of an output, without white space at their ends and empty last ones."""
+    return [line.rstrip() for line in text.rstrip().splitlines()]

@@ -1,0 +1,196 @@
+"""Runners: whole programs, limits, values that travel, and runners that are no sandbox."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from srenv.sandbox import (
+    Cases,
+    FunctionTests,
+    Job,
+    Limits,
+    SandboxUnavailable,
+    bubblewrap,
+    default_runner,
+    use_runner,
+)
+from srenv.sandbox.bubblewrap import BubblewrapRunner
+from srenv.sandbox.others import HttpRunner, TrustingRunner
+
+DOUBLE = "print(2 * int(input()))"
+CASES = Cases((("2\n", "4\n"), ("5\n", "10")))
+QUICK = Limits(seconds=2.0)
+
+
+@pytest.fixture(scope="module")
+def runner():
+    try:
+        runner = BubblewrapRunner(1)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    yield runner
+    runner.close()
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (DOUBLE, "passed"),
+        (f"if __name__ == '__main__':\n    {DOUBLE}", "passed"),
+        (
+            "import sys\nn = int(sys.stdin.readline())\nsys.stdout.write(f'{2 * n}  \\n\\n')",
+            "passed",
+        ),
+        ("print(int(input()) + 2)", "failed"),
+        ("print('4')\nraise SystemExit(3)", "error"),
+        ("1 / 0", "error"),
+        ("while True: pass", "time"),
+        ("print('x' * (2 << 20))", "output"),
+        ("x = 'x' * (1 << 40)", "memory"),
+        ("import os\nos.close(1)\nos.close(2)\nwhile True: pass", "time"),
+        ("import os\nos.fork()\nwhile True: pass", "time"),
+    ],
+)
+def test_a_whole_program_is_graded_by_what_it_prints(runner, program, reason):
+    (outcome,) = runner.grade([Job(program, CASES, QUICK)])
+    assert (outcome.reason, outcome.passed) == (reason, reason == "passed"), outcome
+
+
+def test_an_execution_has_output_and_error(runner):
+    execution = runner.execute("print('a')\nraise ValueError('b')", "", QUICK)
+    assert execution.output == "a\n"
+    assert "ValueError: b" in execution.error
+    assert execution.reason == "error"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "None", "True", "-3", "10**5000", "0.1", "float('inf')", "'é\\n\\u2028'", "b'\\x00'", "1j",
+        "[1, [2]]", "(1,)", "{1, 2}", "frozenset({1})", "{(1, 2): [3], None: 'x'}", "range(3)",
+        "{True: 1}", "[]", "''",
+    ],
+)  # fmt: skip
+def test_values_arrive_as_they_were_sent(runner, value):
+    code = (
+        "def check(candidate):\n"
+        f"    got = candidate({value})\n"
+        f"    assert got == {value} and type(got) is type({value}), got\n"
+    )
+    (outcome,) = runner.grade([Job("def same(x): return x", FunctionTests("same", code), QUICK)])
+    assert outcome.passed is True, outcome
+
+
+def test_tests_may_look_at_changed_arguments_keywords_and_exceptions(runner):
+    code = """
+def check(candidate):
+    numbers = [3, 1, 2]
+    assert candidate(numbers) is None
+    assert numbers == [1, 2, 3]
+    numbers = [3, 1, 2]
+    candidate(numbers, reverse=True)
+    assert numbers == [3, 2, 1]
+    try:
+        candidate([1, "a"])
+    except TypeError:
+        return
+    raise AssertionError("no TypeError")
+"""
+    program = "def order(numbers, reverse=False): numbers.sort(reverse=reverse)"
+    (outcome,) = runner.grade([Job(program, FunctionTests("order", code), QUICK)])
+    assert outcome.passed is True, outcome
+
+
+def test_tests_that_fail_by_themselves_cannot_reach_other_jobs(runner):
+    broken = FunctionTests("f", "import os\nos._exit(0)")
+    good = FunctionTests("f", "def check(candidate): assert candidate() == 1")
+    first, second = runner.grade(
+        [Job("def f(): return 1", tests, QUICK) for tests in (broken, good)]
+    )
+    assert first.passed is False
+    assert second.passed is True
+
+
+def test_a_host_that_dies_leaves_a_program_undecided_and_is_replaced(runner, monkeypatch):
+    job = Job(DOUBLE, CASES, QUICK)
+    original = bubblewrap.Host.start
+
+    def die(self, *arguments):
+        self._process.kill()
+        self._process.wait()
+        return original(self, *arguments)
+
+    monkeypatch.setattr(bubblewrap.Host, "start", die)
+    (outcome,) = runner.grade([job])
+    assert (outcome.passed, outcome.reason) == (None, "sandbox")
+    monkeypatch.undo()
+    (outcome,) = runner.grade([job])
+    assert outcome.passed is True
+
+
+def test_without_bubblewrap_nothing_runs(monkeypatch):
+    monkeypatch.setattr(bubblewrap.shutil, "which", lambda _: None)
+    monkeypatch.setattr(bubblewrap.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(SandboxUnavailable, match=r"pip install 'srenv\[code\]'"):
+        BubblewrapRunner(1)
+
+
+def test_a_bubblewrap_that_cannot_isolate_is_refused_with_its_reason(monkeypatch, tmp_path):
+    fake = tmp_path / "bwrap"
+    fake.write_text("#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(fake))
+    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
+        BubblewrapRunner(1)
+
+
+def test_the_trusting_runner_has_to_be_insisted_on():
+    with pytest.raises(ValueError, match="all your rights"):
+        TrustingRunner(trusted=False)
+    runner = TrustingRunner(trusted=True)
+    tests = FunctionTests("f", "def check(candidate): assert candidate(2) == 4")
+    programs = ["def f(x): return x + x", "def f(x): return x", "raise SystemExit(0)"]
+    graded = [o.passed for o in runner.grade([Job(p, tests, QUICK) for p in programs])]
+    assert graded == [True, False, False]
+    use_runner(runner)
+    assert default_runner() is runner
+    use_runner(None)
+
+
+class Service(BaseHTTPRequestHandler):
+    """SandboxFusion's form, with answers by heart."""
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        result = {"status": "Finished", "return_code": 0, "stdout": "4\n", "stderr": ""}
+        reply = {"status": "Success", "run_result": result}
+        if "while True" in body["code"]:
+            result["status"] = "TimeLimitExceeded"
+        if "sandbox" in body["code"]:
+            reply = {"status": "SandboxError", "message": "no", "run_result": result}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(reply).encode())
+
+    def log_message(self, *_):
+        """Says nothing."""
+
+
+def test_a_remote_service_grades_and_its_failure_is_undecided():
+    server = HTTPServer(("127.0.0.1", 0), Service)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    runner = HttpRunner(url)
+    tests = Cases((("2\n", "4\n"),))
+    programs = [DOUBLE, "while True: pass", "sandbox"]
+    outcomes = runner.grade([Job(program, tests, QUICK) for program in programs])
+    assert [(o.passed, o.reason) for o in outcomes] == [
+        (True, "passed"), (False, "time"), (None, "sandbox"),
+    ]  # fmt: skip
+    server.shutdown()
+    server.server_close()
+    assert runner.grade([Job(DOUBLE, tests, QUICK)])[0].passed is None
