@@ -74,7 +74,8 @@ def command(bwrap: str, control: int) -> list[str]:
     bound = [prefix] if not str(prefix).startswith("/usr") or prefix == Path("/usr/local") else []
     folders = [*map(str, bound), *(path for path in _LIBRARIES if os.path.isdir(path))]
     words = [bwrap, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
-    words += ["--die-with-parent", "--new-session", "--clearenv", "--setenv", "LC_ALL", "C.UTF-8"]
+    # Not --die-with-parent, which means the thread that started it: a host ends with its socket.
+    words += ["--new-session", "--clearenv", "--setenv", "LC_ALL", "C.UTF-8"]
     if os.geteuid() == 0:
         # The host has to become nobody in its jobs; limits on processes do not bind root.
         words += ["--cap-drop", "ALL"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -20,6 +24,7 @@ from srenv.sandbox import (
 )
 from srenv.sandbox.bubblewrap import BubblewrapRunner
 from srenv.sandbox.others import HttpRunner, TrustingRunner
+from tests.support.python import ROOT
 
 DOUBLE = "print(2 * int(input()))"
 CASES = Cases((("2\n", "4\n"), ("5\n", "10")))
@@ -120,8 +125,7 @@ def test_a_host_that_dies_leaves_a_program_undecided_and_is_replaced(runner, mon
     original = bubblewrap.Host.start
 
     def die(self, *arguments):
-        self._process.kill()
-        self._process.wait()
+        self._control.close()
         return original(self, *arguments)
 
     monkeypatch.setattr(bubblewrap.Host, "start", die)
@@ -159,6 +163,47 @@ def test_the_trusting_runner_has_to_be_insisted_on():
     use_runner(runner)
     assert default_runner() is runner
     use_runner(None)
+
+
+def test_hosts_outlive_the_threads_that_started_them(runner):
+    jobs = [Job(DOUBLE, CASES, QUICK)] * 4
+    two = BubblewrapRunner(2)
+    for _ in range(3):
+        assert [outcome.passed for outcome in two.grade(jobs)] == [True] * 4
+    two.close()
+
+
+def test_a_host_ends_when_its_process_is_killed():
+    code = (
+        "import os, signal\n"
+        "from srenv.sandbox import *\n"
+        "from srenv.sandbox.bubblewrap import BubblewrapRunner\n"
+        "import threading, time\n"
+        "runner = BubblewrapRunner(1)\n"
+        "job = Job('while True: pass', Cases((('', ''),)), Limits(seconds=60))\n"
+        "threading.Thread(target=runner.grade, args=([job],)).start()\n"
+        "time.sleep(1)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    before = hosts()
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    deadline = time.monotonic() + 20
+    while hosts() - before and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not hosts() - before
+
+
+def hosts() -> set[str]:
+    """The pids of all hosts on this machine."""
+    found = set()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline") as file:
+                if "/srenv/host.py" in file.read():
+                    found.add(entry)
+        except OSError:
+            continue
+    return found
 
 
 class Service(BaseHTTPRequestHandler):
