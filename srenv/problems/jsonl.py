@@ -41,7 +41,7 @@ def _problems(path: Path, columns: Columns) -> Iterator[tuple[str, Problem | Val
         place = f"line {number}"
         where = f"{path}, {place}"
         try:
-            row = _parse(line, where)
+            row = _parse(line, where, digits=columns.domain != "code")
             row_id = row.get("id", f"{path.stem}/{number}")
             problem = problem_of(row, columns, where, row_id, row.get("source", path.name))
         except ValueError as error:
@@ -64,13 +64,14 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, line
 
 
-def _parse(line: bytes, where: str) -> dict[str, Any]:
-    """Parses one line; numbers keep the digits that they are written with."""
+def _parse(line: bytes, where: str, digits: bool) -> dict[str, Any]:
+    """Parses one line; with `digits`, numbers are texts as they are written."""
     if len(line) > MAX_LINE_BYTES:
         limit = f"{MAX_LINE_BYTES // 1_000_000} MB"
         raise ValueError(f"{where}: longer than {limit}; write one problem a line")
     try:
-        row = json.loads(line.decode("utf-8-sig"), parse_int=str, parse_float=str)
+        number = {"parse_int": str, "parse_float": str} if digits else {}
+        row = json.loads(line.decode("utf-8-sig"), **number)  # type: ignore[arg-type]
     except UnicodeDecodeError as error:
         raise ValueError(f"{where}: not UTF-8 ({error.reason}); save it as UTF-8") from error
     except (ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from srenv.domains import DOMAINS, find_domain
 from srenv.domains.maths import after_hashes, inside_box
 from srenv.episode import Problem
+from srenv.problems.programs import PROMPTS, SOLUTIONS, read_program
 from srenv.problems.source import SourceSpec
 from srenv.registry import unknown
 
@@ -82,9 +83,10 @@ class Columns:
         for option, (name, names) in known.items():
             if name not in names:
                 raise ValueError(f"source {spec.text!r}: {unknown(option, name, names)}")
+        named = cls(problem=PROMPTS, answer=SOLUTIONS) if domain == "code" else cls()
         return cls(
-            problem=(options["problem"],) if "problem" in options else cls().problem,
-            answer=(options["answer"],) if "answer" in options else cls().answer,
+            problem=(options["problem"],) if "problem" in options else named.problem,
+            answer=(options["answer"],) if "answer" in options else named.answer,
             id=options.get("id"),
             source=options.get("source"),
             extract=extract,
@@ -153,6 +155,8 @@ def problem_of(
     Raises:
         ValueError: A column is missing or holds no text; the message says where and what to do.
     """
+    if columns.domain == "code":
+        return _program(row, columns, where, id, source)
     name, value = _column(row, columns.problem, "problem", where)
     prompt = _text(_last_request(value), name, where)
     name, value = _column(row, columns.answer, "answer", where)
@@ -178,6 +182,21 @@ def problem_of(
         checker="alternatives" if alternatives else None,
         data={"answers": answers} if alternatives else {},
         domain=columns.domain,
+    )
+
+
+def _program(row: Mapping[str, Any], columns: Columns, where: str, id: Any, source: Any) -> Problem:
+    """Returns the program task in a row; its own id is often in the column ``task_id``."""
+    drawn = read_program(row, where, columns.problem, columns.answer)
+    id = row.get(columns.id or "task_id", id)
+    source = row.get(columns.source, source) if columns.source else source
+    return Problem(
+        id=_text(id, columns.id or "id", where),
+        prompt=drawn.prompt,
+        answer=drawn.answer,
+        source=_text(source, columns.source or "source", where),
+        data=drawn.data or {},
+        domain=drawn.domain,
     )
 
 

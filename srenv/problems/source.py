@@ -14,6 +14,9 @@ from srenv.episode import Problem
 from srenv.problems.seeding import Split, hashed_rng, hashed_seed, split_of
 from srenv.registry import unknown
 
+UNTARGETED = ("humaneval",)
+"""Sources that are one data set, named without a colon and a target."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
@@ -44,7 +47,7 @@ class SourceSpec:
             raise ValueError(f"split must be 'train' or 'eval', not {split!r}")
         body, _, query = text.partition("?")
         scheme, colon, target = body.partition(":")
-        if not (scheme and colon and target):
+        if not (scheme and colon and target) and body not in UNTARGETED:
             raise ValueError(f"source {text!r} is not 'scheme:target', such as 'synthetic:linear'")
         try:
             options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
