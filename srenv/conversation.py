@@ -97,7 +97,7 @@ class Conversation:
         if episode.ending == "running":
             # A turn without an answer has said nothing, whatever its verdict.
             verdict = None if turn.malformed else turn.verdict
-            reply = rules.protocol.follow_up(self.problem, turn.correct, verdict)
+            reply = rules.protocol.follow_up(self.problem, turn.correct, verdict, turn.answer)
             episode.messages.append(reply)
             self.transcript += f"\n\nUser: {reply['content']}"
         return turn

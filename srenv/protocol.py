@@ -13,11 +13,14 @@ from srenv.verdicts import MARKED, Marker, VerdictLine, verdict_line, verdict_on
 
 Stop = Literal["verdict", "never", "oracle"]
 VerdictForm = Literal["marker", "question", "none"]
-Feedback = Literal["neutral", "constant", "oracle", "verdict"]
+Feedback = Literal["neutral", "constant", "oracle", "verdict", "public_tests"]
 Unreadable = Literal["retry", "stop", "correct"]
 
 FORM = "{form}"
 """Placeholder for the domain's `answer_form` in sentences, as in "give the answer {form}"."""
+
+RESULTS = "Your program on the examples:"
+"""Precedes the results of visible examples under ``feedback="public_tests"``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Protocol:
             ``No.``; Xiong et al., two-turn format), or ``"none"`` at all.
         feedback: What follows an attempt: the ``"neutral"`` retry, a ``"constant"`` claim that it
             was wrong (RISE), what the model's own ``"verdict"`` says of it (Xiong et al.,
-            two-turn format), or the ``"oracle"`` truth (for baselines, it leaks correctness).
+            two-turn format), the ``"oracle"`` truth (for baselines, it leaks correctness), or what
+            the examples in the prompt say of it (``"public_tests"``, a help: programs are run on
+            the examples and the results precede the neutral retry).
         marker: Where the verdict's marker counts: on the ``"last_line"``, or anywhere as long as
             it occurs in the turn ``"once"`` (the scripts of Xiong et al.).
         unreadable: What an attempt without a readable verdict leads to: another try
@@ -99,7 +104,11 @@ class Protocol:
         return [{"role": "system", "content": self.system}, request] if self.system else [request]
 
     def follow_up(
-        self, problem: Problem, correct: bool | None, verdict: Verdict | None = None
+        self,
+        problem: Problem,
+        correct: bool | None,
+        verdict: Verdict | None = None,
+        answer: str | None = None,
     ) -> Message:
         """Returns the message after a turn that did not end the episode.
 
@@ -108,14 +117,22 @@ class Protocol:
             correct: The grade, which counts only under ``feedback="oracle"``.
             verdict: The model's own verdict, which counts only under ``feedback="verdict"``;
                 without a readable one the request is the neutral one.
+            answer: The answer, which counts only under ``feedback="public_tests"``.
         """
-        own = self.feedback == "verdict"
+        domain = find_domain(problem.domain)
+        own, results = self.feedback == "verdict", ""
         content = self.reveal
-        if self.feedback == "neutral" or (own and verdict is None):
+        if self.feedback == "public_tests" and answer is not None:
+            results = domain.run_examples(problem, answer)
+        if self.feedback in ("neutral", "public_tests") or (own and verdict is None):
             content = self.retry
         elif (self.feedback == "oracle" and correct) or (own and verdict == "correct"):
             content = self.praise
-        return {"role": "user", "content": _worded(content, find_domain(problem.domain))}
+        request = _worded(content, domain)
+        return {
+            "role": "user",
+            "content": f"{RESULTS}\n{results}\n{request}" if results else request,
+        }
 
     def worded(self, domain: Domain) -> Protocol:
         """Returns the protocol in the words of one domain, without `FORM` in its sentences."""
@@ -215,7 +232,24 @@ PROTOCOLS |= {
         feedback="verdict",
         unreadable="stop",
     ),
+    "code": Protocol(
+        instruction=(
+            "Write the program and give it {form}. Then check it, and end with one line that says "
+            "[VERIFY] correct or [VERIFY] wrong."
+        ),
+        retry=(
+            "There might be an error in the program above. Go through it again, correct it where "
+            "needed, and reply in the same form."
+        ),
+        reveal=(
+            "The program above is wrong. Find the error, correct it, and give the program {form}."
+        ),
+        praise="The program above is right. Confirm it and give the same program {form}.",
+        answer="stated",
+    ),
 }
+# With help: the examples in the prompt are run between attempts, and their results are shown.
+PROTOCOLS["code_public"] = replace(PROTOCOLS["code"], feedback="public_tests")
 """Protocols by name; `gym.make` takes a name, a dict of fields, or ``module:attribute``."""
 
 # Not in PROTOCOLS, whose sentences are tokens of the bundled model.

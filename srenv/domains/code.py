@@ -25,6 +25,7 @@ from srenv.domains.base import Domain, Extracted
 from srenv.domains.fences import fenced, find_program, is_code
 from srenv.episode import Problem
 from srenv.sandbox import Cases, FunctionTests, Job, Limits, Tests, default_runner
+from srenv.thoughts import hide_thoughts
 from srenv.verifier.grade import Grade
 
 SHOWN_EXAMPLES = 5
@@ -51,13 +52,12 @@ class Code(Domain):
 
     def extract(self, text: str) -> Extracted:
         """Returns the last complete fenced program or, if all of the text is code, the text."""
-        begin, stop = _outside_thoughts(text)
-        program = find_program(text[begin:stop])
+        spoken = hide_thoughts(text)
+        program = find_program(spoken)
         if program is not None:
-            return Extracted(program.code or None, begin + program.end)
-        spoken = text[begin:stop]
+            return Extracted(program.code or None, program.end)
         if "```" not in spoken and "~~~" not in spoken and is_code(spoken):
-            return Extracted(spoken.strip("\r\n").rstrip(), len(text), "stated")
+            return Extracted(spoken.strip(), len(text), "stated")
         return Extracted(None, len(text), None)
 
     def write(self, answer: str) -> str:
@@ -186,11 +186,11 @@ def _line(data: Mapping[str, Any], answer: str, given: str, expected: str) -> st
         run = f"exec(compile({program!r}, 'program', 'exec'), scope)"
         program = f"{scope}\n{run}\nprint('\\n' + repr(eval({given!r}, scope)))"
         execution = default_runner().execute(program, "", Limits())
-        output = execution.stdout.rstrip().rpartition("\n")[2]
+        output = execution.output.rstrip().rpartition("\n")[2]
     else:
         label = f"input {_short(given)!r}"
         execution = default_runner().execute(program, given, Limits())
-        output = execution.stdout
+        output = execution.output
     if execution.reason != "passed":
         error = execution.error.strip().rpartition("\n")[2]
         return f"{label}: no result, {_short(error) or execution.reason}"
@@ -230,10 +230,3 @@ def _tokens(program: str) -> list[tuple[int, str]]:
     except (tokenize.TokenError, SyntaxError, ValueError, RecursionError):
         return [(0, line.rstrip()) for line in program.split("\n") if line.strip()]
     return tokens
-
-
-def _outside_thoughts(text: str) -> tuple[int, int]:
-    """Returns where a text begins after its thoughts, and where an open thought cuts it off."""
-    closed, opened = text.rfind("</think>"), text.rfind("<think>")
-    begin = closed + len("</think>") if closed >= 0 else 0
-    return begin, opened if opened > closed else len(text)

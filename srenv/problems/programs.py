@@ -14,9 +14,7 @@ The tests are code of the data set, and run in the sandbox like everything else 
 from __future__ import annotations
 
 import ast
-import doctest
 import gzip
-import importlib.metadata
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -96,6 +94,8 @@ def humaneval_source(spec: SourceSpec) -> ListSource:
     Raises:
         ImportError: The package is not installed.
     """
+    import importlib.metadata  # slow to import
+
     spec.read_options()
     try:
         path = Path(str(importlib.metadata.distribution(PACKAGE).locate_file(DATA_FILE)))
@@ -222,7 +222,9 @@ def _function(row: Mapping[str, Any], prompt: str, answer: str, name: str, where
 
 
 def _doctests(prompt: str) -> list[list[str]]:
-    """Returns calls and results that the docstring in a prompt shows after ``>>>``."""
+    """Returns calls and results that the docstring in a prompt shows as doctests."""
+    import doctest  # slow to import
+
     try:
         examples = doctest.DocTestParser().get_examples(prompt)
     except ValueError:
