@@ -28,6 +28,7 @@ from agents.rollouts.evaluation import (
 from agents.runs.progress import console
 from agents.runs.run import Run
 from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
+from srenv.domains import find_domain
 from srenv.episode import write_episodes
 from srenv.json_files import to_json, write_json
 from srenv.metrics import Metrics, Outcomes, measure
@@ -68,13 +69,14 @@ class EvaluateConfig:
     max_attempts: int = 4
     """Attempts per episode."""
     protocol: str = "default"
-    """How the model is asked: default, yes_no, intrinsic, or module:attribute."""
+    """How the model is asked: default, yes_no, intrinsic, code, code_public (shows what the
+    examples in the prompt say of a program, a help), or module:attribute."""
     history: History = "all"
     """What the model sees of its earlier turns: all, or what follows their thoughts (final)."""
     chat_template_kwargs: str = "{}"
     """What the model's chat template is told, as JSON, such as '{"enable_thinking": false}'."""
     tool: Tool = "none"
-    """A tool that the model may call inside a turn: none or calculator."""
+    """A tool that the model may call inside a turn: none, calculator or python."""
     temperature: float = 0.0
     """0 is greedy."""
     top_p: float = 1.0
@@ -120,6 +122,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     if n < config.n:
         console.print(f"{config.problems} has {n} problems; evaluating all of them")
     problems = source.take(n, config.seed)
+    for name in {problem.domain for problem in problems}:
+        find_domain(name).prepare()
     warn_of_unreadable(problems)
     # Refuses an unknown protocol or tool before a model is loaded.
     environment_factory(

@@ -44,7 +44,8 @@ def _index() -> str:
         "",
         "# Environments",
         "",
-        "All of them are one environment on different problems; "
+        "All of them are one environment on different problems, of maths or, in "
+        "[SelfCorrectCode-v0](SelfCorrectCode-v0.md), of programs; "
         f"[{BASE}]({BASE}.md) describes actions, observations, rewards and arguments. Batches: "
         "[vector environment](vector.md).",
         "",
@@ -57,7 +58,8 @@ def _index() -> str:
 
 def _page(env_id: str) -> str:
     entry = ENVIRONMENTS[env_id]
-    # The spaces and limits do not depend on the problems, which may have to be downloaded.
+    # The spaces and limits depend neither on the problems, which may have to be downloaded, nor on
+    # the domain, which may need a sandbox.
     env = gym.make(BASE).unwrapped
     facts = [
         "| | |",
@@ -68,7 +70,9 @@ def _page(env_id: str) -> str:
         f"| Problems | `{entry.problems or 'synthetic:linear'}` |",
         f'| Make | `gym.make("srenv:{env_id}")`, `gym.make_vec("srenv:{env_id}", num_envs=64)` |',
     ]
-    if env_id != BASE:
+    if entry.entry_point != ENVIRONMENTS[BASE].entry_point:
+        facts += ["", f"What is not said here is as in [{BASE}]({BASE}.md)."]
+    elif env_id != BASE:
         facts += ["", f"The contract is that of [{BASE}]({BASE}.md): only the problems differ."]
     return _document(env_id, _text(entry), "\n".join(facts))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import gymnasium as gym
@@ -10,10 +11,15 @@ import gymnasium as gym
 from agents.rollouts.player import EnvFactory
 from srenv.envs.env import ProtocolSpec, make_protocol
 from srenv.protocol import Protocol
-from srenv.wrappers import CalculatorTool, ChatObservation
-from srenv.wrappers.tool import INSTRUCTION
+from srenv.wrappers import CalculatorTool, ChatObservation, PythonTool
+from srenv.wrappers.tool import INSTRUCTION, PYTHON_INSTRUCTION, TurnTool
 
-Tool = Literal["none", "calculator"]
+Tool = Literal["none", "calculator", "python"]
+TOOLS: dict[Tool, tuple[Callable[[gym.Env[str, str]], TurnTool], str]] = {
+    "calculator": (CalculatorTool, INSTRUCTION),
+    "python": (PythonTool, PYTHON_INSTRUCTION),
+}
+"""The wrapper of each tool, and the sentence that tells a model about it."""
 
 
 def environment_factory(
@@ -24,19 +30,19 @@ def environment_factory(
     Args:
         max_attempts: Attempts per episode.
         protocol: How the model is asked.
-        tool: ``"calculator"`` lets the model call one inside a turn; its results are the
-            environment's words, and never trained on.
+        tool: ``"calculator"`` or ``"python"`` lets the model call one inside a turn; its results
+            are the environment's words, and never trained on.
         **kwargs: Other arguments of the environment.
     """
 
     def make() -> gym.Env[Any, str]:
         wording: ProtocolSpec = protocol
-        if tool == "calculator":
+        if tool in TOOLS:
             wording = dataclasses.asdict(with_tool(make_protocol(protocol), tool))
         env: gym.Env[str, str] = gym.make(
             "srenv:SelfCorrectMath-v0", max_attempts=max_attempts, protocol=wording, **kwargs
         )
-        return ChatObservation(CalculatorTool(env) if tool == "calculator" else env)
+        return ChatObservation(TOOLS[tool][0](env) if tool in TOOLS else env)
 
     return make
 
@@ -45,4 +51,4 @@ def with_tool(protocol: Protocol, tool: Tool) -> Protocol:
     """The protocol with a sentence about the tool in its instruction."""
     if tool == "none":
         return protocol
-    return dataclasses.replace(protocol, instruction=f"{protocol.instruction} {INSTRUCTION}")
+    return dataclasses.replace(protocol, instruction=f"{protocol.instruction} {TOOLS[tool][1]}")

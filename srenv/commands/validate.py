@@ -1,7 +1,9 @@
 """``srenv validate SOURCE``: proof that a source of problems is graded as it should be.
 
 Every gold answer must be accepted, as it is and as the attempt that states it, and answers that
-are a little wrong must be refused: what they are is up to the domain (`Domain.perturb`).
+are a little wrong must be refused: what they are is up to the domain (`Domain.perturb`). Gold
+answers whose grading runs something are graded several times (`Domain.trials`), and a task that
+accepts its own only sometimes is flaky: leave it out of training.
 """
 
 from __future__ import annotations
@@ -19,13 +21,17 @@ from rich.text import Text
 
 from srenv.domains import find_domain
 from srenv.episode import Problem
-from srenv.problems import grade, load_problems
+from srenv.problems import grade, grade_batch, load_problems
 from srenv.problems.seeding import Split
 
 ENDLESS_COUNT = 200
 """Number of problems that are drawn from an endless source."""
 ACCEPTED = ("gold", "attempt")
 """The kinds of answers that must be accepted; all others must be refused."""
+SHOWN_CHARS = 200
+"""Characters of an answer that are printed."""
+FLAKY = "flaky"
+"""The reason of a gold answer that is accepted in some trials and not in others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Failure:
         problem: The problem.
         kind: ``gold``, ``attempt``, or the name of a perturbation.
         answer: The answer that was tried.
-        reason: The rule that decided its grade.
+        reason: The rule that decided its grade, or `FLAKY`.
     """
 
     problem: Problem
@@ -81,7 +87,7 @@ def validate_problems(problems: Sequence[Problem], result: Validation) -> Iterat
     for number, problem in enumerate(problems):
         domain = find_domain(problem.domain)
         result.problems += 1
-        _try(result, problem, "gold", problem.answer)
+        _try_gold(result, problem, domain.trials)
         attempt = f"This is how I solve it.\n{domain.write(problem.answer)}\n"
         _try(result, problem, "attempt", domain.extract(attempt).answer or "")
         neighbors = range(number + 1, number + 6)
@@ -91,6 +97,16 @@ def validate_problems(problems: Sequence[Problem], result: Validation) -> Iterat
         for kind, wrong in domain.perturb(problem, others):
             _try(result, problem, kind, wrong)
         yield problem
+
+
+def _try_gold(result: Validation, problem: Problem, trials: int) -> None:
+    """Grades the gold answer of a problem; it must be accepted in every trial."""
+    grades = grade_batch([problem] * trials, [problem.answer] * trials)
+    result.tried["gold"] += 1
+    refusals = [graded.reason for graded in grades if graded.correct is not True]
+    if refusals:
+        reason = refusals[0] if len(refusals) == trials else FLAKY
+        result.failures.append(Failure(problem, "gold", problem.answer, reason))
 
 
 def _try(result: Validation, problem: Problem, kind: str, answer: str) -> None:
@@ -109,6 +125,8 @@ def validate(config: ValidateConfig) -> Validation:
     """
     source = load_problems(config.source, config.split)
     problems = source.take(config.n or source.size or ENDLESS_COUNT, seed=config.seed)
+    for name in {problem.domain for problem in problems}:
+        find_domain(name).prepare()
     console = Console()
     result = Validation()
     steps = validate_problems(problems, result)
@@ -129,9 +147,15 @@ def _report(result: Validation, config: ValidateConfig, console: Console) -> Non
         summary.add_row(kind, expected, str(tried), str(failed[kind]))
     console.print(summary)
     for failure in result.failures[: config.show]:
-        line = f"{failure.problem.id}: {failure.kind} {failure.answer!r} "
-        console.print(Text(f"{line}(gold {failure.problem.answer!r}, {failure.reason})"))
+        answer, gold = _shortened(failure.answer), _shortened(failure.problem.answer)
+        line = f"{failure.problem.id}: {failure.kind} {answer} (gold {gold}, {failure.reason})"
+        console.print(Text(line))
     if len(result.failures) > config.show:
         console.print(f"and {len(result.failures) - config.show} more; raise --show to see them")
     outcome = "holds" if not result.failures else f"{len(result.failures)} failures"
     console.print(f"{result.problems} problems: {outcome}")
+
+
+def _shortened(answer: str) -> str:
+    """Returns an answer as printed; of a program the beginning."""
+    return repr(answer if len(answer) <= SHOWN_CHARS else f"{answer[:SHOWN_CHARS]}...")

@@ -67,7 +67,7 @@ ENVIRONMENTS: dict[str, Entry] = {
     },
     "SelfCorrectMixed-v0": Entry("synthetic:mixed", mixed.PAGE),
     "SelfCorrectCode-v0": Entry(
-        problems="",
+        problems="synthetic:programs",
         page="",
         entry_point="srenv.envs.env:SelfCorrectCodeEnv",
         vector_entry_point="srenv.envs.vector:SelfCorrectCodeVectorEnv",

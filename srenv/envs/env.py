@@ -246,8 +246,8 @@ class SelfCorrectCodeEnv(SelfCorrectEnv):
     A language model reads a task. Each step it writes one turn: an attempt that ends in a Python
     program in a fenced block, an optional check, and a verdict on itself as the last line. Hidden
     tests run the program in a sandbox (`srenv.sandbox`), and rules compare the verdict with the
-    result. The setting is the code half of SCoRe (Kumar et al. 2024, arXiv 2409.12917, section 6),
-    with the model's own verdict as its stopping decision.
+    result. The setting is the code half of SCoRe (Kumar et al. 2024, arXiv 2409.12917, table
+    3), with the model's own verdict as its stopping decision.
 
     ## Action Space
     One turn as text, as in `SelfCorrectMath-v0`. The last complete block that is fenced by three

@@ -5,7 +5,7 @@ from srenv.wrappers.calibration import CalibrationStatistics
 from srenv.wrappers.chat import ChatObservation
 from srenv.wrappers.curriculum import TurnBudgetCurriculum
 from srenv.wrappers.recorder import EpisodeRecorder
-from srenv.wrappers.tool import CalculatorTool
+from srenv.wrappers.tool import CalculatorTool, PythonTool
 
 __all__ = [
     "BanditView",
@@ -13,5 +13,6 @@ __all__ = [
     "CalibrationStatistics",
     "ChatObservation",
     "EpisodeRecorder",
+    "PythonTool",
     "TurnBudgetCurriculum",
 ]

@@ -20,7 +20,7 @@ def test_sentences_are_worded_by_the_domain(name):
     (opening,) = protocol.opening(PROBLEM)
     assert FORM in protocol.instruction
     assert opening["content"] == f"2*3?\n{worded.instruction}"
-    assert "give the answer in \\boxed{}." in worded.instruction
+    assert "in \\boxed{}." in worded.instruction
     assert worded.worded(MATHS) == worded
     for correct in (True, False):
         for verdict in ("correct", "wrong", None):

@@ -70,7 +70,7 @@ class SelfRewardingConfig(RecipeConfig):
     reward: str = "default"
     """Reward preset, or term=weight,... (see srenv.rewards)."""
     tool: Tool = "none"
-    """A tool that the model may call inside a turn: none or calculator."""
+    """A tool that the model may call inside a turn: none, calculator or python."""
     rejection: RejectionConfig = field(default_factory=RejectionConfig)
     """Stage 1: sampling."""
     sft: SftConfig = field(default_factory=SftConfig)

@@ -14,7 +14,10 @@ from tests.support.python import run_python
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("syntetic:linear", "unknown source 'syntetic'. Did you mean 'synthetic'.*hf, jsonl"),
+        (
+            "syntetic:linear",
+            "unknown source 'syntetic'. Did you mean 'synthetic'.*hf, humaneval, jsonl",
+        ),
         ("synthetic:linaer", "Did you mean 'linear'.*Known: .*mixed"),
         ("synthetic:linear?a=1", "unknown option 'a'"),
         ("synthetic:linear?a", "options are written"),
