@@ -208,7 +208,7 @@ class PythonTool(TurnTool, RecordConstructorArgs):
     def answer(self, call: str) -> str:
         """Returns what a program prints, or the last line of its error."""
         execution = default_runner().execute(call, "", Limits(seconds=self.seconds))
-        output = execution.stdout.rstrip()
+        output = execution.output.rstrip()
         if execution.reason != "passed":
             error = execution.error.strip().rpartition("\n")[2]
             output = f"{output}\nerror: {error or execution.reason}".lstrip("\n")

@@ -1,0 +1,77 @@
+"""The Python tool: programs inside an attempt, in the sandbox."""
+
+import gymnasium as gym
+import pytest
+
+from srenv.sandbox import Execution, SandboxUnavailable, default_runner, use_runner
+from srenv.wrappers import PythonTool
+
+
+@pytest.fixture
+def env():
+    try:
+        default_runner()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    env = PythonTool(gym.make("SelfCorrectMath-v0", problems="synthetic:linear"), max_calls=2)
+    env.reset(seed=0)
+    return env
+
+
+def called(program):
+    return f"Let me compute.\n```python\n{program}\n```\n[RUN]"
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("print(6 * 7)", "42"),
+        ("print('a')\n1 / 0", "ZeroDivisionError: division by zero"),
+        ("while True: pass", "time"),
+        ("import os\nprint(os.environ.get('HOME'))", "None"),
+    ],
+)
+def test_a_call_is_answered_within_the_attempt(env, program, shown):
+    _, reward, terminated, truncated, info = env.step(called(program))
+    assert shown in info["continuation"]
+    assert reward == 0
+    assert not terminated
+    assert not truncated
+
+
+def test_an_output_that_could_be_an_answer_or_a_verdict_is_withheld(env):
+    for program in (
+        "print('\\\\boxed{5}')", "print('[VERIFY] correct')",
+    ):  # fmt: skip
+        *_, info = env.step(called(program))
+        assert "boxed" not in info["continuation"]
+        assert "[VERIFY]" not in info["continuation"]
+
+
+def test_the_answer_after_a_call_is_graded(env):
+    env.step(called("print(1)"))
+    answer = env.unwrapped.episode.problem.answer
+    *_, info = env.step(f"\\boxed{{{answer}}}\n[VERIFY] correct")
+    assert info["correct"] is True
+    assert info["declared"] is True
+
+
+def test_a_sandbox_that_fails_is_said_and_does_not_end_the_episode(monkeypatch):
+    class Broken:
+        def grade(self, jobs):
+            return []
+
+        def execute(self, program, stdin, limits):
+            return Execution("", "gone", "sandbox")
+
+        def close(self):
+            """Has nothing to close."""
+
+    use_runner(Broken())
+    try:
+        env = PythonTool(gym.make("SelfCorrectMath-v0", problems="synthetic:linear"))
+        env.reset(seed=0)
+        *_, info = env.step(called("print(1)"))
+        assert "error: gone" in info["continuation"]
+    finally:
+        use_runner(None)
