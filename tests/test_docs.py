@@ -13,6 +13,7 @@ import pytest
 
 from srenv.commands.main import COMMANDS
 from srenv.registry import config_of, lookup_or_import
+from tests.support.sandbox import real_sandbox
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -41,8 +42,14 @@ def modules_with_examples():
                 yield name.removesuffix(".__init__")
 
 
+RUN_PROGRAMS = ("srenv.envs.env",)
+"""Modules whose examples run programs in the sandbox."""
+
+
 @pytest.mark.parametrize("module", modules_with_examples())
 def test_docstring_examples_hold(module):
+    if module in RUN_PROGRAMS:
+        real_sandbox()
     result = doctest.testmod(importlib.import_module(module))
     assert result.failed == 0
     assert result.attempted > 0

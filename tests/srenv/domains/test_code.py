@@ -10,7 +10,8 @@ import pytest
 from srenv.domains.code import CODE, complete
 from srenv.episode import Problem
 from srenv.problems import grade_batch, load_problems
-from srenv.sandbox import Execution, Outcome, SandboxUnavailable, default_runner, use_runner
+from srenv.sandbox import Execution, Outcome, SandboxUnavailable, use_runner
+from tests.support.sandbox import real_sandbox
 
 PROGRAM = "def f(x):\n    return x + 1"
 FENCES = [
@@ -177,10 +178,7 @@ def test_a_machine_without_a_sandbox_is_refused_when_the_environment_is_made(mon
 
 @pytest.fixture(scope="module")
 def sandbox():
-    try:
-        return default_runner()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    return real_sandbox()
 
 
 def test_reference_solutions_of_synthetic_programs_pass_and_empty_ones_fail(sandbox):

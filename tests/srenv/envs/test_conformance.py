@@ -13,6 +13,7 @@ import srenv
 from srenv.envs import ENVIRONMENTS
 from srenv.testing import check_environment, check_source, check_vector_parity
 from srenv.wrappers import ChatObservation
+from tests.support.sandbox import real_sandbox
 
 LOCAL = {"SelfCorrectGSM8K-v0": "gsm8k_test.jsonl", "SelfCorrectMATH500-v0": "math500.jsonl"}
 MODES = list(AutoresetMode)
@@ -38,6 +39,8 @@ def integers(tmp_path_factory):
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)
 def test_every_registered_environment_conforms(env_id, data_file):
+    if env_id == "SelfCorrectCode-v0":
+        real_sandbox()
     kwargs = {"problems": f"jsonl:{data_file(LOCAL[env_id])}"} if env_id in LOCAL else {}
     check_environment(env_id, **kwargs)
 
@@ -49,6 +52,8 @@ def test_entry_points_are_strings_and_their_sources_are_sound(env_id):
     assert isinstance(spec.vector_entry_point, str)
     assert not spec.additional_wrappers
     source = spec.kwargs.get("problems", "synthetic:linear")
+    if source == "synthetic:programs":
+        real_sandbox()
     if source.startswith("synthetic:"):
         check_source(source, "train")
         check_source(source, "eval")

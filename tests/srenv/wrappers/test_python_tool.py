@@ -3,16 +3,14 @@
 import gymnasium as gym
 import pytest
 
-from srenv.sandbox import Execution, SandboxUnavailable, default_runner, use_runner
+from srenv.sandbox import Execution, use_runner
 from srenv.wrappers import PythonTool
+from tests.support.sandbox import real_sandbox
 
 
 @pytest.fixture
 def env():
-    try:
-        default_runner()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    real_sandbox()
     env = PythonTool(gym.make("SelfCorrectMath-v0", problems="synthetic:linear"), max_calls=2)
     env.reset(seed=0)
     return env
