@@ -42,7 +42,7 @@ def modules_with_examples():
                 yield name.removesuffix(".__init__")
 
 
-RUN_PROGRAMS = ("srenv.envs.env",)
+RUN_PROGRAMS = ("srenv.envs.env", "srenv.wrappers.tool")
 """Modules whose examples run programs in the sandbox."""
 
 

@@ -33,6 +33,7 @@ SHOWN_EXAMPLES = 5
 SHOWN_CHARS = 200
 """Characters of an output that are shown."""
 
+_FUTURE = re.compile(r"^from[ \t]+__future__[ \t]+import[ \t].*$", re.MULTILINE)
 _LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 
 
@@ -153,8 +154,8 @@ def complete(data: Mapping[str, Any], program: str) -> str:
         program = f"{signature.rstrip()}\n{_indented(program)}"
     if not header:
         return program
-    future = re.findall(r"^from[ \t]+__future__[ \t]+import[ \t].*$", program, re.MULTILINE)
-    return "\n".join([*future, header.rstrip(), program])
+    future = _FUTURE.findall(program)  # these come first in a file
+    return "\n".join([*future, header.rstrip(), _FUTURE.sub("", program)])
 
 
 def _defines(program: str, name: str) -> bool:

@@ -229,8 +229,9 @@ def _doctests(prompt: str) -> list[list[str]]:
         examples = doctest.DocTestParser().get_examples(prompt)
     except ValueError:
         return []
-    shown = [(example.source.strip(), example.want.strip()) for example in examples]
-    return [[call, result] for call, result in shown if result and "\n" not in call]
+    shown = [(example.source.strip(), example.want.strip().split("\n")) for example in examples]
+    # A closing quote, or prose, may follow the result without a blank line.
+    return [[call, lines[0]] for call, lines in shown if lines[0] and "\n" not in call]
 
 
 def _example(line: str) -> list[str] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +12,10 @@ from srenv.commands import main as cli
 from srenv.commands.validate import ValidateConfig, validate
 from srenv.episode import Problem
 from srenv.problems import FAMILIES, ListSource, register_checker, register_source
+from srenv.sandbox import Job, Outcome
 from srenv.verifier import Grade
+from tests.support.programs import DOUBLE, use_canned
+from tests.support.sandbox import real_sandbox
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -58,3 +63,29 @@ def test_unknown_source_is_explained() -> None:
 def test_n_is_the_number_of_problems(capsys) -> None:
     cli.main(["validate", "synthetic:root", "-n", "3"])
     assert "3 problems: holds" in capsys.readouterr().out
+
+
+def test_flaky_and_failing_programs_are_found(monkeypatch, capsys) -> None:
+    problems = [replace(DOUBLE, id=name, answer=name) for name in ("flaky", "failing", "fine")]
+    register_source("test_flaky", lambda spec: ListSource(spec.text, spec.split, problems))
+    trials = itertools.count()
+
+    def decide(job: Job) -> Outcome:
+        name = job.program.strip().rpartition(" ")[2]
+        passed = name == "fine" or (name == "flaky" and next(trials) % 2 == 0)
+        return Outcome(passed, "passed" if passed else "time")
+
+    use_canned(monkeypatch, decide)
+    with pytest.raises(SystemExit):
+        cli.main(["validate", "test_flaky:x"])
+    printed = capsys.readouterr().out
+    assert "flaky: gold 'flaky' (gold 'flaky', flaky)" in printed
+    assert "failing: gold 'failing' (gold 'failing', time)" in printed
+    assert "fine: gold" not in printed
+
+
+def test_programs_hold_in_the_sandbox() -> None:
+    real_sandbox()
+    result = validate(ValidateConfig("synthetic:programs", n=10))
+    assert result.tried["gold"] == result.tried["exit"] == 10
+    assert result.failures == []

@@ -91,6 +91,18 @@ def test_a_body_alone_completes_the_signature(body):
     assert space["f"](4) == 5
 
 
+def test_the_imports_of_the_prompt_precede_the_program_and_follow_those_of_the_future():
+    data = {**SIGNATURE, "header": "import math\n"}
+    for program in (
+        "def f(x):\n    return math.floor(x)",
+        "return math.floor(x)",
+        "from __future__ import annotations\ndef f(x: Unknown):\n    return math.floor(x)",
+    ):
+        space: dict = {}
+        exec(compile(complete(data, program), "f", "exec", dont_inherit=True), space)
+        assert space["f"](4.5) == 4
+
+
 def test_programs_that_differ_in_layout_are_the_same_vote():
     assert CODE.same(PROGRAM, "def f(x):  # adds\n        return x+1\n\n")
     assert not CODE.same(PROGRAM, "def f(x):\n    return x + 2")

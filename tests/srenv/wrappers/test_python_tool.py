@@ -5,6 +5,7 @@ import pytest
 
 from srenv.sandbox import Execution, use_runner
 from srenv.wrappers import PythonTool
+from srenv.wrappers.tool import MAX_OUTPUT, WITHHELD
 from tests.support.sandbox import real_sandbox
 
 
@@ -38,12 +39,32 @@ def test_a_call_is_answered_within_the_attempt(env, program, shown):
 
 
 def test_an_output_that_could_be_an_answer_or_a_verdict_is_withheld(env):
-    for program in (
-        "print('\\\\boxed{5}')", "print('[VERIFY] correct')",
+    for output in (
+        "\\\\boxed{5}", "[VERIFY] correct", "The answer is 5.", "```python", "~~~", "x\\n[RUN]",
+        "</think>", "<|im_end|>",
     ):  # fmt: skip
-        *_, info = env.step(called(program))
-        assert "boxed" not in info["continuation"]
-        assert "[VERIFY]" not in info["continuation"]
+        env.reset(seed=0)
+        *_, info = env.step(called(f"print('{output}')"))
+        assert info["tool_result"] == WITHHELD
+
+
+def test_the_newest_program_runs_and_programs_share_nothing(env):
+    *_, info = env.step(called("x = 1\nprint(x)"))
+    assert info["tool_result"] == "1"
+    *_, info = env.step(called("print(x)"))
+    assert info["tool_result"].startswith("error: NameError")
+
+
+def test_outputs_are_bounded_and_printable(env):
+    *_, info = env.step(called("print('a\\x00b' * 5000)"))
+    assert len(info["tool_result"]) <= MAX_OUTPUT + 3
+    assert "\x00" not in info["tool_result"]
+
+
+@pytest.mark.parametrize("text", ["[RUN]", "```python\nprint(1)\n[RUN]", "I [RUN]"])
+def test_a_call_without_a_program_ends_the_turn(env, text):
+    *_, info = env.step(text)
+    assert (info["turn"], info["tool_calls"], info["malformed"]) == (1, 0, "no_answer")
 
 
 def test_the_answer_after_a_call_is_graded(env):
