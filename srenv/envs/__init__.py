@@ -13,9 +13,10 @@ def register_environments() -> None:
     """Registers what is not registered yet: ``srenv:ID`` may import the package a second time."""
     for name, entry in ENVIRONMENTS.items():
         if name not in registry:
+            arguments = {"problems": entry.problems, "protocol": entry.protocol}
             register(
                 id=name,
                 entry_point=entry.entry_point,
                 vector_entry_point=entry.vector_entry_point,
-                kwargs={"problems": entry.problems} if entry.problems else {},
+                kwargs={name: value for name, value in arguments.items() if value},
             )

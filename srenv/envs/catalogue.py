@@ -15,12 +15,14 @@ class Entry:
         problems: Its source of problems; empty for the default of the class.
         page: Its page in the documentation: a summary line, then sections in Markdown. Empty if
             it is the docstring of the class.
+        protocol: Its protocol; empty for the default of the class.
         entry_point: The class, as a string so that specs are JSON.
         vector_entry_point: The class of its vector environment.
     """
 
     problems: str
     page: str
+    protocol: str = ""
     entry_point: str = "srenv.envs.env:SelfCorrectMathEnv"
     vector_entry_point: str = "srenv.envs.vector:SelfCorrectMathVectorEnv"
 
@@ -69,8 +71,8 @@ ENVIRONMENTS: dict[str, Entry] = {
     "SelfCorrectCode-v0": Entry(
         problems="synthetic:programs",
         page="",
+        protocol="code",
         entry_point="srenv.envs.env:SelfCorrectCodeEnv",
-        vector_entry_point="srenv.envs.vector:SelfCorrectCodeVectorEnv",
     ),
 }
 """Environments by id."""

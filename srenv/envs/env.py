@@ -297,26 +297,6 @@ class SelfCorrectCodeEnv(SelfCorrectEnv):
     * v0: Initial version.
     """
 
-    def __init__(
-        self,
-        problems: str = "synthetic:programs",
-        split: Literal["train", "eval"] = "train",
-        max_attempts: int = 4,
-        reward: RewardSpec = "default",
-        protocol: ProtocolSpec = "code",
-        render_mode: str | None = None,
-        max_turn_chars: int = MAX_TURN_CHARS,
-    ) -> None:
-        super().__init__(
-            problems=problems,
-            split=split,
-            max_attempts=max_attempts,
-            reward=reward,
-            protocol=protocol,
-            render_mode=render_mode,
-            max_turn_chars=max_turn_chars,
-        )
-
 
 def make_protocol(spec: ProtocolSpec = "default") -> Protocol:
     """Builds a protocol from its name, ``module:attribute``, or a mapping of fields to change.

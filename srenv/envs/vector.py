@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from srenv.conversation import Conversation
-from srenv.envs.env import SelfCorrectCodeEnv, SelfCorrectEnv, SelfCorrectMathEnv, observe
+from srenv.envs.env import SelfCorrectEnv, SelfCorrectMathEnv, observe
 from srenv.envs.info import Info, info_of, stack_infos
 from srenv.episode import Episode, Problem
 from srenv.problems import grade_batch
@@ -53,7 +53,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
 
     Attributes:
         envs: The environments. They share source, protocol, reward and spaces.
-        single: The class of one environment.
 
     Example:
         >>> import gymnasium as gym
@@ -70,7 +69,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         **SelfCorrectEnv.metadata,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
-    single: type[SelfCorrectEnv] = SelfCorrectMathEnv
 
     def __init__(
         self,
@@ -89,7 +87,7 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**type(self).metadata, "autoreset_mode": self.autoreset_mode}
         self._limit = None if max_episode_steps == -1 else max_episode_steps
-        first = self.single(**kwargs)
+        first = SelfCorrectMathEnv(**kwargs)
         # A bare environment holds nothing of its own before its first reset.
         self.envs: list[SelfCorrectEnv] = [copy.copy(first) for _ in range(num_envs)]
         self.render_mode = first.render_mode
@@ -303,12 +301,6 @@ class SelfCorrectMathVectorEnv(VectorEnv[Observations, Sequence[str], NDArray[An
         """Closes the environments."""
         for env in self.envs:
             env.close()
-
-
-class SelfCorrectCodeVectorEnv(SelfCorrectMathVectorEnv):
-    """`SelfCorrectCode-v0` in batches: all programs of a step run in one call of the sandbox."""
-
-    single = SelfCorrectCodeEnv
 
 
 def _texts(actions: Iterable[str], count: int) -> list[str]:

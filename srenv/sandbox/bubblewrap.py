@@ -24,7 +24,6 @@ from typing import Any
 
 from srenv.sandbox import host
 from srenv.sandbox.jobs import (
-    Cases,
     Execution,
     FunctionTests,
     Job,
@@ -32,7 +31,7 @@ from srenv.sandbox.jobs import (
     Outcome,
     Reason,
     SandboxUnavailable,
-    lines,
+    grade_cases,
 )
 
 HOST = Path(host.__file__)
@@ -261,7 +260,9 @@ class BubblewrapRunner:
             with self._host() as worker:
                 if isinstance(job.tests, FunctionTests):
                     return grade_function(worker, job.program, job.tests, job.limits)
-                return grade_cases(worker, job.program, job.tests, job.limits)
+                return grade_cases(
+                    lambda stdin: run_program(worker, job.program, stdin, job.limits), job.tests
+                )
         except HostError as error:
             return Outcome(None, "sandbox", str(error))
 
@@ -421,22 +422,6 @@ class Process:
         return b"".join(parts)
 
 
-def grade_cases(worker: Host, program: str, tests: Cases, limits: Limits) -> Outcome:
-    """Grades a whole program by its inputs and outputs; each has the full time.
-
-    Raises:
-        HostError: The sandbox failed.
-    """
-    for number, (stdin, expected) in enumerate(tests.cases, start=1):
-        execution = run_program(worker, program, stdin, limits)
-        where = f"case {number}"
-        if execution.reason != "passed":
-            return Outcome(False, execution.reason, f"{where}: {execution.error[-300:]}")
-        if lines(execution.output) != lines(expected):
-            return Outcome(False, "failed", where)
-    return Outcome(True, "passed")
-
-
 def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execution:
     """Runs a whole program once.
 
@@ -449,7 +434,7 @@ def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execu
     with tempfile.TemporaryFile() as source:
         source.write(stdin.encode("utf-8", "replace"))
         source.flush()
-        # Opened anew for reading: the program must not write to a file of this machine.
+        # A second descriptor, for reading only: the program must not write to this file.
         reader = os.open(f"/proc/self/fd/{source.fileno()}", os.O_RDONLY)
         try:
             job = worker.start(

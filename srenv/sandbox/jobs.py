@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -120,6 +120,28 @@ class SandboxUnavailable(RuntimeError):
     """Programs cannot be run safely on this machine; the message says why and what to do."""
 
 
-def lines(text: str) -> list[str]:
+def grade_cases(run: Callable[[str], Execution], tests: Cases) -> Outcome:
+    """Grades a whole program by its inputs and outputs, up to the first that is not right.
+
+    Args:
+        run: Runs the program with some standard input.
+        tests: The inputs and outputs.
+    """
+    for number, (stdin, expected) in enumerate(tests.cases, start=1):
+        execution = run(stdin)
+        if execution.reason != "passed":
+            return outcome_of(execution)
+        if _lines(execution.output) != _lines(expected):
+            return Outcome(False, "failed", f"case {number}")
+    return Outcome(True, "passed")
+
+
+def outcome_of(execution: Execution) -> Outcome:
+    """Returns the grade of a program that had nothing to do but to end without an error."""
+    passed = None if execution.reason == "sandbox" else execution.reason == "passed"
+    return Outcome(passed, execution.reason, execution.error[-300:])
+
+
+def _lines(text: str) -> list[str]:
     """Returns the lines of an output, without white space at their ends and empty last ones."""
     return [line.rstrip() for line in text.rstrip().splitlines()]

@@ -12,7 +12,15 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from srenv.sandbox.jobs import Cases, Execution, FunctionTests, Job, Limits, Outcome, Reason, lines
+from srenv.sandbox.jobs import (
+    Execution,
+    FunctionTests,
+    Job,
+    Limits,
+    Outcome,
+    grade_cases,
+    outcome_of,
+)
 
 _DONE = "@@srenv passed@@"
 
@@ -120,26 +128,8 @@ def _graded(runner: TrustingRunner | HttpRunner, job: Job) -> Outcome:
         execution = runner.execute(_with_tests(job.program, job.tests), "", job.limits)
         if execution.reason == "passed" and not execution.output.endswith(f"{_DONE}\n"):
             return Outcome(False, "error", "the program ended before its tests did")
-        return _outcome(execution)
-    return _graded_cases(runner, job.program, job.tests, job.limits)
-
-
-def _graded_cases(
-    runner: TrustingRunner | HttpRunner, program: str, tests: Cases, limits: Limits
-) -> Outcome:
-    for number, (stdin, expected) in enumerate(tests.cases, start=1):
-        execution = runner.execute(program, stdin, limits)
-        if execution.reason != "passed":
-            return _outcome(execution)
-        if lines(execution.output) != lines(expected):
-            return Outcome(False, "failed", f"case {number}")
-    return Outcome(True, "passed")
-
-
-def _outcome(execution: Execution) -> Outcome:
-    reason: Reason = execution.reason
-    passed = None if reason == "sandbox" else reason == "passed"
-    return Outcome(passed, reason, execution.error[-300:])
+        return outcome_of(execution)
+    return grade_cases(lambda stdin: runner.execute(job.program, stdin, job.limits), job.tests)
 
 
 def _with_tests(program: str, tests: FunctionTests) -> str:

@@ -397,7 +397,7 @@ HOSTILE = _dedented(
         "writes outside": """
             import os
             def running_max(numbers):
-                for path in ('/srenv/host.py', '/usr/lib/escaped', '/root/escaped', '/escaped'):
+                for path in ('/srenv/host.py', '/usr/lib/escaped', '/home/escaped', '/escaped'):
                     try: open(path, 'w').write('x')
                     except OSError: pass
                 return 0

@@ -25,6 +25,7 @@ from srenv.sandbox import (
 from srenv.sandbox.bubblewrap import BubblewrapRunner
 from srenv.sandbox.others import HttpRunner, TrustingRunner
 from tests.support.python import ROOT
+from tests.support.sandbox import runner_or_skip
 
 DOUBLE = "print(2 * int(input()))"
 CASES = Cases((("2\n", "4\n"), ("5\n", "10")))
@@ -33,10 +34,7 @@ QUICK = Limits(seconds=2.0)
 
 @pytest.fixture(scope="module")
 def runner():
-    try:
-        runner = BubblewrapRunner(1)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    runner = runner_or_skip(lambda: BubblewrapRunner(1))
     yield runner
     runner.close()
 

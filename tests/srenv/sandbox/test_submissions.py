@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from srenv.sandbox import Job, Limits, SandboxUnavailable
+from srenv.sandbox import Job, Limits
 from srenv.sandbox.bubblewrap import BubblewrapRunner
+from tests.support.sandbox import runner_or_skip
 from tests.support.submissions import HOSTILE, ODD, RIGHT, TESTS, WRONG
 
 LIMITS = Limits(seconds=3.0, memory_mb=256)
@@ -16,10 +17,7 @@ LIMITS = Limits(seconds=3.0, memory_mb=256)
 
 @pytest.fixture(scope="module")
 def runner():
-    try:
-        runner = BubblewrapRunner(2)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    runner = runner_or_skip(lambda: BubblewrapRunner(2))
     yield runner
     runner.close()
 
@@ -59,10 +57,7 @@ def test_a_hostile_program_fails_within_its_limits_and_harms_no_neighbor(runner,
 
 @pytest.mark.slow
 def test_all_of_them_with_eight_at_a_time():
-    try:
-        runner = BubblewrapRunner(8)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    runner = runner_or_skip(lambda: BubblewrapRunner(8))
     programs = {**HOSTILE, **ODD, **WRONG}
     expected = {name: name in ODD for name in programs}
     long = Limits(seconds=10.0, memory_mb=256)
@@ -73,10 +68,7 @@ def test_all_of_them_with_eight_at_a_time():
 
 
 def test_nothing_is_left_of_a_closed_runner():
-    try:
-        runner = BubblewrapRunner(1)
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+    runner = runner_or_skip(lambda: BubblewrapRunner(1))
     hosts = len(descendants(os.getpid(), "host.py"))
     runner.grade([job(HOSTILE["leaves a process"]), job(HOSTILE["daemon"])])
     assert len(descendants(os.getpid(), "host.py")) == hosts  # of the jobs, nothing is left
