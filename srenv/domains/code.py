@@ -4,6 +4,7 @@
 
 * ``entry_point``: the name of the function;
 * ``tests``: code that defines ``check(candidate)``, in HumanEval's form;
+* ``in_place`` (optional): true if the function is to change its arguments;
 * ``header`` (optional): imports and functions that the prompt gives, which programs may leave out;
 * ``signature`` (optional): what a function's body alone completes;
 * ``examples`` (optional): calls and their results, ``[["f(3)", "12"]]``, that the prompt shows.
@@ -128,7 +129,7 @@ def tests_of(data: Mapping[str, Any]) -> Tests | None:
     """Returns the hidden tests in the data of a problem; None if there are none."""
     name, tests = data.get("entry_point"), data.get("tests")
     if isinstance(name, str) and name.isidentifier() and isinstance(tests, str):
-        return FunctionTests(name, tests)
+        return FunctionTests(name, tests, in_place=data.get("in_place") is True)
     cases = _pairs(data.get("cases"))
     return Cases(tuple(cases)) if cases else None
 

@@ -8,6 +8,8 @@
 | input and output | `problem`, `answer`, `cases`: pairs, or objects with `input` and `output` |
 | a function | `problem`, `answer`, `entry_point`, `test` |
 
+A function that is to change its arguments needs `in_place`, true, in addition.
+
 The tests are code of the data set, and run in the sandbox like everything else that a row holds.
 """
 
@@ -215,6 +217,8 @@ def _function(row: Mapping[str, Any], prompt: str, answer: str, name: str, where
     else:
         raise ValueError(f"{where}: no column 'test' or 'base_input' with the tests")
     data: dict[str, Any] = {"entry_point": name, "tests": tests, "examples": _doctests(prompt)}
+    if row.get("in_place") is True:
+        data["in_place"] = True
     if starts:
         data |= {"header": header, "signature": prompt[starts[-1] :].rstrip()}
         prompt = f"Complete this function.\n```python\n{prompt.strip()}\n```"

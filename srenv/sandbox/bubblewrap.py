@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -174,6 +175,12 @@ class Host:
         self._process.wait()
         self._errors.close()
 
+    def forget(self) -> None:
+        """Closes this process's ends; the host belongs to the process that started it."""
+        self._control.close()
+        self._errors.close()
+        self._process.returncode = 0  # it is no child of this process, so there is none to wait for
+
     def _answer(self) -> dict[str, Any]:
         reply = json.loads(host.receive(self._control, 1 << 16)[1])
         if "error" in reply:
@@ -208,7 +215,7 @@ class Deadline:
 
 
 class BubblewrapRunner:
-    """Grades programs in a pool of warm hosts.
+    """Grades programs in a pool of warm hosts. A forked process starts hosts of its own.
 
     Args:
         workers: Programs at a time; by default one per processor.
@@ -219,10 +226,9 @@ class BubblewrapRunner:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
-        self._idle: queue.SimpleQueue[Host | None] = queue.SimpleQueue()
-        for _ in range(self.workers):
-            self._idle.put(None)
-        self._closed = False
+        self._hosts: set[Host] = set()
+        self._start_afresh()
+        _runners.add(self)
         probe = self.execute("print(6 * 7)", "", Limits())
         if probe.output.strip() != "42":
             self.close()
@@ -253,7 +259,24 @@ class BubblewrapRunner:
         self._closed = True
         while not self._idle.empty():
             if worker := self._idle.get():
-                worker.close()
+                self._end(worker)
+
+    def after_fork(self) -> None:
+        """Leaves all hosts to the process that this one was forked from."""
+        for worker in self._hosts:
+            worker.forget()
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._closed = False
+        self._hosts = set()
+        self._idle: queue.SimpleQueue[Host | None] = queue.SimpleQueue()
+        for _ in range(self.workers):
+            self._idle.put(None)
+
+    def _end(self, worker: Host) -> None:
+        self._hosts.discard(worker)
+        worker.close()
 
     def _grade(self, job: Job) -> Outcome:
         try:
@@ -271,16 +294,18 @@ class BubblewrapRunner:
         """Lends a host; one that failed is replaced by a new one."""
         worker = self._idle.get()
         try:
-            worker = worker or Host()
+            if worker is None:
+                worker = Host()
+                self._hosts.add(worker)
             yield worker
         except BaseException:
             if worker:
-                worker.close()
+                self._end(worker)
             worker = None
             raise
         finally:
             if worker and self._closed:
-                worker.close()
+                self._end(worker)
                 worker = None
             self._idle.put(worker)
 
@@ -292,7 +317,11 @@ def grade_function(worker: Host, program: str, tests: FunctionTests, limits: Lim
         HostError: The sandbox failed.
     """
     deadline = Deadline(limits.seconds)
-    described = {"entry_point": tests.entry_point, "limit": limits.output_bytes}
+    described = {
+        "entry_point": tests.entry_point,
+        "in_place": tests.in_place,
+        "limit": limits.output_bytes,
+    }
     with Process(worker, "serve", {**described, "program": program}, limits) as solution:
         ready, reason = solution.ask(None, deadline, limits)
         if ready is None or "error" in json.loads(ready):
@@ -311,9 +340,11 @@ def relay(examiner: Process, solution: Process, deadline: Deadline, limits: Limi
         except TimeoutError:
             return Outcome(False, "time", f"more than {limits.seconds:g} seconds")
         except (EOFError, OSError, ValueError) as error:
-            return Outcome(False, problem or "error", f"the tests ended early: {error}")
+            return _undecided(str(error))
         if kind == host.VERDICT:
             verdict = json.loads(body)
+            if verdict["passed"] is None:
+                return _undecided(verdict["text"])
             passed = verdict["passed"] is True
             return Outcome(passed, "passed" if passed else problem or "failed", verdict["text"])
         reply, reason = solution.ask(body, deadline, limits)
@@ -326,8 +357,12 @@ def relay(examiner: Process, solution: Process, deadline: Deadline, limits: Limi
         except TimeoutError:
             return Outcome(False, "time", f"more than {limits.seconds:g} seconds")
         except OSError as error:
-            return Outcome(False, "error", f"the tests ended early: {error}")
+            return _undecided(str(error))
     return Outcome(False, "time", f"more than {MAX_CALLS} calls")
+
+
+def _undecided(text: str) -> Outcome:
+    return Outcome(None, "sandbox", f"the tests ended early: {text}")
 
 
 def _kind(reply: bytes | None) -> Reason:
@@ -382,7 +417,7 @@ class Process:
         """Sends a call, or waits for the beginning; returns the reply, or None and the reason."""
         try:
             if call is not None:
-                if select.select([self._channel], [], [], 0)[0]:
+                if _readable([self._channel.fileno()], 0):
                     return None, "error"  # it answers what it was not asked
                 self.send(host.CALL, call, deadline)
             # An encoded value has a few more characters than the limit on it.
@@ -467,7 +502,7 @@ def _collect(streams: Sequence[int], deadline: Deadline, limit: int) -> tuple[li
     parts: dict[int, list[bytes]] = {stream: [] for stream in streams}
     live, left = set(streams), limit
     while live and not deadline.over and left >= 0:
-        for stream in select.select(list(live), [], [], deadline.left)[0]:
+        for stream in _readable(live, deadline.left):
             part = os.read(stream, min(1 << 16, left + 1))
             if not part:
                 live.discard(stream)
@@ -478,8 +513,27 @@ def _collect(streams: Sequence[int], deadline: Deadline, limit: int) -> tuple[li
     return [b"".join(parts[stream]) for stream in streams], left < 0
 
 
+def _readable(descriptors: Iterable[int], seconds: float) -> list[int]:
+    """Returns the descriptors that can be read, or have ended, within some seconds."""
+    poll = select.poll()  # not `select`, which fails from descriptor 1024 on
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return [descriptor for descriptor, _ in poll.poll(1000 * seconds)]
+
+
+_runners: weakref.WeakSet[BubblewrapRunner] = weakref.WeakSet()
 _lock = threading.Lock()
 _runner: BubblewrapRunner | None = None
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread of the parent may have held the old one
+    for runner in _runners:
+        runner.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def shared_runner() -> BubblewrapRunner:

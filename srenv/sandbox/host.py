@@ -39,6 +39,7 @@ _NEWUSER, _NEWPID, _NEWNS, _NEWIPC = 0x10000000, 0x20000000, 0x00020000, 0x08000
 _PRIVATE, _NOSUID, _NODEV = 0x40000 | 0x4000, 2, 4
 _DUMPABLE, _CAPBSET_DROP, _NO_NEW_PRIVS, _PDEATHSIG = 4, 24, 38, 1
 _NOBODY = 65534
+_MAX_FILES = 1 << 20
 
 
 # Values
@@ -208,7 +209,9 @@ def serve(channel: socket.socket, job: dict[str, Any]) -> None:
         try:
             value = function(*arguments, **keywords)
             budget = Budget()
-            reply = {"value": encode(value, budget), "arguments": encode(arguments, budget)}
+            reply = {"value": encode(value, budget)}
+            if job["in_place"]:
+                reply["arguments"] = encode([*arguments, *keywords.values()], budget)
             answer = json.dumps(reply).encode()
             if len(answer) > job["limit"]:
                 raise Unsendable("the value is too large")
@@ -235,9 +238,9 @@ def _failure(error: BaseException) -> bytes:
 class Candidate:
     """Stands for the program's function in the tests: calls go to the parent."""
 
-    def __init__(self, channel: socket.socket, name: str, limit: int) -> None:
-        self._channel, self._limit = channel, limit
-        self.__name__ = name
+    def __init__(self, channel: socket.socket, job: dict[str, Any]) -> None:
+        self._channel, self._limit, self._in_place = channel, job["limit"], job["in_place"]
+        self.__name__ = job["entry_point"]
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Returns what the program's function returns, or raises what it raises."""
@@ -248,9 +251,11 @@ class Candidate:
         if "error" in reply:
             raise _exception(reply)
         budget = Budget()
-        value, after = decode(reply["value"], budget), decode(reply["arguments"], budget)
-        for before, now in zip(arguments, after):  # noqa: B905 - Python 3.9's zip has no strict
-            _update(before, now)
+        value = decode(reply["value"], budget)
+        if self._in_place:
+            given = [*arguments, *keywords.values()]
+            for before, now in zip(given, decode(reply["arguments"], budget), strict=True):
+                _update(before, now)
         return value
 
 
@@ -279,17 +284,23 @@ def _update(before: Any, now: Any) -> None:
 
 
 def test(channel: socket.socket, job: dict[str, Any]) -> None:
-    """Executes tests and sends the verdict."""
-    candidate = Candidate(channel, job["entry_point"], job["limit"])
+    """Executes tests and sends the verdict: None if the tests have no `check` or exit."""
+    candidate = Candidate(channel, job)
     space: dict[str, Any] = {"__name__": "tests", "math": math}
+    passed: bool | None = None
+    text = ""
     try:
         exec(compile(job["code"], "tests.py", "exec"), space)
+        check = space["check"]
         space[job["entry_point"]] = candidate  # some tests call the function by its name
-        space["check"](candidate)
-        verdict = {"passed": True, "text": ""}
+        passed = False
+        check(candidate)
+        passed = True
     except BaseException as error:
+        if not isinstance(error, Exception):
+            passed = None
         text = f"{type(error).__name__}: {str(error)[:300]}"
-        verdict = {"passed": False, "text": text}
+    verdict = {"passed": passed, "text": text}
     send(channel, VERDICT, json.dumps(verdict).encode())
 
 
@@ -402,7 +413,7 @@ def run_job(descriptors: list[int], job: dict[str, Any]) -> int:
     channel = None
     if job["role"] != "main":
         channel = socket.socket(fileno=os.dup2(descriptors[0], 3))
-    os.closerange(4 if channel else 3, 1024)
+    os.closerange(4 if channel else 3, _MAX_FILES)
     opened: list[Any] = [
         open(number, mode, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
         for number, mode in ((0, "r"), (1, "w"), (2, "w"))
@@ -443,7 +454,7 @@ def start(descriptors: list[int], job: dict[str, Any]) -> tuple[int, int]:
             os.write(write, str(pid).encode())
             # The pid must not be free again before the host has its descriptor.
             os.read(gate, 1)
-            os.closerange(0, 1024)
+            os.closerange(0, _MAX_FILES)
             _, result = os.waitpid(pid, 0)
             status = os.waitstatus_to_exitcode(result) & 0xFF
         except BaseException as error:

@@ -34,10 +34,14 @@ class FunctionTests:
         entry_point: Name of the program's function.
         code: Python that defines ``check(candidate)``, which raises if the function is wrong
             (HumanEval's form). `candidate` is a proxy: calls travel to the program as plain data.
+        in_place: Whether the function is to change its arguments. Only then do changes reach the
+            tests, which have to compare with values of their own: ``sorted(numbers)`` after a call
+            is the program's to choose.
     """
 
     entry_point: str
     code: str
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

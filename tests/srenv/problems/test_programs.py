@@ -70,6 +70,15 @@ def load(tmp_path: Path, rows: list[dict[str, Any]], options: str = "") -> Any:
     return load_problems(f"jsonl:{path}?domain=code&strict=1{options}")
 
 
+def test_a_function_that_changes_its_arguments_says_so(tmp_path: Path) -> None:
+    row = {"problem": "Sort in place.", "answer": "def f(x): x.sort()", "entry_point": "f"}
+    row["test"] = "def check(f):\n    x = [2, 1]\n    f(x)\n    assert x == [1, 2]\n"
+    source = load(tmp_path, [{**row, "in_place": True}, row])
+    problems = [source.problem(n) for n in range(2)]
+    real_sandbox()
+    assert [g.correct for g in grade_batch(problems, [row["answer"]] * 2)] == [True, False]
+
+
 def test_rows_become_problems(tmp_path: Path) -> None:
     source = load(tmp_path, ROWS)
     problems = [source.problem(n) for n in range(len(ROWS))]

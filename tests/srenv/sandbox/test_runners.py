@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -88,6 +89,24 @@ def test_values_arrive_as_they_were_sent(runner, value):
     assert outcome.passed is True, outcome
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def order(numbers):\n    numbers.clear()\n    return []",
+        "def order(numbers):\n    numbers[:] = [1, 1, 1]\n    return numbers",
+        "def order(numbers): numbers.clear()",
+    ],
+)
+def test_a_program_cannot_change_what_it_is_compared_with(runner, program):
+    code = """
+def check(candidate):
+    numbers = [3, 1, 2]
+    assert candidate(numbers) == (sorted(numbers) if numbers else None)
+"""
+    (outcome,) = runner.grade([Job(program, FunctionTests("order", code), QUICK)])
+    assert (outcome.passed, outcome.reason) == (False, "failed")
+
+
 def test_tests_may_look_at_changed_arguments_keywords_and_exceptions(runner):
     code = """
 def check(candidate):
@@ -95,7 +114,7 @@ def check(candidate):
     assert candidate(numbers) is None
     assert numbers == [1, 2, 3]
     numbers = [3, 1, 2]
-    candidate(numbers, reverse=True)
+    candidate(numbers=numbers, reverse=True)
     assert numbers == [3, 2, 1]
     try:
         candidate([1, "a"])
@@ -104,18 +123,78 @@ def check(candidate):
     raise AssertionError("no TypeError")
 """
     program = "def order(numbers, reverse=False): numbers.sort(reverse=reverse)"
-    (outcome,) = runner.grade([Job(program, FunctionTests("order", code), QUICK)])
-    assert outcome.passed is True, outcome
+    tests = [FunctionTests("order", code, in_place=in_place) for in_place in (True, False)]
+    outcomes = runner.grade([Job(program, each, QUICK) for each in tests])
+    assert [outcome.passed for outcome in outcomes] == [True, False]
 
 
-def test_tests_that_fail_by_themselves_cannot_reach_other_jobs(runner):
-    broken = FunctionTests("f", "import os\nos._exit(0)")
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nos._exit(0)",
+        "import os\ndef check(candidate): os._exit(0)",
+        "def check(candidate): raise SystemExit(0)",
+        "import no_such_package\ndef check(candidate): pass",
+        "def check(candidate)",
+        "def test(candidate): pass",
+    ],
+)
+def test_tests_that_end_or_do_not_load_leave_their_program_undecided(runner, code):
     good = FunctionTests("f", "def check(candidate): assert candidate() == 1")
     first, second = runner.grade(
-        [Job("def f(): return 1", tests, QUICK) for tests in (broken, good)]
+        [Job("def f(): return 1", tests, QUICK) for tests in (FunctionTests("f", code), good)]
     )
-    assert first.passed is False
+    assert (first.passed, first.reason) == (None, "sandbox")
     assert second.passed is True
+
+
+def test_programs_are_graded_with_thousands_of_open_files(runner):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    held = []
+    try:
+        while not held or held[-1] < 1100:
+            held.append(os.dup(0))
+        tests = FunctionTests("f", "def check(candidate): assert candidate() == 1")
+        listing = """
+import os
+def f():
+    for number in range(3, 4096):
+        try:
+            os.fstat(number)
+        except OSError:
+            continue
+        if number > 3: return number
+    return 1
+"""
+        fresh = BubblewrapRunner(1)
+        jobs = [Job(DOUBLE, CASES, QUICK), Job(listing, tests, QUICK)]
+        assert [outcome.passed for outcome in fresh.grade(jobs)] == [True, True]
+        fresh.close()
+        assert [outcome.passed for outcome in runner.grade(jobs)] == [True, True]
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_forked_process_has_hosts_of_its_own(runner):
+    runner.grade([Job(DOUBLE, CASES, QUICK)])
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            programs = [DOUBLE, "print(0)"] * 3
+            graded = [o.passed for o in runner.grade([Job(p, CASES, QUICK) for p in programs])]
+            runner.close()
+            status = 0 if graded == [True, False] * 3 else 2
+        finally:
+            os._exit(status)
+    outcomes = runner.grade([Job(p, CASES, QUICK) for p in ["print(0)", DOUBLE] * 3])
+    assert [outcome.passed for outcome in outcomes] == [False, True] * 3
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    (outcome,) = runner.grade([Job(DOUBLE, CASES, QUICK)])
+    assert outcome.passed is True
 
 
 def test_a_host_that_dies_leaves_a_program_undecided_and_is_replaced(runner, monkeypatch):
