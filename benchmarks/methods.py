@@ -32,7 +32,7 @@ from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED
 from agents.recipes.self_rewarding.rejection import RejectionConfig
 from agents.training.policy_gradient import PolicyGradientConfig
-from srenv.commands.compare import find_reading
+from srenv.commands.readings import find_reading
 from srenv.metrics import Metrics, Outcomes, Reading, measure
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents.recipes.base import MAJORITY, REVISED
 from agents.recipes.self_rewarding.recipe import WARM
 from agents.runs.tables import interval
-from srenv.commands.compare import find_reading
+from srenv.commands.readings import find_reading
 from srenv.metrics import Estimate, Metrics, Outcomes, difference
 
 PROCESS = "process-based, last model"

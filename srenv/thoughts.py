@@ -46,9 +46,40 @@ def hide_thoughts(text: str) -> str:
         >>> hide_thoughts("5 <think>or 4").rstrip()
         '5'
     """
-    if "<" not in text and "THINK]" not in text:
+    if not _may_think(text):
         return text
-    pieces: list[str] = []  # text[:hidden] is hidden; pieces hold text[hidden:at]
+    parts = _parts(text)
+    if len(parts) == 1:
+        return text
+    return "".join(part if said else " " * len(part) for said, part in parts)
+
+
+def split_thoughts(text: str) -> tuple[str, str]:
+    r"""Returns the thoughts of a turn and what it says, both without marks; in linear time.
+
+    Example:
+        >>> split_thoughts("<think>\n4?\n</think>\n\n5")
+        ('4?', '5')
+        >>> split_thoughts("5")
+        ('', '5')
+    """
+    if not _may_think(text):
+        return "", text
+    parts = _parts(text)
+    if len(parts) == 1:
+        return "", text
+    thoughts = (_MARK.sub("", part).strip() for said, part in parts if not said)
+    speech = (part.strip() for said, part in parts if said)
+    return "\n\n".join(filter(None, thoughts)), "\n\n".join(filter(None, speech))
+
+
+def _may_think(text: str) -> bool:
+    return "<" in text or "THINK]" in text
+
+
+def _parts(text: str) -> list[tuple[bool, str]]:
+    """Returns consecutive parts of the text, each with whether it is said: no thought, no mark."""
+    parts: list[tuple[bool, str]] = []  # text[:hidden] is hidden; the parts are text[hidden:at]
     hidden = at = 0
     end = ""
     for match in _MARK.finditer(text):
@@ -56,18 +87,18 @@ def hide_thoughts(text: str) -> str:
         if end and mark != end:
             continue
         if end:
-            pieces.append(" " * (match.end() - at))
+            parts.append((False, text[at : match.end()]))
             end = ""
         elif mark in _LONE:
-            pieces.clear()
+            parts.clear()
             hidden = match.end()
         else:
-            pieces += text[at : match.start()], " " * len(mark)
+            parts += (True, text[at : match.start()]), (False, mark)
             end = THOUGHTS.get(mark, "")
         at = match.end()
-    if not at:
-        return text
-    return "".join([" " * hidden, *pieces, " " * (len(text) - at) if end else text[at:]])
+    if hidden:
+        parts.insert(0, (False, text[:hidden]))
+    return [*parts, (not end, text[at:])]
 
 
 def open_thought(text: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
-from srenv.metrics import ECE_BINS, Outcomes
+from srenv import metrics
+from srenv.metrics import Outcomes
 
 matplotlib.use("Agg")  # figures go to files; no display is needed
 
@@ -66,15 +67,10 @@ def reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     """Draws how often verdicts of a confidence are right; rows without verdicts are left out."""
     axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
     for index, (name, row) in enumerate(rows.items()):
-        known = np.isfinite(row.token)
-        if not known.any():
+        curve = metrics.reliability(row.token, row.truth)
+        if not len(curve.share):
             continue
-        confidence, truth = row.token[known], row.truth[known]
-        bins = np.minimum((confidence * ECE_BINS).astype(int), ECE_BINS - 1)
-        filled = np.unique(bins)
-        sizes = [20 + 180 * (bins == b).mean() for b in filled]
-        x = [confidence[bins == b].mean() for b in filled]
-        y = [truth[bins == b].mean() for b in filled]
+        x, y, sizes = curve.confidence, curve.accuracy, 20 + 180 * curve.share
         axes.plot(x, y, linewidth=1, color=f"C{index}", label=name)
         axes.scatter(x, y, s=sizes, color=f"C{index}", alpha=0.6)
     axes.set(

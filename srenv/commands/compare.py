@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from srenv.commands.readings import find_reading
 from srenv.json_files import write_json
 from srenv.metrics import Metrics, difference, measure
-from srenv.metrics.readings import READINGS, Reading
-from srenv.records import conforms, read_json
 
 ROWS = {
     "accuracy_t1": ("accuracy, first attempt, %", 100),
@@ -95,51 +94,3 @@ def make_table(before: Metrics, after: Metrics, differences: Metrics) -> Table:
         values = (f"{factor * metrics[name].value:.2f}" for metrics in (before, after))
         table.add_row(label, *values, f"{change} [{low}, {high}]")
     return table
-
-
-def find_reading(name: str) -> Reading:
-    """Returns the episodes that `name` names: a file, a folder's result, or FOLDER:ROW.
-
-    Raises:
-        FileNotFoundError: There is no such file or folder, or it holds no finished run.
-        ValueError: The run has no such row.
-    """
-    path, title = Path(name), ""
-    if not path.exists() and ":" in name:
-        folder, _, title = name.rpartition(":")
-        path = Path(folder)
-    if path.is_file():
-        return Reading(path)
-    if (path / "summary.json").exists():
-        return find_row(path, title)
-    if (path / "episodes.jsonl").exists():
-        return Reading(path / "episodes.jsonl", "samples")
-    raise FileNotFoundError(
-        f"{name} is not a file of episodes, and holds neither summary.json (a finished run) nor "
-        "episodes.jsonl (an evaluation)"
-    )
-
-
-def find_row(folder: Path, title: str) -> Reading:
-    """Returns the episodes of a row of a finished run.
-
-    Args:
-        folder: The run's folder.
-        title: Title of the row; "" is the run's result.
-
-    Raises:
-        ValueError: The run has no such row, or it is read in an unknown way.
-    """
-    path = folder / "summary.json"
-    summary: dict[str, Any] = read_json(path, dict[str, Any])
-    rows: dict[str, list[str]] = summary.get("episodes", {})
-    if not conforms(rows, dict[str, list[str]]):
-        raise ValueError(f"{path}: 'episodes' must give a file and a reading for every row")
-    title = title or str(summary.get("result", ""))
-    if title not in rows:
-        known = "".join(f"\n  {folder}:{row}" for row in rows)
-        raise ValueError(f"{folder} has no row {title!r}; it has{known}")
-    file, reading = (*rows[title], "", "")[:2]
-    if reading not in READINGS:
-        raise ValueError(f"{folder}: unknown reading {reading!r} of row {title!r}")
-    return Reading(folder / Path(file).name, reading)

@@ -4,6 +4,7 @@
 ways to read a file of episodes.
 """
 
+from srenv.metrics.curves import Reliability, final_confidence, reliability, risk_coverage
 from srenv.metrics.measure import (
     ECE_BINS,
     Estimate,
@@ -26,12 +27,16 @@ __all__ = [
     "Metrics",
     "Outcomes",
     "Reading",
+    "Reliability",
     "brier_score",
     "calibration_error",
     "difference",
+    "final_confidence",
     "majority",
     "measure",
     "pass_at_k",
+    "reliability",
+    "risk_coverage",
     "summarise",
     "wilson",
 ]

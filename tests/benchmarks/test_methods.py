@@ -15,7 +15,7 @@ from agents.recipes.baselines import plain_rl
 from agents.recipes.baselines.plain_rl import PlainRlConfig
 from agents.recipes.self_rewarding.recipe import WARM
 from agents.training.policy_gradient import PolicyGradientConfig, grpo_config
-from srenv.commands.compare import find_reading
+from srenv.commands.readings import find_reading
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Problem, write_episodes
 from srenv.metrics import measure

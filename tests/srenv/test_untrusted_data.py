@@ -31,7 +31,7 @@ import json
 import pytest
 
 from srenv.commands import main as cli
-from srenv.commands.compare import find_reading
+from srenv.commands.readings import find_reading
 from srenv.commands.regrade import RegradeConfig, regrade
 from srenv.episode import Episode, Problem, read_episodes, write_episodes
 from srenv.problems import grade, load_problems

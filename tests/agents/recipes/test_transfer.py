@@ -9,7 +9,7 @@ from agents.recipes import score
 from agents.recipes.base import BASE, TRANSFER
 from agents.recipes.score import ScoreConfig
 from agents.training.policy_gradient import PolicyGradientConfig
-from srenv.commands.compare import find_reading
+from srenv.commands.readings import find_reading
 
 STEP = PolicyGradientConfig(steps=1, problems_per_step=2, group_size=2, micro_batch=4, kl=0.01)
 

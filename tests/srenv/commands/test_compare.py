@@ -1,13 +1,12 @@
-"""``srenv compare``: which episodes a name means, and the table of paired differences."""
+"""``srenv compare``: the table of paired differences."""
 
 import json
 
 import pytest
 
 import srenv
-from srenv.commands.compare import CompareConfig, compare, find_reading
+from srenv.commands.compare import CompareConfig, compare
 from srenv.episode import write_episodes
-from srenv.metrics.readings import Reading
 
 
 @pytest.fixture
@@ -51,41 +50,3 @@ def test_differences_are_written_as_json(write, tmp_path):
 def test_runs_on_other_problems_are_not_paired(write):
     with pytest.raises(ValueError, match="same problems"):
         compare(CompareConfig(write("a.jsonl", {"a": 1}), write("b.jsonl", {"b": 1})))
-
-
-@pytest.fixture
-def run(tmp_path):
-    """The folder of a finished run with two rows."""
-    rows = {"base": ["x/base.jsonl", "final"], "maj@k": ["x/votes.jsonl", "votes"]}
-    summary = {"episodes": rows, "result": "base"}
-    (tmp_path / "summary.json").write_text(json.dumps(summary))
-    return tmp_path
-
-
-def test_a_folder_names_the_result_of_its_run(run):
-    assert find_reading(str(run)) == Reading(run / "base.jsonl")
-
-
-def test_a_row_of_a_run_has_its_own_reading(run):
-    assert find_reading(f"{run}:maj@k") == Reading(run / "votes.jsonl", "votes")
-
-
-def test_an_unknown_row_is_refused_with_the_rows_of_the_run(run):
-    with pytest.raises(ValueError, match=r"no row 'best'(.|\n)*maj@k"):
-        find_reading(f"{run}:best")
-
-
-def test_an_unknown_reading_is_refused(run):
-    (run / "summary.json").write_text(json.dumps({"episodes": {"base": ["a.jsonl", "odd"]}}))
-    with pytest.raises(ValueError, match="unknown reading 'odd'"):
-        find_reading(f"{run}:base")
-
-
-def test_the_folder_of_an_evaluation_holds_its_episodes(tmp_path):
-    (tmp_path / "episodes.jsonl").write_text("")
-    assert find_reading(str(tmp_path)) == Reading(tmp_path / "episodes.jsonl", "samples")
-
-
-def test_a_missing_run_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"episodes\.jsonl"):
-        find_reading(str(tmp_path / "missing"))
