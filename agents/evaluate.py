@@ -27,11 +27,12 @@ from agents.rollouts.evaluation import (
 )
 from agents.runs.progress import console
 from agents.runs.run import Run
-from agents.runs.tables import metrics_from_json, metrics_to_json, print_table
+from agents.runs.tables import print_table
 from srenv.domains import find_domain
 from srenv.episode import write_episodes
 from srenv.json_files import to_json, write_json
 from srenv.metrics import Metrics, Outcomes, measure
+from srenv.metrics.tables import metrics_from_json, metrics_to_json
 from srenv.parsing import MAX_TURN_CHARS
 from srenv.records import read_json
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from agents.recipes.base import MAJORITY, REVISED
 from agents.recipes.self_rewarding.recipe import WARM
-from agents.runs.tables import interval
 from srenv.commands.readings import find_reading
 from srenv.metrics import Estimate, Metrics, Outcomes, difference
+from srenv.metrics.tables import interval
 
 PROCESS = "process-based, last model"
 HACKED = "self-rewarding, final bonus"

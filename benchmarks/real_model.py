@@ -28,11 +28,11 @@ from agents.recipes.presets import preset_file
 from agents.recipes.score import ScoreConfig
 from agents.recipes.self_rewarding.recipe import TRAINED, SelfRewarding, SelfRewardingConfig
 from agents.runs.figures import plot_summary
-from agents.runs.tables import interval, markdown_table
-from srenv.commands.readings import find_reading
 from srenv.commands.config_file import read_config
+from srenv.commands.readings import find_reading
 from srenv.episode import read_episodes, transcript
 from srenv.metrics import Estimate, Metrics, Outcomes, difference, measure
+from srenv.metrics.tables import interval, markdown_table
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ from agents.recipes.self_rewarding.recipe import (
 )
 from agents.rollouts.evaluation import vote_groups
 from agents.runs.figures import plot_summary
-from agents.runs.tables import interval, markdown_table
 from srenv.episode import read_episodes
 from srenv.metrics import Metrics, Outcomes, difference, measure
+from srenv.metrics.tables import interval, markdown_table
 
 FILES = {BASE: "base", REVISED: "intrinsic", WARM: "warmup", TRAINED: "policy_gradient"}
 

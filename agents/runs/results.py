@@ -8,11 +8,12 @@ from agents.runs.figures import plot_summary
 from agents.runs.processes import is_main
 from agents.runs.progress import console
 from agents.runs.run import Run
-from agents.runs.tables import markdown_table, metrics_to_json, print_table, second_model_lines
+from agents.runs.tables import print_table, second_model_lines
 from agents.runs.tracking import Tracker
 from srenv.json_files import write_json
 from srenv.metrics import Metrics, measure
 from srenv.metrics.readings import Reading
+from srenv.metrics.tables import markdown_table, metrics_to_json
 
 
 def write_results(

@@ -8,8 +8,8 @@ import srenv
 from agents.engines import Sampling
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.rollouts.evaluation import equal_votes, lost_turns, play_problems
-from agents.runs.tables import cell, markdown_table, metrics_from_json, metrics_to_json
 from srenv.metrics import Outcomes, measure
+from srenv.metrics.tables import cell, markdown_table, metrics_from_json, metrics_to_json
 from tests.support.engines import ScriptedEngine
 from tests.support.sandbox import real_sandbox
 

@@ -41,7 +41,7 @@ from agents.recipes.process.judge import read_questions
 from agents.recipes.self_rewarding.pairs import read_pairs
 from agents.rollouts.episode_log import EpisodeLog
 from agents.runs.run import Run
-from agents.runs.tables import metrics_from_json, print_table
+from agents.runs.tables import print_table
 from agents.training.sft import (
     Demonstration,
     read_demonstrations,
@@ -49,6 +49,7 @@ from agents.training.sft import (
     write_demonstrations,
 )
 from srenv.metrics import Estimate
+from srenv.metrics.tables import metrics_from_json
 from tests.support.canary import NAME, canary, imported
 from tests.support.episodes import made_episode, made_turn
 from tests.support.server import fake_servers

@@ -5,8 +5,9 @@ import re
 import pytest
 from rich.console import Console
 
-from agents.runs.tables import COLUMNS, markdown_table, print_table, table_lines
+from agents.runs.tables import print_table
 from srenv.metrics import Estimate
+from srenv.metrics.tables import COLUMNS, markdown_table, table_lines
 
 ROWS = {
     title: {name: Estimate(0.5, 0.25, 0.75) for name in COLUMNS}
