@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from srenv.commands import completion
 from srenv.registry import config_of, lookup_or_import, unknown
 
 Threads = Literal["none", "local", "always"]
@@ -90,6 +91,7 @@ COMMANDS: dict[str, Command] = {
 """The commands by name, in the order of the help."""
 
 HELP = ("-h", "--help")
+TRAINING_LIBRARIES = ("torch", "transformers", "trl")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -105,6 +107,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if name in ("", *HELP):
             print(usage(), end="")
+        elif name == completion.OPTION:
+            completion.print_completion(installed_commands(), rest)
         elif name in COMMANDS:
             run_command(name, rest)
         else:
@@ -121,6 +125,7 @@ def usage() -> str:
     return (
         f"usage: srenv COMMAND [options]\n\ncommands:\n{columns(rows)}\n"
         "`srenv COMMAND --help` lists the options of a command.\n"
+        f"`srenv {completion.OPTION} bash` prints a completion script, or one for zsh.\n"
     )
 
 
@@ -226,23 +231,38 @@ def choose_threads(model: str) -> None:
         console.print(f"threads: {threads.choose_threads(model)}", highlight=False)
 
 
+def installed_commands() -> dict[str, Command]:
+    """Returns the commands of the table that can run here: all of them, or those of the core."""
+    complete = training_extra_installed()
+    return {
+        name: command
+        for name, command in COMMANDS.items()
+        if complete or not command.training_extra
+    }
+
+
 def require_training_extra() -> None:
     """Exits with what to install unless the extra ``train`` and our own `agents` are there.
 
     Raises:
         SystemExit: Something is missing.
     """
-    missing = [name for name in ("torch", "transformers", "trl") if not installed(name)]
+    missing = [name for name in TRAINING_LIBRARIES if not installed(name)]
     if missing:
         sys.exit(
             f"srenv: this command needs {', '.join(missing)}; install the training extra:\n"
             '    pip install "srenv[train]"'
         )
-    if not installed("agents.recipes"):
+    if not training_extra_installed():
         sys.exit(
             "srenv: the package 'agents' that Python finds is not srenv's; another distribution "
             "uses the same name. Install srenv in an environment of its own."
         )
+
+
+def training_extra_installed() -> bool:
+    """Returns whether the extra ``train`` and our own `agents` are there."""
+    return all(map(installed, (*TRAINING_LIBRARIES, "agents.recipes")))
 
 
 def quiet_libraries() -> None:
