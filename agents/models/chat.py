@@ -11,12 +11,10 @@ from typing import Any, Literal, cast
 
 from transformers import AutoTokenizer, GenerationConfig
 
+from agents.models.roles import ATTEMPT, VERDICT
 from agents.models.template import ChatTemplate
 from srenv.episode import Message, Turn
 from srenv.thoughts import MARKS, without_thoughts
-
-ATTEMPT, VERDICT, ENVIRONMENT = 1, 2, 0
-"""Roles of a token: part of an attempt, part of a verdict, or not written by the model."""
 
 IGNORE = -100
 """The label of positions that the loss skips."""

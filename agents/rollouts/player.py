@@ -10,7 +10,8 @@ from typing import Any
 import gymnasium as gym
 
 from agents.engines.base import Generation, Request
-from agents.models.chat import ATTEMPT, ENVIRONMENT, ChatFormat
+from agents.models.chat import ChatFormat
+from agents.models.roles import ATTEMPT, ENVIRONMENT
 from agents.rollouts.chat_view import ChatView
 from agents.rollouts.play import Spoken
 from srenv.envs.env import SelfCorrectEnv
@@ -58,7 +59,7 @@ class Rollout:
         ids: Ids after the opening: sampled turns and, between them, environment messages.
         logprobs: Log-probability of each of `ids` when it was sampled; 0 for the environment's.
         turns: 1-based turn that each of `ids` belongs to; 0 for the environment's.
-        roles: ATTEMPT, VERDICT or ENVIRONMENT (see `agents.models.chat`) for each of `ids`.
+        roles: ATTEMPT, VERDICT or ENVIRONMENT (see `agents.models.roles`) for each of `ids`.
         rewards: T pairs: the part of the returned reward for the attempt, and for the verdict.
         graded: T flags: whether the attempt could be graded; others are not trained on.
         key: The caller's name for the episode.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.models.chat import ATTEMPT, VERDICT
+from agents.models.roles import ATTEMPT, VERDICT
 from srenv.registry import lookup_or_import
 
 Array = NDArray[np.float64]
@@ -172,7 +172,7 @@ def token_advantages(advantages: Array, turns: Sequence[int], roles: Sequence[in
     Args:
         advantages: (T, 2), one episode.
         turns: 1-based turn of each token, 0 for the environment's.
-        roles: Role of each token (see `agents.models.chat`).
+        roles: Role of each token (see `agents.models.roles`).
     """
     column = {ATTEMPT: 0, VERDICT: 1}
     return [

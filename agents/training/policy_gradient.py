@@ -30,9 +30,10 @@ from trl import GRPOConfig, GRPOTrainer
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
-from agents.models.chat import ENVIRONMENT, ChatFormat, ChatOptions
+from agents.models.chat import ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
 from agents.models.precision import cpu_bfloat16
+from agents.models.roles import ENVIRONMENT
 from agents.rollouts.player import EnvFactory, Rollout, Row
 from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count

@@ -13,9 +13,10 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from agents.models.chat import ATTEMPT, IGNORE, VERDICT, ChatFormat, ChatOptions
+from agents.models.chat import IGNORE, ChatFormat, ChatOptions
 from agents.models.lora import lora_config, save_merged
 from agents.models.precision import cpu_bfloat16
+from agents.models.roles import ATTEMPT, VERDICT
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
 from srenv.json_files import write_jsonl

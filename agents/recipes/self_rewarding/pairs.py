@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from agents.engines import Engine, Sampling
-from agents.models.chat import ATTEMPT
+from agents.models.roles import ATTEMPT
 from agents.rollouts.play import play_episodes
 from agents.rollouts.player import EnvFactory, Player, Rollout
 from agents.rollouts.speakers import ModelSpeaker

@@ -8,7 +8,8 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast
 
-from agents.models.chat import ATTEMPT, VERDICT, ChatFormat, chat_options, stop_ids
+from agents.models.chat import ChatFormat, chat_options, stop_ids
+from agents.models.roles import ATTEMPT, VERDICT
 from srenv.episode import Problem, Turn
 from srenv.protocol import Protocol
 from tests.support.chats import CHATML, small_tokenizer, trl_template

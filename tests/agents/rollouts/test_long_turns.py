@@ -4,7 +4,7 @@ import pytest
 
 import srenv
 from agents.engines import Sampling, TransformersEngine
-from agents.models.chat import ATTEMPT, ENVIRONMENT, VERDICT
+from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.rollouts.chat_view import ChatView
 from agents.rollouts.environments import environment_factory
 from agents.rollouts.rollout import rollout

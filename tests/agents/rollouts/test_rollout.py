@@ -6,7 +6,7 @@ import pytest
 
 import srenv
 from agents.engines import Sampling, TransformersEngine
-from agents.models.chat import ATTEMPT, ENVIRONMENT, VERDICT
+from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.rollouts.environments import environment_factory, with_tool
 from agents.rollouts.rollout import rollout
 from agents.training.policy_gradient import learnable

@@ -8,7 +8,8 @@ from transformers import AutoTokenizer
 
 import srenv
 from agents.engines import Sampling
-from agents.models.chat import ATTEMPT, ENVIRONMENT, ChatFormat
+from agents.models.chat import ChatFormat
+from agents.models.roles import ATTEMPT, ENVIRONMENT
 from agents.rollouts.rollout import rollout
 from agents.training.policy_gradient import (
     PolicyGradientConfig,

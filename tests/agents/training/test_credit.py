@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from agents.models.chat import ATTEMPT, ENVIRONMENT, VERDICT
+from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.training.credit import (
     balanced_weight,
     grpo,
