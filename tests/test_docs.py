@@ -94,6 +94,7 @@ def test_files_that_contributing_names_exist():
         ("custom_algorithm.py", "--steps=2", "--batch=8"),
         ("any_text_env.py", "--steps=1"),
         ("evaluate_real_problems.py", "--max-new-tokens=40"),
+        ("trl_grpo.py", "--steps=1"),
     ],
     ids=lambda example: example[0],
 )

@@ -14,7 +14,7 @@ LAYERS = [
     {"rollouts"},
     {"training"},
     {"recipes"},
-    {"evaluate", "doctor", "tiny"},
+    {"evaluate", "doctor", "integrations", "tiny"},
 ]
 """The packages and modules of `agents`, from the lowest to the highest."""
 
