@@ -66,6 +66,10 @@ COMMANDS: dict[str, Command] = {
         arguments="RUN RUN",
     ),
     "play": Command("solve problems yourself, in the terminal", "srenv.commands.play:play"),
+    "serve": Command(
+        "serve the environment to clients of other frameworks; --openenv",
+        "srenv.commands.serve:serve",
+    ),
     "regrade": Command(
         "grade stored episodes again and report every changed grade",
         "srenv.commands.regrade:regrade",
