@@ -26,7 +26,7 @@ from agents.rollouts.evaluation import (
     warn_of_unreadable,
 )
 from agents.runs.progress import console
-from agents.runs.run import Run
+from agents.runs.run import Run, show_view_command
 from agents.runs.tables import print_table
 from srenv.domains import find_domain
 from srenv.episode import write_episodes
@@ -208,3 +208,4 @@ def _write(config: EvaluateConfig, rows: dict[str, Metrics], model: str) -> None
     path = write_json(config.output / "metrics.json", record)
     print_table(console, rows, f"{model} on {config.problems}")
     console.print(f"wrote {path} and {config.output / 'episodes.jsonl'}")
+    show_view_command(config.output)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from agents.runs.figures import plot_summary
 from agents.runs.processes import is_main
 from agents.runs.progress import console
-from agents.runs.run import Run
+from agents.runs.run import Run, show_view_command
 from agents.runs.tables import print_table, second_model_lines
 from agents.runs.tracking import Tracker
 from srenv.json_files import write_json
@@ -68,4 +68,5 @@ def write_results(
     files += [*curves, *sorted(folder.glob("episodes_*.jsonl")), *sorted(folder.glob("*/final"))]
     files += [folder / "config.json", *folder.glob("wandb"), *folder.glob("tensorboard")]
     console.print("wrote " + "\n      ".join(str(file) for file in files), soft_wrap=True)
+    show_view_command(folder)
     return metrics

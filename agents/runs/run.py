@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -126,6 +127,12 @@ class Run:
                 f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
                 "name another folder with --output"
             )
+
+
+def show_view_command(folder: Path) -> None:
+    """Prints how to look at the episodes in a run's folder."""
+    command = f"srenv view {shlex.quote(str(folder))}"
+    console.print(f"look at the episodes: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

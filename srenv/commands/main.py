@@ -65,6 +65,11 @@ COMMANDS: dict[str, Command] = {
         "srenv.commands.compare:compare",
         arguments="RUN RUN",
     ),
+    "view": Command(
+        "look at episodes in a browser, in Inspect's log viewer",
+        "srenv.commands.view:view",
+        arguments="RUN",
+    ),
     "play": Command("solve problems yourself, in the terminal", "srenv.commands.play:play"),
     "serve": Command(
         "serve the environment to clients of other frameworks; --openenv",
