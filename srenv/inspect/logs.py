@@ -31,7 +31,7 @@ from inspect_ai.model import (
     ContentReasoning,
     ContentText,
 )
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from srenv.episode import Episode, Message, Turn, read_episodes
 from srenv.inspect.scores import confidence, judgment, score_episode, summarize, tags, viewer
@@ -107,7 +107,8 @@ def write_samples(path: Path, log: EvalLog, samples: Iterable[EvalSample]) -> Pa
             name = f"samples/{sample.id}_epoch_{sample.epoch}.json"
             archive.writestr(name, sample.model_dump_json(exclude_none=True))
             summaries.append(sample.summary())
-        adapter = TypeAdapter(list[EvalSampleSummary])
+        constants = ConfigDict(ser_json_inf_nan="constants")  # as the models themselves have it
+        adapter = TypeAdapter(list[EvalSampleSummary], config=constants)
         archive.writestr("summaries.json", adapter.dump_json(summaries, exclude_none=True))
     write_eval_log(log, path, header_only=True)
     return path
