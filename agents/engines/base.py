@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from agents.models.chat import ChatFormat
 from srenv.episode import Message
-from srenv.problems.seeding import hashed_seed
+from srenv.problems.seeding import sampling_seed
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ class Request:
         """Returns the seed of this request, a function of the conversation's key and length."""
         if sampling.seed is None or sampling.temperature == 0:
             return None
-        return hashed_seed("sampling", sampling.seed, self.key, len(self.prompt)) % 2**31
+        return sampling_seed(sampling.seed, self.key, len(self.prompt))
 
 
 class Engine(Protocol):

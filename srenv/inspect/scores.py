@@ -146,14 +146,15 @@ def summarize(metrics: Metrics, scorer: str = "") -> list[EvalScore]:
     return scores
 
 
-def viewer(trust: bool) -> ViewerConfig:
+def viewer(trust: bool, scorer: str = "") -> ViewerConfig:
     """Returns how Inspect's viewer shows these scores.
 
     Args:
         trust: Whether it renders what models wrote as Markdown and maths.
+        scorer: The scorer that gives all of them; by default each has its own.
     """
     columns = [TaskSamplesColumn(id=name) for name in ("sampleId", "input", "target", "answer")]
-    columns += [TaskSamplesColumn.score(name) for name in SCORES]
+    columns += [TaskSamplesColumn.score(scorer or name, name) for name in SCORES]
     unseen = ("sampleStatus", "tokens", "duration")
     columns += [TaskSamplesColumn(id=name, visible=False) for name in unseen]
     return ViewerConfig(

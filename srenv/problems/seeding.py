@@ -31,3 +31,14 @@ def hashed_rng(*parts: str | int) -> random.Random:
 def split_of(prompt: str) -> Split:
     """Returns the split that a prompt belongs to; one prompt never belongs to both."""
     return "eval" if hashed_seed("split", prompt) % EVAL_SHARE == 0 else "train"
+
+
+def sampling_seed(seed: int, key: int, length: int) -> int:
+    """Returns the seed of one request for a turn, in 31 bits as servers take it.
+
+    Args:
+        seed: That of the evaluation.
+        key: Number of the episode.
+        length: Length of the conversation so far, in what the engine counts.
+    """
+    return hashed_seed("sampling", seed, key, length) % 2**31
