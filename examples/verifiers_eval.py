@@ -1,0 +1,58 @@
+"""`vf-eval` measures a model in srenv's environment; this process serves the model to it.
+
+python examples/verifiers_eval.py
+python examples/verifiers_eval.py --model Qwen/Qwen2.5-0.5B-Instruct --max-new-tokens 512
+"""
+
+import json
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import tyro
+
+from agents.engines import Sampling, TransformersEngine
+from agents.models.paths import TINY
+
+
+def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTPServer:
+    """Returns a server that streams each message of a chat in one piece."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with lock:
+                prompt = engine.chat.opening(body["messages"])
+                (turn,) = engine.generate([prompt], sampling)
+            delta = {"role": "assistant", "content": engine.chat.turn_text(turn.ids)}
+            choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
+            kind = "chat.completion.chunk"
+            chunk = {"id": "1", "object": kind, "created": 0, "model": "m", "choices": [choice]}
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+
+    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+
+def main(model: str = TINY, problems: int = 4, max_new_tokens: int = 64) -> None:
+    """Plays episodes and prints what verifiers says of them.
+
+    Args:
+        model: Folder or hub id; the bundled model by default.
+        problems: Number of problems.
+        max_new_tokens: Greatest length of a turn.
+    """
+    engine = TransformersEngine.load(model)
+    server = make_server(engine, Sampling(max_new_tokens=max_new_tokens))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    command = ["vf-eval", "srenv-verifiers", "-n", str(problems), "-m", "local"]
+    command += ["--client.base-url", url, "--no-push", "--no-rich"]
+    subprocess.run([*command, "--env.taskset.max-attempts", "2"], check=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
