@@ -79,7 +79,9 @@ def read_tasks() -> list[dict[str, Any]]:
 
 def job(row: dict[str, Any], body: str) -> Job:
     """A solution with its tests; the prompt comes first, as some tests call its helpers."""
-    tests = FunctionTests(row["entry_point"], f"{row['prompt']}    pass\n{row['test']}")
+    tests = FunctionTests(
+        row["entry_point"], f"{row['prompt']}    pass\n{row['test']}", task_set="humaneval"
+    )
     return Job(row["prompt"] + body, tests)
 
 

@@ -103,7 +103,7 @@ class Code(Domain):
         grades = [Grade(None, "no_tests")] * len(problems)
         jobs: dict[int, Job] = {}
         for place, (problem, answer) in enumerate(zip(problems, answers, strict=True)):
-            tests = tests_of(problem.data)
+            tests = tests_of(problem.data, problem.source)
             if tests is not None:
                 jobs[place] = Job(complete(problem.data, answer), tests)
         outcomes = default_runner().grade(list(jobs.values())) if jobs else []
@@ -125,11 +125,11 @@ class Code(Domain):
 CODE = Code()
 
 
-def tests_of(data: Mapping[str, Any]) -> Tests | None:
-    """Returns the hidden tests in the data of a problem; None if there are none."""
+def tests_of(data: Mapping[str, Any], source: str) -> Tests | None:
+    """Returns the hidden tests in the data of a problem from a source; None if there are none."""
     name, tests = data.get("entry_point"), data.get("tests")
     if isinstance(name, str) and name.isidentifier() and isinstance(tests, str):
-        return FunctionTests(name, tests, in_place=data.get("in_place") is True)
+        return FunctionTests(name, tests, data.get("in_place") is True, task_set=source)
     cases = _pairs(data.get("cases"))
     return Cases(tuple(cases)) if cases else None
 

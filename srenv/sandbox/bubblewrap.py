@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import json
 import os
+import platform
 import queue
 import select
 import shutil
@@ -18,10 +19,10 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from srenv.sandbox import host
 from srenv.sandbox.jobs import (
@@ -34,15 +35,17 @@ from srenv.sandbox.jobs import (
     SandboxUnavailable,
     grade_cases,
 )
+from srenv.sandbox.seccomp import filters
 
 HOST = Path(host.__file__)
 GRACE = 5.0
 """Seconds that a host may take to start, or to answer; it does nothing that takes time."""
-MAX_CALLS = 20_000
-"""Calls of a function in one run of its tests."""
+MAX_TASKS = 500
+"""Tests that one process runs before the next one takes its place."""
+MAX_VERDICT = 1 << 16
+"""Bytes of what tests say in the end."""
 _LIBRARIES = ("/usr/lib", "/usr/lib64", "/lib", "/lib64")
 _HIDDEN = ("site-packages", "dist-packages")
-_OUT_OF_MEMORY = 77
 
 
 def find_bwrap() -> str:
@@ -63,8 +66,8 @@ def find_bwrap() -> str:
     )
 
 
-def command(bwrap: str, control: int) -> list[str]:
-    """Returns the command of a host.
+def command(bwrap: str) -> list[str]:
+    """Returns the command of a host, without the arguments of `srenv.sandbox.host.main`.
 
     It sees the interpreter with its standard library and the system's libraries, read-only, and no
     installed packages: some hold the very tests that programs are graded by.
@@ -77,10 +80,8 @@ def command(bwrap: str, control: int) -> list[str]:
     # Not --die-with-parent, which means the thread that started it: a host ends with its socket.
     words += ["--new-session", "--clearenv", "--setenv", "LC_ALL", "C.UTF-8"]
     if os.geteuid() == 0:
-        # The host has to become nobody in its jobs; limits on processes do not bind root.
-        words += ["--cap-drop", "ALL"]
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL"):
-            words += ["--cap-add", capability]
+        # The host becomes nobody; limits on processes do not bind root.
+        words += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         words += ["--unshare-user"]
     for folder in folders:
@@ -94,9 +95,12 @@ def command(bwrap: str, control: int) -> list[str]:
     words += ["--ro-bind", str(python), str(python)]
     for hidden in _packages(folders):
         words += ["--tmpfs", hidden]
-    words += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/srenv"]
+    words += ["--proc", "/proc", "--tmpfs", "/tmp", "--dir", "/srenv"]
+    words += ["--perms", "0755", "--dir", "/dev", "--symlink", "/tmp", "/dev/shm"]
+    for device in ("null", "zero", "full", "random", "urandom"):
+        words += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     words += ["--ro-bind", str(HOST), "/srenv/host.py", "--remount-ro", "/"]
-    return [*words, "--", str(python), "-I", "-S", "-B", "/srenv/host.py", str(control)]
+    return [*words, "--", str(python), "-I", "-S", "-B", "/srenv/host.py"]
 
 
 def _packages(folders: Sequence[str]) -> list[str]:
@@ -116,20 +120,19 @@ class HostError(RuntimeError):
 
 
 class Host:
-    """A host in a sandbox, which forks for every job.
+    """A host in a sandbox, which forks for every job and runs one at a time.
 
     Raises:
         SandboxUnavailable: It does not start; the message says why.
     """
 
     def __init__(self) -> None:
-        bwrap = find_bwrap()
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(GRACE)
+        words = command(find_bwrap())
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         with theirs:
             self._process = subprocess.Popen(
-                command(bwrap, theirs.fileno()),
+                [*words, str(theirs.fileno()), *map(bytes.hex, filters(platform.machine()))],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
@@ -137,36 +140,36 @@ class Host:
                 env={"PATH": "/usr/bin:/bin"},
             )
 
-    def start(self, role: str, job: dict[str, Any], limits: Limits, descriptors: list[int]) -> int:
-        """Starts a job, which gets the descriptors; returns its number.
+    def start(self, limits: Limits, descriptors: list[int]) -> None:
+        """Starts a job, which gets the descriptors and reads what it is to do from the first.
 
         Raises:
             HostError: The host cannot.
         """
-        message = json.dumps({**job, "role": role, "limits": asdict(limits)}).encode()
+        message = host.START.pack(
+            b"S", limits.seconds, limits.memory_mb << 20, limits.processes, limits.file_bytes
+        )
         try:
-            header = host.HEADER.pack(b"S", len(message))
-            socket.send_fds(self._control, [header], descriptors)
-            self._control.sendall(message)
-            return int(self._answer()["job"])
-        except (OSError, EOFError, ValueError, KeyError) as error:
-            raise HostError(f"{error}{self._said()}") from error
-
-    def end(self, job: int, seconds: float) -> int:
-        """Waits for a job, for some seconds at most, and ends it; returns its exit status.
-
-        Raises:
-            HostError: The host cannot.
-        """
-        self._control.settimeout(GRACE + seconds)
-        try:
-            body = json.dumps({"job": job, "seconds": seconds}).encode()
-            host.send(self._control, b"E", body)
-            return int(self._answer()["status"])
-        except (OSError, EOFError, ValueError, KeyError) as error:
-            raise HostError(f"{error}{self._said()}") from error
-        finally:
             self._control.settimeout(GRACE)
+            socket.send_fds(self._control, [message], descriptors)
+        except OSError as problem:
+            raise self.error(problem) from problem
+
+    def end(self, seconds: float = 0.0) -> int:
+        """Waits for the job, for some seconds at most, and ends it; returns its exit status.
+
+        Raises:
+            HostError: The host cannot.
+        """
+        try:
+            self._control.settimeout(GRACE + seconds)
+            self._control.send(host.END.pack(b"E", seconds))
+            reply = self._control.recv(1000)
+        except OSError as problem:
+            raise self.error(problem) from problem
+        if len(reply) != host.STATUS.size:
+            raise self.error(reply[host.STATUS.size :].decode())
+        return int(host.STATUS.unpack(reply)[0])
 
     def close(self) -> None:
         """Ends the host and all that runs in it."""
@@ -181,16 +184,11 @@ class Host:
         self._errors.close()
         self._process.returncode = 0  # it is no child of this process, so there is none to wait for
 
-    def _answer(self) -> dict[str, Any]:
-        reply = json.loads(host.receive(self._control, 1 << 16)[1])
-        if "error" in reply:
-            raise HostError(f"{reply['error']}{self._said()}")
-        return dict(reply)
-
-    def _said(self) -> str:
+    def error(self, problem: object) -> HostError:
+        """Returns the error for a problem, with what bubblewrap and the host said."""
         self._errors.seek(0)
         text = self._errors.read(2000).decode(errors="replace").strip()
-        return f": {text}" if text else ""
+        return HostError(f"{problem}: {text}" if text else str(problem))
 
 
 class Deadline:
@@ -201,6 +199,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     @property
@@ -212,6 +211,94 @@ class Deadline:
     def over(self) -> bool:
         """Whether it has passed."""
         return time.monotonic() >= self._end
+
+
+class Examiner:
+    """The process of tests in a host: it runs those of one task set, one after the other.
+
+    Args:
+        tests: Where it runs.
+        task_set: The set; None if it is for the tests of one program only.
+        limits: What it may use; it takes no more time than its programs.
+    """
+
+    def __init__(self, tests: Host, task_set: str | None, limits: Limits) -> None:
+        self._host, self.task_set, self.limits = tests, task_set, limits
+        self.closed, self._left = False, MAX_TASKS
+        self._channel, theirs = socket.socketpair()
+        with theirs:
+            tests.start(replace(limits, seconds=MAX_TASKS * limits.seconds), [theirs.fileno()])
+        deadline = Deadline(GRACE)
+        try:
+            receive(self._channel, deadline)
+            send(self._channel, {"role": "test"}, deadline)
+        except (OSError, EOFError, ValueError) as problem:
+            raise tests.error(f"the tests' process did not start, {problem}") from problem
+
+    def examine(self, task: dict[str, Any], program: socket.socket, deadline: Deadline) -> Outcome:
+        """Runs tests on the program that answers at a socket."""
+        last = True
+        try:
+            send(self._channel, task, deadline, [program.fileno()])
+            verdict = json.loads(receive(self._channel, deadline))
+            self._left -= 1
+            last = verdict["last"] or self.task_set is None or not self._left
+            return Outcome(verdict["passed"], verdict["reason"], verdict["text"])
+        except TimeoutError:
+            return _late(deadline)
+        except (EOFError, OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            return Outcome(None, "sandbox", f"the tests ended early: {error}")
+        finally:
+            if last:
+                self.close()
+
+    def close(self) -> None:
+        """Ends it.
+
+        Raises:
+            HostError: The host cannot.
+        """
+        self.closed = True
+        self._channel.close()
+        self._host.end()
+
+
+class Worker:
+    """What grades one program at a time: a host for programs, and one for tests once needed."""
+
+    def __init__(self) -> None:
+        self.programs = Host()
+        self._tests: Host | None = None
+        self._examiner: Examiner | None = None
+
+    def examiner(self, task_set: str | None, limits: Limits) -> Examiner:
+        """Returns the process of the tests of a set.
+
+        Raises:
+            HostError: The sandbox failed.
+        """
+        if self._tests is None:
+            self._tests = Host()
+        current = self._examiner
+        if current is not None and not current.closed:
+            if (current.task_set, current.limits) == (task_set, limits):
+                return current
+            current.close()
+        self._examiner = Examiner(self._tests, task_set, limits)
+        return self._examiner
+
+    def close(self) -> None:
+        """Ends both hosts."""
+        for each in self._hosts():
+            each.close()
+
+    def forget(self) -> None:
+        """Leaves both hosts to the process that started them."""
+        for each in self._hosts():
+            each.forget()
+
+    def _hosts(self) -> list[Host]:
+        return [self.programs] + ([self._tests] if self._tests else [])
 
 
 class BubblewrapRunner:
@@ -226,7 +313,7 @@ class BubblewrapRunner:
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or os.cpu_count() or 1
-        self._hosts: set[Host] = set()
+        self._workers: set[Worker] = set()
         self._start_afresh()
         _runners.add(self)
         probe = self.execute("print(6 * 7)", "", Limits())
@@ -249,9 +336,9 @@ class BubblewrapRunner:
     def execute(self, program: str, stdin: str, limits: Limits) -> Execution:
         """Runs a program once with some standard input."""
         try:
-            with self._host() as worker:
-                return run_program(worker, program, stdin, limits)
-        except HostError as error:
+            with self._worker() as worker:
+                return run_program(worker.programs, program, stdin, limits)
+        except (HostError, OSError) as error:
             return Execution("", str(error), "sandbox")
 
     def close(self) -> None:
@@ -263,40 +350,41 @@ class BubblewrapRunner:
 
     def after_fork(self) -> None:
         """Leaves all hosts to the process that this one was forked from."""
-        for worker in self._hosts:
+        for worker in self._workers:
             worker.forget()
         self._start_afresh()
 
     def _start_afresh(self) -> None:
         self._closed = False
-        self._hosts = set()
-        self._idle: queue.SimpleQueue[Host | None] = queue.SimpleQueue()
+        self._workers = set()
+        self._idle: queue.SimpleQueue[Worker | None] = queue.SimpleQueue()
         for _ in range(self.workers):
             self._idle.put(None)
 
-    def _end(self, worker: Host) -> None:
-        self._hosts.discard(worker)
+    def _end(self, worker: Worker) -> None:
+        self._workers.discard(worker)
         worker.close()
 
     def _grade(self, job: Job) -> Outcome:
         try:
-            with self._host() as worker:
+            with self._worker() as worker:
                 if isinstance(job.tests, FunctionTests):
                     return grade_function(worker, job.program, job.tests, job.limits)
                 return grade_cases(
-                    lambda stdin: run_program(worker, job.program, stdin, job.limits), job.tests
+                    lambda stdin: run_program(worker.programs, job.program, stdin, job.limits),
+                    job.tests,
                 )
-        except HostError as error:
+        except (HostError, OSError) as error:
             return Outcome(None, "sandbox", str(error))
 
     @contextmanager
-    def _host(self) -> Iterator[Host]:
-        """Lends a host; one that failed is replaced by a new one."""
+    def _worker(self) -> Iterator[Worker]:
+        """Lends a worker; one that failed is replaced by a new one."""
         worker = self._idle.get()
         try:
             if worker is None:
-                worker = Host()
-                self._hosts.add(worker)
+                worker = Worker()
+                self._workers.add(worker)
             yield worker
         except BaseException:
             if worker:
@@ -310,151 +398,90 @@ class BubblewrapRunner:
             self._idle.put(worker)
 
 
-def grade_function(worker: Host, program: str, tests: FunctionTests, limits: Limits) -> Outcome:
-    """Grades a function: one process has the program, another the tests, and this one the pipes.
+def grade_function(worker: Worker, program: str, tests: FunctionTests, limits: Limits) -> Outcome:
+    """Grades a function: one process has the program, another the tests, and a socket joins them.
 
     Raises:
         HostError: The sandbox failed.
     """
     deadline = Deadline(limits.seconds)
-    described = {
+    about = {
         "entry_point": tests.entry_point,
         "in_place": tests.in_place,
         "limit": limits.output_bytes,
     }
-    with Process(worker, "serve", {**described, "program": program}, limits) as solution:
-        ready, reason = solution.ask(None, deadline, limits)
-        if ready is None or "error" in json.loads(ready):
-            return Outcome(False, reason or _kind(ready), _text(ready))
-        # Tests may take as long as the program, and hold more: they are trusted to end.
-        with Process(worker, "test", {**described, "code": tests.code}, limits) as examiner:
-            return relay(examiner, solution, deadline, limits)
-
-
-def relay(examiner: Process, solution: Process, deadline: Deadline, limits: Limits) -> Outcome:
-    """Carries calls to the program and replies to the tests until these have a verdict."""
-    problem: Reason | None = None
-    for _ in range(MAX_CALLS):
+    ours, theirs = socket.socketpair()
+    with ours, theirs, running(worker.programs, limits, [theirs.fileno()]):
+        theirs.close()
         try:
-            kind, body = examiner.receive(deadline, 64 * limits.output_bytes)
+            # The program has read all of this before any of it runs.
+            send(ours, {**about, "role": "serve", "program": program}, deadline)
         except TimeoutError:
-            return Outcome(False, "time", f"more than {limits.seconds:g} seconds")
-        except (EOFError, OSError, ValueError) as error:
-            return _undecided(str(error))
-        if kind == host.VERDICT:
-            verdict = json.loads(body)
-            if verdict["passed"] is None:
-                return _undecided(verdict["text"])
-            passed = verdict["passed"] is True
-            return Outcome(passed, "passed" if passed else problem or "failed", verdict["text"])
-        reply, reason = solution.ask(body, deadline, limits)
-        if reply is None:
-            return Outcome(False, reason or "error", "the program ended or misbehaved")
-        if _kind(reply) == "memory":
-            problem = "memory"
-        try:
-            examiner.send(host.REPLY, reply, deadline)
-        except TimeoutError:
-            return Outcome(False, "time", f"more than {limits.seconds:g} seconds")
-        except OSError as error:
-            return _undecided(str(error))
-    return Outcome(False, "time", f"more than {MAX_CALLS} calls")
+            return _late(deadline)
+        except OSError as problem:
+            raise worker.programs.error(f"the program did not start, {problem}") from problem
+        ours.setblocking(True)
+        examiner = worker.examiner(tests.task_set, limits)
+        return examiner.examine({**about, "code": tests.code}, ours, deadline)
 
 
-def _undecided(text: str) -> Outcome:
-    return Outcome(None, "sandbox", f"the tests ended early: {text}")
+def _late(deadline: Deadline) -> Outcome:
+    return Outcome(False, "time", f"more than {deadline.seconds:g} seconds")
 
 
-def _kind(reply: bytes | None) -> Reason:
-    names = _reply(reply).get("error")
-    return "memory" if isinstance(names, list) and "MemoryError" in names else "error"
-
-
-def _text(reply: bytes | None) -> str:
-    fields = _reply(reply)
-    return f"{fields.get('name', '')}: {fields.get('text', '')}" if fields else "no reply"
-
-
-def _reply(reply: bytes | None) -> dict[str, Any]:
-    """What a program says of itself; anything at all, as it may be forged."""
+@contextmanager
+def running(worker: Host, limits: Limits, descriptors: list[int]) -> Iterator[None]:
+    """Starts a job, and ends it with the block."""
+    worker.start(limits, descriptors)
     try:
-        fields = json.loads(reply or b"{}")
-    except (ValueError, RecursionError):
-        return {}
-    return fields if isinstance(fields, dict) else {}
+        yield
+    finally:
+        worker.end()
 
 
-class Process:
-    """A job that talks through a channel; it ends with the block.
+def send(
+    channel: socket.socket,
+    job: dict[str, Any],
+    deadline: Deadline,
+    descriptors: Sequence[int] = (),
+) -> None:
+    """Tells a job what to do.
 
-    Args:
-        worker: Where it runs.
-        role: What it does; see `srenv.sandbox.host`.
-        job: What it is told.
-        limits: What it may use.
+    Raises:
+        TimeoutError: The deadline has passed.
+        OSError: The job is gone.
     """
+    body = json.dumps(job).encode()
+    channel.settimeout(deadline.left)
+    socket.send_fds(channel, [host.HEADER.pack(len(body))], descriptors)
+    channel.sendall(body)
 
-    def __init__(self, worker: Host, role: str, job: dict[str, Any], limits: Limits) -> None:
-        self._worker = worker
-        self._channel, theirs = socket.socketpair()
-        with theirs:
-            try:
-                self._job = worker.start(role, job, limits, [theirs.fileno()])
-            except HostError:
-                self._channel.close()
-                raise
 
-    def __enter__(self) -> Process:
-        return self
+def receive(channel: socket.socket, deadline: Deadline) -> bytes:
+    """Receives a message, which is short, before the deadline, however slowly it drips in.
 
-    def __exit__(self, *_: object) -> None:
-        self._channel.close()
-        self._worker.end(self._job, 0.0)
+    Raises:
+        TimeoutError: The deadline has passed.
+        EOFError: The job is gone.
+        ValueError: The message is long.
+    """
+    (length,) = host.HEADER.unpack(_read(channel, host.HEADER.size, deadline))
+    if length > MAX_VERDICT:
+        raise ValueError("the message is too long")
+    return _read(channel, length, deadline)
 
-    def ask(
-        self, call: bytes | None, deadline: Deadline, limits: Limits
-    ) -> tuple[bytes | None, Reason | None]:
-        """Sends a call, or waits for the beginning; returns the reply, or None and the reason."""
-        try:
-            if call is not None:
-                if _readable([self._channel.fileno()], 0):
-                    return None, "error"  # it answers what it was not asked
-                self.send(host.CALL, call, deadline)
-            # An encoded value has a few more characters than the limit on it.
-            _, reply = self.receive(deadline, 2 * limits.output_bytes)
-        except TimeoutError:
-            return None, "time"
-        except ValueError:
-            return None, "output"
-        except (EOFError, OSError):
-            return None, "time" if deadline.over else "error"
-        return (reply, None) if _reply(reply) else (None, "error")
 
-    def send(self, kind: bytes, body: bytes, deadline: Deadline) -> None:
-        """Sends a message before the deadline."""
-        self._channel.settimeout(deadline.left)
-        host.send(self._channel, kind, body)
-
-    def receive(self, deadline: Deadline, limit: int) -> tuple[bytes, bytes]:
-        """Receives a message before the deadline, however slowly its bytes drip in."""
-        header = self._read(host.HEADER.size, deadline)
-        kind, length = host.HEADER.unpack(header)
-        if length > limit:
-            raise ValueError("the message is too long")
-        return kind, self._read(length, deadline)
-
-    def _read(self, count: int, deadline: Deadline) -> bytes:
-        parts = []
-        while count:
-            if deadline.over:
-                raise TimeoutError
-            self._channel.settimeout(deadline.left)
-            part = self._channel.recv(min(count, 1 << 16))
-            if not part:
-                raise EOFError("the process is gone")
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
+def _read(channel: socket.socket, count: int, deadline: Deadline) -> bytes:
+    data = b""
+    while len(data) < count:
+        if deadline.over:
+            raise TimeoutError
+        channel.settimeout(deadline.left)
+        part = channel.recv(count - len(data))
+        if not part:
+            raise EOFError("the process is gone")
+        data += part
+    return data
 
 
 def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execution:
@@ -464,37 +491,42 @@ def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execu
         HostError: The sandbox failed.
     """
     deadline = Deadline(limits.seconds)
-    out_read, out_write = os.pipe()
-    error_read, error_write = os.pipe()
-    with tempfile.TemporaryFile() as source:
+    with ExitStack() as stack:
+        ours, theirs = (stack.enter_context(end) for end in socket.socketpair())
+        source = stack.enter_context(tempfile.TemporaryFile())
         source.write(stdin.encode("utf-8", "replace"))
         source.flush()
         # A second descriptor, for reading only: the program must not write to this file.
-        reader = os.open(f"/proc/self/fd/{source.fileno()}", os.O_RDONLY)
+        reader = stack.enter_context(open(f"/proc/self/fd/{source.fileno()}", "rb"))
+        out, their_out = _pipe(stack)
+        errors, their_errors = _pipe(stack)
+        passed: list[Any] = [theirs, reader, their_out, their_errors]
+        worker.start(limits, [end.fileno() for end in passed])
+        for end in passed:
+            end.close()
         try:
-            job = worker.start(
-                "main", {"program": program}, limits, [reader, out_write, error_write]
-            )
-        except HostError:
-            os.close(out_read)
-            os.close(error_read)
-            raise
-        finally:
-            for descriptor in (reader, out_write, error_write):
-                os.close(descriptor)
-    with os.fdopen(out_read, "rb") as out, os.fdopen(error_read, "rb") as errors:
+            receive(ours, deadline)
+            send(ours, {"role": "main", "program": program}, deadline)
+        except (OSError, EOFError, ValueError) as problem:
+            raise worker.error(f"the program did not start, {problem}") from problem
         texts, over = _collect([out.fileno(), errors.fileno()], deadline, limits.output_bytes)
     stopped = over or deadline.over
-    status = worker.end(job, 0.0 if stopped else deadline.left)
+    status = worker.end(0.0 if stopped else deadline.left)
     output, error = (text.decode("utf-8", "replace") for text in texts)
     reason: Reason = "passed" if status == 0 else "error"
     if over:
         reason = "output"
     elif deadline.over:
         reason = "time"
-    elif status == _OUT_OF_MEMORY:
+    elif status == host.OUT_OF_MEMORY:
         reason = "memory"
     return Execution(output, error, reason)
+
+
+def _pipe(stack: ExitStack) -> list[IO[bytes]]:
+    """Returns the ends of a pipe, to read from and to write to, which close with the block."""
+    ends = zip(os.pipe(), ("rb", "wb"), strict=True)
+    return [stack.enter_context(os.fdopen(end, mode)) for end, mode in ends]
 
 
 def _collect(streams: Sequence[int], deadline: Deadline, limit: int) -> tuple[list[bytes], bool]:

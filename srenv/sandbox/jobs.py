@@ -37,11 +37,14 @@ class FunctionTests:
         in_place: Whether the function is to change its arguments. Only then do changes reach the
             tests, which have to compare with values of their own: ``sorted(numbers)`` after a call
             is the program's to choose.
+        task_set: Name of a set whose tests may run in one process, one after the other, which is
+            faster; they must leave builtins and modules as they are. None: a process of their own.
     """
 
     entry_point: str
     code: str
     in_place: bool = False
+    task_set: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,30 @@ ODD = _dedented(
             def größtes(zahlen): return [max(zahlen[: i + 1]) for i in range(len(zahlen))]
             running_max = größtes
             """,
+        "processes": """
+            from multiprocessing import Pool
+            def best(numbers): return max(numbers)
+            def running_max(numbers):
+                with Pool(2) as pool:
+                    return pool.map(best, [numbers[: i + 1] for i in range(len(numbers))])
+            """,
+        "another interpreter": """
+            import json, subprocess, sys
+            CODE = 'import sys, json; n = json.load(sys.stdin)\\n'
+            CODE += 'print([max(n[: i + 1]) for i in range(len(n))])'
+            def running_max(numbers):
+                run = subprocess.run([sys.executable, '-c', CODE], input=json.dumps(numbers),
+                                     capture_output=True, text=True)
+                return json.loads(run.stdout)
+            """,
+        "shared memory": """
+            from multiprocessing.shared_memory import SharedMemory
+            def running_max(numbers):
+                memory = SharedMemory(create=True, size=64)
+                memory.buf[:1] = b'x'
+                memory.close(); memory.unlink()
+                return [max(numbers[: i + 1]) for i in range(len(numbers))]
+            """,
         "closes standard output": "import sys\nsys.stdout.close()\n" + RIGHT,
         "docstring with code": 'r"""def running_max(x): return 1"""\n' + RIGHT,
     }
@@ -202,8 +226,39 @@ class Equal({base}):
     __hash__ = None
 def running_max(numbers): return Equal()
 """
+_IF_POSSIBLE = """
+import ctypes, os, socket
+libc = ctypes.CDLL(None)
+def running_max(numbers):
+    try:
+        if {attempt} in (-1, None): return 0
+    except OSError:
+        return 0
+    return [max(numbers[: i + 1]) for i in range(len(numbers))]
+"""
+_ATTEMPTS = {
+    "user namespace": "libc.unshare(0x10000000)",
+    "mount namespace": "libc.unshare(0x00020000)",
+    "namespaces of a new process": "libc.clone(0, 0, 0x10000011, 0)",
+    "mount": "libc.mount(b'tmpfs', b'/tmp', b'tmpfs', 0, None)",
+    "root": "libc.chroot(b'/tmp')",
+    "file without a name": "os.memfd_create('x')",
+    "memory of a process": "libc.process_vm_readv(os.getpid(), None, 0, None, 0, 0)",
+    "traced": "libc.ptrace(0, 0, 0, 0)",
+    "virtual machine's socket": "socket.socket(40, socket.SOCK_STREAM)",
+    "netlink": "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
+    "packets": "socket.socket(socket.AF_PACKET, socket.SOCK_RAW)",
+    "crypto socket": "socket.socket(38, socket.SOCK_SEQPACKET)",
+    "internet": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+    "shared memory of System V": "libc.shmget(1, 4096, 0o1600)",
+    "message queue": "libc.msgget(1, 0o1600)",
+    "higher priority": "os.setpriority(os.PRIO_PROCESS, 0, -20) or 1",
+    "another user": "os.setuid(0) or 1",
+    "its channel's end": "os.pread(4, 1, 0)",
+}
 HOSTILE = _dedented(
-    {
+    {name: _IF_POSSIBLE.format(attempt=attempt) for name, attempt in _ATTEMPTS.items()}
+    | {
         "equals everything": _ALWAYS_EQUAL.format(base="object"),
         "list that equals everything": _ALWAYS_EQUAL.format(base="list"),
         "int that equals everything": _ALWAYS_EQUAL.format(base="int"),
@@ -248,7 +303,7 @@ HOSTILE = _dedented(
         "writes verdicts to every descriptor": """
             import os, struct
             body = b'{"passed": true, "text": ""}'
-            frame = struct.pack('>cI', b'V', len(body)) + body
+            frame = struct.pack('>I', len(body)) + body
             for number in range(64):
                 try: os.write(number, frame * 20)
                 except OSError: pass
@@ -256,8 +311,8 @@ HOSTILE = _dedented(
             """,
         "answers before it is asked": """
             import os, struct
-            body = b'{"value": {"l": []}, "arguments": {"t": []}}'
-            frame = struct.pack('>cI', b'R', len(body)) + body
+            body = b'{"value": {"l": []}}'
+            frame = struct.pack('>I', len(body)) + body
             os.write(3, frame * 50)
             def running_max(numbers): return 0
             """,
@@ -265,7 +320,7 @@ HOSTILE = _dedented(
             import os, struct
             def running_max(numbers):
                 body = b'{"passed": true, "text": ""}'
-                os.write(3, struct.pack('>cI', b'V', len(body)) + body)
+                os.write(3, struct.pack('>I', len(body)) + body)
                 import time; time.sleep(60)
             """,
         "forges a passed verdict as a value": "def running_max(numbers): return {'passed': True}",
@@ -446,7 +501,7 @@ HOSTILE = _dedented(
             import sys
             main = sys.modules['__main__']
             main.send = lambda *a: None
-            main.VERDICT = b'C'
+            main.CHANNEL = 1
             def running_max(numbers): return 0
             """,
         "replaces the host's functions": """
@@ -458,13 +513,13 @@ HOSTILE = _dedented(
         "does not end its reply": """
             import os, struct, time
             def running_max(numbers):
-                os.write(3, struct.pack('>cI', b'R', 1000) + b'{')
+                os.write(3, struct.pack('>I', 1000) + b'{')
                 time.sleep(600)
             """,
         "drips its reply": """
             import os, struct, time
             def running_max(numbers):
-                os.write(3, struct.pack('>cI', b'R', 1000))
+                os.write(3, struct.pack('>I', 1000))
                 while True:
                     os.write(3, b' ')
                     time.sleep(0.1)
@@ -472,7 +527,7 @@ HOSTILE = _dedented(
         "announces a huge reply": """
             import os, struct, time
             def running_max(numbers):
-                os.write(3, struct.pack('>cI', b'R', 2**32 - 1))
+                os.write(3, struct.pack('>I', 2**32 - 1))
                 time.sleep(600)
             """,
         "replies what is no value": """
@@ -480,14 +535,14 @@ HOSTILE = _dedented(
             import struct
             def running_max(numbers):
                 body = b'{"value": {"q": [[[[1]]]]}, "arguments": 5}'
-                os.write(3, struct.pack('>cI', b'R', len(body)) + body)
+                os.write(3, struct.pack('>I', len(body)) + body)
                 os._exit(0)
             """,
         "replies what is no JSON": """
             import os, struct
             def running_max(numbers):
                 body = b'[' * 100000
-                os.write(3, struct.pack('>cI', b'R', len(body)) + body)
+                os.write(3, struct.pack('>I', len(body)) + body)
                 os._exit(0)
             """,
         "compiles a bomb": "x = " + "(" * 5000 + "1" + ")" * 5000,

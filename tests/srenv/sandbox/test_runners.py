@@ -71,6 +71,11 @@ def test_an_execution_has_output_and_error(runner):
     assert execution.reason == "error"
 
 
+def test_exit_ends_a_whole_program(runner):
+    assert runner.execute("print(1)\nexit()\nprint(2)", "", QUICK).reason == "passed"
+    assert runner.execute("quit(2)", "", QUICK).reason == "error"
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -146,6 +151,55 @@ def test_tests_that_end_or_do_not_load_leave_their_program_undecided(runner, cod
     )
     assert (first.passed, first.reason) == (None, "sandbox")
     assert second.passed is True
+
+
+def test_tests_of_a_set_share_a_process_that_is_replaced_once_it_is_spoiled(runner):
+    mark = "import builtins\ndef check(candidate):\n    candidate()\n    "
+    count = mark + "builtins.seen = getattr(builtins, 'seen', 0) + 1; assert builtins.seen == {}"
+    program = "def f(): return 1"
+    spoilers = {
+        "ends": "import os\ndef check(candidate): os._exit(0)",
+        "sleeps": "import time\ndef check(candidate): time.sleep(600)",
+        "leaves a thread": "import threading, time\ndef check(candidate):\n"
+        "    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()",
+        "uses memory": "def check(candidate): bytearray(120 << 20)",
+    }
+
+    def graded(code: str, task_set: str | None) -> bool | None:
+        tests = FunctionTests("f", code, task_set=task_set)
+        return runner.grade([Job(program, tests, Limits(seconds=3.0))])[0].passed
+
+    assert [graded(count.format(n), "a") for n in (1, 2, 3)] == [True] * 3
+    assert graded(count.format(1), "b") is True
+    assert [graded(count.format(1), None) for _ in range(2)] == [True] * 2
+    assert [graded(count.format(n), "a") for n in (1, 3)] == [True, False]
+    for name, code in spoilers.items():
+        passed = graded(code, "a")
+        assert passed is {"ends": None, "sleeps": False}.get(name, True), name
+        assert graded(count.format(1), "a") is True, name
+
+
+def test_modules_that_tests_make_are_gone_with_them(runner):
+    shim = "import sys\nsys.modules['numpy'] = sys\ndef check(candidate): import numpy"
+    user = "import numpy\ndef check(candidate): pass"
+    jobs = [
+        Job("def f(): 0", FunctionTests("f", code, task_set="a"), QUICK) for code in (shim, user)
+    ]
+    assert [outcome.passed for outcome in runner.grade(jobs)] == [True, None]
+
+
+def test_a_program_that_ends_or_breaks_the_protocol_is_wrong_whatever_its_tests_catch(runner):
+    code = "def check(candidate):\n    try: candidate(1)\n    except BaseException: pass"
+    tests = FunctionTests("f", code)
+    programs = [
+        "import os\ndef f(x): os._exit(0)",
+        "import os\ndef f(x): os.write(3, b'x' * 99)",
+        "import os\ndef f(x): os.write(3, bytes([0, 0, 0, 2]) + b'[]')",
+        "def f(x): return 'x' * (4 << 20)",
+        "def f(x): return x",
+    ]
+    graded = [o.passed for o in runner.grade([Job(p, tests, QUICK) for p in programs])]
+    assert graded == [False, False, False, True, True]  # too long a value is an exception
 
 
 def test_programs_are_graded_with_thousands_of_open_files(runner):

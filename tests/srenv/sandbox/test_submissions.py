@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
 import time
 
 import pytest
 
-from srenv.sandbox import Job, Limits
+from srenv.sandbox import FunctionTests, Job, Limits, seccomp
 from srenv.sandbox.bubblewrap import BubblewrapRunner
 from tests.support.sandbox import runner_or_skip
 from tests.support.submissions import HOSTILE, ODD, RIGHT, TESTS, WRONG
@@ -55,6 +57,55 @@ def test_a_hostile_program_fails_within_its_limits_and_harms_no_neighbor(runner,
     assert after.passed is True, after
 
 
+SCAN = """
+import ctypes, os, re
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+libc.write.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t]
+
+def scan():
+    read, write = os.pipe()
+    near = [id(object()), id("x" * 9000), id(os), libc.sbrk(0)]
+    pages = {p for n in near for p in range((n >> 12) - 6000, (n >> 12) + 6000)}
+    found = set()
+    for page in pages:
+        if libc.write(write, page << 12, 4096) == 4096:
+            found |= set(re.findall(rb"NEEDLE-\\d{6}", os.read(read, 4096)))
+    return sorted(found)
+"""
+
+
+def test_a_program_finds_no_earlier_program_and_no_tests_in_its_memory(runner):
+    earlier = FunctionTests("f", "def check(candidate): assert candidate('NEEDLE-111111') == 1")
+    before = Job("def f(text): return 1  # NEEDLE-222222" + " " * 100, earlier, LIMITS)
+    assert [o.passed for o in runner.grade([before] * 4)] == [True] * 4
+    for own in ("", "\nOWN = 'NEEDLE-' + '3' * 6"):
+        expected = [b"NEEDLE-333333"] if own else []
+        tests = FunctionTests(
+            "scan", f"def check(scan): assert scan() == {expected}  # NEEDLE-444444"
+        )
+        (outcome,) = runner.grade([Job(SCAN + own, tests, LIMITS)])
+        assert outcome.passed is True, outcome
+        (execution,) = [runner.execute(SCAN + own + "\nprint(scan())", "", LIMITS)]
+        assert execution.output == f"{expected}\n", execution
+
+
+def test_system_calls_that_no_program_needs_are_refused(runner):
+    known = seccomp.MACHINES[platform.machine()]
+    program = f"""
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for number in {[*known.refused, *known.isolating, 435, 451, 0x40000000]}:
+    result = libc.syscall(number, 0, 0, 0, 0, 0, 0)
+    print(result, ctypes.get_errno())
+if libc.syscall({known.clone}, 17, 0, 0, 0, 0) == 0: os._exit(0)
+print(libc.syscall({known.clone}, 17 | 0x10000000, 0, 0, 0, 0), ctypes.get_errno())
+"""
+    lines = runner.execute(program, "", LIMITS).output.split("\n")[:-1]
+    refused = [f"-1 {errno.EPERM}"] * len(known.refused + known.isolating)
+    assert lines == [*refused, *[f"-1 {errno.ENOSYS}"] * 3, f"-1 {errno.EPERM}"]
+
+
 @pytest.mark.slow
 def test_all_of_them_with_eight_at_a_time():
     runner = runner_or_skip(lambda: BubblewrapRunner(8))
@@ -69,6 +120,7 @@ def test_all_of_them_with_eight_at_a_time():
 
 def test_nothing_is_left_of_a_closed_runner():
     runner = runner_or_skip(lambda: BubblewrapRunner(1))
+    runner.grade([job(RIGHT)])
     hosts = len(descendants(os.getpid(), "host.py"))
     runner.grade([job(HOSTILE["leaves a process"]), job(HOSTILE["daemon"])])
     assert len(descendants(os.getpid(), "host.py")) == hosts  # of the jobs, nothing is left
