@@ -70,6 +70,11 @@ COMMANDS: dict[str, Command] = {
         "srenv.commands.view:view",
         arguments="RUN",
     ),
+    "card": Command(
+        "write a page about how well a model knows when it is wrong, and fixes it",
+        "srenv.commands.card:card",
+        arguments="RUN",
+    ),
     "play": Command("solve problems yourself, in the terminal", "srenv.commands.play:play"),
     "serve": Command(
         "serve the environment to clients of other frameworks; --openenv",

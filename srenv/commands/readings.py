@@ -95,3 +95,18 @@ def _find_row(folder: Path, title: str) -> Reading:
         known = "".join(f"\n  {folder}:{row}" for row in rows)
         raise ValueError(f"{folder} has no row {title!r}; it has{known}")
     return rows[title]
+
+
+def find_settings(folder: Path) -> dict[str, Any]:
+    """Returns the options of the run in a folder, as far as it says; those of its end count.
+
+    Raises:
+        ValueError: A file of the run does not hold what was written there.
+    """
+    for name, key in (("metrics.json", "config"), ("config.json", "")):
+        if (folder / name).exists():
+            record: dict[str, Any] = read_json(folder / name, dict[str, Any])
+            settings = record.get(key) if key else record
+            if isinstance(settings, dict):
+                return settings
+    return {}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 
-from srenv.commands.readings import find_rows
-from srenv.records import read_json
+from srenv.commands.readings import find_rows, find_settings
 
 
 @dataclass(frozen=True)
@@ -79,18 +78,3 @@ def write_logs(config: ViewConfig) -> Path:
     for number, (title, reading) in enumerate(rows.items(), start=1):
         write_log(folder, title, reading, settings, number=number, trust=config.markdown)
     return folder
-
-
-def find_settings(folder: Path) -> dict[str, Any]:
-    """Returns the options of the run in a folder, as far as it says; those of its end count.
-
-    Raises:
-        ValueError: A file of the run does not hold what was written there.
-    """
-    for name, key in (("metrics.json", "config"), ("config.json", "")):
-        if (folder / name).exists():
-            record: dict[str, Any] = read_json(folder / name, dict[str, Any])
-            settings = record.get(key) if key else record
-            if isinstance(settings, dict):
-                return settings
-    return {}

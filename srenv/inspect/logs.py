@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from inspect_ai.log import (
@@ -186,7 +186,7 @@ def clean(value: T) -> T:
         result = {clean(key): clean(item) for key, item in value.items()}
     elif isinstance(value, list):
         result = [clean(item) for item in value]
-    return result
+    return cast(T, result)
 
 
 def slug(title: str) -> str:
