@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from srenv.commands import completion
+from srenv.commands import completion, trust
 from srenv.registry import config_of, lookup_or_import, unknown
 
 Threads = Literal["none", "local", "always"]
@@ -35,6 +35,7 @@ class Command:
         training_extra: Whether it needs the extra ``train`` (torch, transformers, TRL).
         threads: When it chooses the number of CPU threads.
         config_file: Whether its options may be in a file, which ``--config`` names.
+        programs: Whether it may run programs that a model wrote; see `srenv.commands.trust`.
     """
 
     summary: str
@@ -43,6 +44,7 @@ class Command:
     training_extra: bool = False
     threads: Threads = "none"
     config_file: bool = False
+    programs: bool = False
 
 
 COMMANDS: dict[str, Command] = {
@@ -52,6 +54,7 @@ COMMANDS: dict[str, Command] = {
         training_extra=True,
         threads="always",
         config_file=True,
+        programs=True,
     ),
     "evaluate": Command(
         "measure how well a model corrects itself",
@@ -59,6 +62,7 @@ COMMANDS: dict[str, Command] = {
         training_extra=True,
         threads="local",
         config_file=True,
+        programs=True,
     ),
     "compare": Command(
         "differences between two runs on the same problems, with paired intervals",
@@ -75,7 +79,9 @@ COMMANDS: dict[str, Command] = {
         "srenv.commands.card:card",
         arguments="RUN",
     ),
-    "play": Command("solve problems yourself, in the terminal", "srenv.commands.play:play"),
+    "play": Command(
+        "solve problems yourself, in the terminal", "srenv.commands.play:play", programs=True
+    ),
     "serve": Command(
         "serve the environment to clients of other frameworks; --openenv",
         "srenv.commands.serve:serve",
@@ -84,11 +90,13 @@ COMMANDS: dict[str, Command] = {
         "grade stored episodes again and report every changed grade",
         "srenv.commands.regrade:regrade",
         arguments="EPISODES",
+        programs=True,
     ),
     "validate": Command(
         "check that a problem source accepts its gold answers and rejects wrong ones",
         "srenv.commands.validate:validate",
         arguments="SOURCE",
+        programs=True,
     ),
     "verify": Command(
         "grade one answer; --explain shows how it was read and which rule decided",
@@ -189,14 +197,23 @@ def run_command(name: str, arguments: list[str]) -> None:
         function, config = find_recipe(recipe)
         arguments = expand_preset(recipe, arguments)
         program += f" {recipe}"
-    options = parse_options(program, config, arguments, command.config_file)
+    bare, notes = False, []
+    if command.programs:
+        bare, arguments = trust.split_arguments(program, arguments)
+        notes.append(trust.HELP)
+    options = parse_options(program, config, arguments, command.config_file, notes)
     if wants_threads(command.threads, options):
         choose_threads(options.model)
-    function(options)
+    with trust.without_sandbox(bare):
+        function(options)
 
 
 def parse_options(
-    program: str, config: type[Any], arguments: Sequence[str], config_file: bool
+    program: str,
+    config: type[Any],
+    arguments: Sequence[str],
+    config_file: bool,
+    notes: Sequence[str] = (),
 ) -> Any:
     """Returns the options of a command, from its arguments and the file that they may name.
 
@@ -205,6 +222,7 @@ def parse_options(
         config: The dataclass of the options.
         arguments: The words after the command's name.
         config_file: Whether ``--config`` may name a file with options.
+        notes: What the help says in addition, below its description.
 
     Raises:
         SystemExit: The arguments cannot be parsed, or ask for help.
@@ -212,18 +230,20 @@ def parse_options(
     """
     import tyro
 
-    if not config_file:
-        return tyro.cli(config, prog=program, args=arguments)
-    from srenv.commands.config_file import HELP as FILE_HELP
-    from srenv.commands.config_file import read_config, split_arguments
+    description, default = [inspect.getdoc(config) or "", *notes], None
+    if config_file:
+        from srenv.commands.config_file import HELP as FILE_HELP
+        from srenv.commands.config_file import read_config, split_arguments
 
-    path, rest = split_arguments(program, arguments)
+        path, arguments = split_arguments(program, arguments)
+        description.append(FILE_HELP)
+        default = read_config(path, config) if path else None
     return tyro.cli(
         config,
         prog=program,
-        args=rest,
-        description=f"{inspect.getdoc(config)}\n\n{FILE_HELP}",
-        default=read_config(path, config) if path else None,
+        args=arguments,
+        description="\n\n".join(description),
+        default=default,
     )
 
 

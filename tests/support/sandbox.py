@@ -1,5 +1,6 @@
 """The sandbox of the tests, if this machine has one."""
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,6 +9,9 @@ import pytest
 from srenv.sandbox import Runner, SandboxUnavailable, default_runner
 
 R = TypeVar("R", bound=Runner)
+
+REQUIRED = "SRENV_REQUIRE_SANDBOX"
+"""Environment variable that makes tests fail where they would skip: `.ci/run` sets it."""
 
 
 def real_sandbox() -> Runner:
@@ -20,4 +24,6 @@ def runner_or_skip(make: Callable[[], R]) -> R:
     try:
         return make()
     except SandboxUnavailable as error:
+        if os.environ.get(REQUIRED):
+            pytest.fail(f"{REQUIRED} is set, and there is no sandbox: {error}")
         pytest.skip(str(error))
