@@ -404,6 +404,7 @@ def grade_function(worker: Worker, program: str, tests: FunctionTests, limits: L
     Raises:
         HostError: The sandbox failed.
     """
+    examiner = worker.examiner(tests.task_set, limits)
     deadline = Deadline(limits.seconds)
     about = {
         "entry_point": tests.entry_point,
@@ -421,7 +422,6 @@ def grade_function(worker: Worker, program: str, tests: FunctionTests, limits: L
         except OSError as problem:
             raise worker.programs.error(f"the program did not start, {problem}") from problem
         ours.setblocking(True)
-        examiner = worker.examiner(tests.task_set, limits)
         return examiner.examine({**about, "code": tests.code}, ours, deadline)
 
 

@@ -510,6 +510,31 @@ HOSTILE = _dedented(
             main.encode = lambda *a, **k: {"passed": True}
             def running_max(numbers): return 0
             """,
+        "replies with numbers of one hash": """
+            import os, struct
+            def running_max(numbers):
+                items = b','.join(b'{"i": "%x"}' % (n * (2**61 - 1)) for n in range(60000))
+                body = b'{"value": {"e": [' + items + b']}}'
+                body = struct.pack('>I', len(body)) + body
+                while body: body = body[os.write(3, body):]
+            """,
+        "replies with many values": """
+            import os, struct
+            def running_max(numbers):
+                body = b'{"value": {"l": [' + b'[],' * 600000 + b'[]]}}'
+                body = struct.pack('>I', len(body)) + body
+                while body: body = body[os.write(3, body):]
+            """,
+        "replies twice": """
+            import os, struct
+            def running_max(numbers):
+                body = b'{"value": {"l": []}}'
+                os.write(3, 2 * (struct.pack('>I', len(body)) + body))
+            """,
+        "closes every descriptor": """
+            import os
+            def running_max(numbers): os.closerange(0, 100)
+            """,
         "does not end its reply": """
             import os, struct, time
             def running_max(numbers):

@@ -26,7 +26,7 @@ from srenv.sandbox import (
 from srenv.sandbox.bubblewrap import BubblewrapRunner
 from srenv.sandbox.others import HttpRunner, TrustingRunner
 from tests.support.python import ROOT
-from tests.support.sandbox import runner_or_skip
+from tests.support.sandbox import REQUIRED, runner_or_skip
 
 DOUBLE = "print(2 * int(input()))"
 CASES = Cases((("2\n", "4\n"), ("5\n", "10")))
@@ -280,6 +280,24 @@ def test_a_bubblewrap_that_cannot_isolate_is_refused_with_its_reason(monkeypatch
     fake.chmod(0o755)
     monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: str(fake))
     with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
+        BubblewrapRunner(1)
+
+
+def test_a_required_sandbox_that_is_missing_fails_tests_and_does_not_skip_them(monkeypatch):
+    def refuse():
+        raise SandboxUnavailable("no user namespaces")
+
+    monkeypatch.delenv(REQUIRED, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="no user namespaces"):
+        runner_or_skip(refuse)
+    monkeypatch.setenv(REQUIRED, "1")
+    with pytest.raises(pytest.fail.Exception, match="no user namespaces"):
+        runner_or_skip(refuse)
+
+
+def test_an_unknown_machine_is_refused(monkeypatch):
+    monkeypatch.setattr(bubblewrap.platform, "machine", lambda: "pdp11")
+    with pytest.raises(SandboxUnavailable, match="system calls of pdp11"):
         BubblewrapRunner(1)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import random
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from srenv.sandbox import FunctionTests, Job, Limits, seccomp
+from srenv.sandbox import FunctionTests, Job, Limits, bubblewrap, seccomp
 from srenv.sandbox.bubblewrap import BubblewrapRunner
 from tests.support.sandbox import runner_or_skip
 from tests.support.submissions import HOSTILE, ODD, RIGHT, TESTS, WRONG
@@ -107,15 +111,31 @@ print(libc.syscall({known.clone}, 17 | 0x10000000, 0, 0, 0, 0), ctypes.get_errno
 
 
 @pytest.mark.slow
-def test_all_of_them_with_eight_at_a_time():
-    runner = runner_or_skip(lambda: BubblewrapRunner(8))
-    programs = {**HOSTILE, **ODD, **WRONG}
-    expected = {name: name in ODD for name in programs}
+def test_eight_threads_grade_all_of_them_as_labelled_and_leave_no_trace():
+    programs = [*HOSTILE.items(), *ODD.items(), *WRONG.items()]
+    random.Random(0).shuffle(programs)
     long = Limits(seconds=10.0, memory_mb=256)
-    outcomes = runner.grade([Job(program, TESTS, long) for program in programs.values()])
-    graded = {name: o.passed for name, o in zip(programs, outcomes, strict=True)}
-    assert graded == expected
+    runner = runner_or_skip(lambda: BubblewrapRunner(8))
+    before = descendants(os.getpid(), "host.py"), Path(bubblewrap.HOST).read_bytes()
+
+    def grade(share: list[tuple[str, str]]) -> dict[str, list[bool | None]]:
+        """The grades of programs, each with that of a right one next to it."""
+        graded = {}
+        for name, program in share:
+            pair = [Job(text, replace(TESTS, task_set="a"), long) for text in (program, RIGHT)]
+            graded[name] = [outcome.passed for outcome in runner.grade(pair)]
+        return graded
+
+    with ThreadPoolExecutor(8) as pool:
+        shares = list(pool.map(grade, [programs[n::8] for n in range(8)]))
+    grades = {name: pair for share in shares for name, pair in share.items()}
+    assert grades == {name: [name in ODD, True] for name, _ in programs}
     runner.close()
+    time.sleep(0.5)
+    assert len(descendants(os.getpid(), "host.py")) < len(before[0])
+    assert Path(bubblewrap.HOST).read_bytes() == before[1]
+    for folder in ("/usr/lib", "/home", "/", "/tmp"):
+        assert not (Path(folder) / "escaped").exists()
 
 
 def test_nothing_is_left_of_a_closed_runner():
