@@ -46,9 +46,9 @@ def opened_page(profile: Path, width: int = 1300, height: int = 800) -> Iterator
         height: Its height.
     """
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
-        pytest.skip("needs Debian's chromium")
+        pytest.skip("needs Debian's chromium, or google-chrome")
     with playwright.sync_playwright() as driver:
         context = driver.chromium.launch_persistent_context(
             profile,
