@@ -2,7 +2,9 @@
 
 import dataclasses
 import doctest
-import importlib
+import importlib.util
+import json
+import os
 import re
 import shlex
 import subprocess
@@ -61,15 +63,50 @@ def test_environment_pages_are_those_of_the_docstrings():
     assert result.returncode == 0, result.stderr
 
 
-def test_readme_sessions_hold():
-    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
+def pages_with(content):
+    """Returns the pages whose text matches a pattern."""
+    pattern = re.compile(content, re.MULTILINE)
+    return [page for page in PAGES if pattern.search(page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tools.md"])
-def test_python_blocks_run(page):
-    for block in blocks(page, "python"):
-        if ">>>" not in block:
-            subprocess.run([sys.executable, "-c", block], check=True, timeout=60)
+NEED_THE_SANDBOX = ("SelfCorrectCode-v0.md", "sandbox.md")
+"""Pages whose examples run programs in the sandbox."""
+
+
+@pytest.mark.parametrize("page", pages_with("^>>> "), ids=name_of)
+def test_sessions_hold(page):
+    if page.name in NEED_THE_SANDBOX:
+        real_sandbox()
+    sessions = "\n".join(block for block in blocks(page, "python") if block.startswith(">>>"))
+    test = doctest.DocTestParser().get_doctest(sessions, {}, page.name, str(page), 0)
+    assert test.examples
+    assert doctest.DocTestRunner().run(test).failed == 0
+
+
+RUN = """
+import json, sys
+
+for block in json.load(sys.stdin):
+    exec(compile(block, block.splitlines()[0], "exec"), {"__name__": "__main__"})
+"""
+"""Runs blocks one after the other, each in a namespace of its own."""
+
+
+@pytest.mark.parametrize("page", pages_with("^```python\n(?!>>>)"), ids=name_of)
+def test_python_blocks_run(page, tmp_path):
+    if page.name in NEED_THE_SANDBOX:
+        real_sandbox()
+    own = [block for block in blocks(page, "python") if not block.startswith(">>>")]
+    result = subprocess.run(
+        [sys.executable, "-c", RUN],
+        input=json.dumps(own),
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -111,11 +148,35 @@ def test_examples_run(example, tmp_path):
 
 
 def commands(page):
-    """Yields the words after `srenv` of every command that a page shows."""
-    for block in blocks(page, "bash"):
-        for line in block.replace("\\\n", " ").splitlines():
-            for words in re.findall(r"(?:^|&& |-m |=\S+ )srenv (.*?)(?=&&|$)", line):
-                yield shlex.split(words, comments=True)
+    """Yields the words after `srenv` of every command that a page shows, in a block or inline."""
+    text = page.read_text(encoding="utf-8")
+    lines = [line for block in blocks(page, "bash") for line in _lines(block)]
+    shown = [words for line in lines for words in re.findall(COMMAND, line)]
+    shown += re.findall(
+        r"`(?:python -m )?srenv ([a-z][^`\n]*)`",
+        re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE),
+    )
+    for words in shown:
+        name, *rest = shlex.split(words, comments=True)
+        placeholder = name == "train" and (not rest or rest[0].isupper() or ":" in rest[0])
+        if not placeholder and not name.startswith("--"):
+            yield [name, *rest]
+
+
+COMMAND = r"(?:^|&& |-m |=\S+ )srenv (.*?)(?=&&|$)"
+
+
+def _lines(block):
+    return block.replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("page", pages_with(r"python3? \S+\.py|python3? -m "), ids=name_of)
+def test_scripts_that_pages_run_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for script in re.findall(r"python3? ((?:\w+/)+\w+\.py)", text):
+        assert (ROOT / script).exists(), script
+    for module in re.findall(r"python3? -m ((?:srenv|agents)[.\w]*)", text):
+        assert importlib.util.find_spec(module), module
 
 
 def option_names(config, prefix=""):
@@ -148,7 +209,7 @@ def test_commands_and_their_options_exist(page, monkeypatch):
         known = {*option_names(config)}
         known |= {"config"} if COMMANDS[words[0]].config_file else set()
         known |= {"preset"} if words[0] == "train" else set()
-        known |= {f"no-{name}" for name in known}
+        known |= {f"no-{name}" for name in known} | {"help"}
         used = {word[2:].partition("=")[0] for word in rest if word.startswith("--")}
         assert used <= known, words
 

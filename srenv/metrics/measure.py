@@ -24,6 +24,7 @@ import numpy as np
 from srenv.metrics.outcomes import Array, Counts, Outcomes
 
 ECE_BINS = 10
+"""Bins of equal width for the expected calibration error."""
 PROPORTIONS = ("accuracy_t1", "accuracy_final", "delta_ic", "delta_ci")
 """Shares of independent problems: Wilson intervals, which stay honest at 0 and 1."""
 
@@ -38,6 +39,7 @@ class Estimate:
 
 
 Metrics = dict[str, Estimate]
+"""Every metric of one row by its name."""
 
 LENGTHS = ("mean", "p95", "max")
 """Lengths of turns: ``length_mean_by_turn/1`` and so on, in tokens."""

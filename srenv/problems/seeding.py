@@ -7,6 +7,7 @@ import random
 from typing import Literal
 
 Split = Literal["train", "eval"]
+"""Problems to train on, and problems to measure on."""
 
 EVAL_SHARE = 8
 """One prompt in this many belongs to the evaluation split."""

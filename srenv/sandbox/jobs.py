@@ -60,6 +60,7 @@ class Cases:
 
 
 Tests = FunctionTests | Cases
+"""How a program is tested: by a test function, or by inputs and outputs."""
 Reason = Literal["passed", "failed", "error", "time", "memory", "output", "sandbox"]
 """Why a program has its grade: right; wrong; it raised an exception, or exited; over a limit; or
 the sandbox itself failed, which says nothing of the program."""
