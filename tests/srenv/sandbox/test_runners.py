@@ -325,6 +325,7 @@ def test_hosts_outlive_the_threads_that_started_them(runner):
 def test_a_host_ends_when_its_process_is_killed():
     code = (
         "import os, signal\n"
+        "from pathlib import Path\n"
         "from srenv.sandbox import *\n"
         "from srenv.sandbox.bubblewrap import BubblewrapRunner\n"
         "import threading, time\n"
@@ -332,27 +333,28 @@ def test_a_host_ends_when_its_process_is_killed():
         "job = Job('while True: pass', Cases((('', ''),)), Limits(seconds=60))\n"
         "threading.Thread(target=runner.grade, args=([job],)).start()\n"
         "time.sleep(1)\n"
+        "children = Path('/proc/self/task').glob('*/children')\n"
+        "print(*(file.read_text() for file in children), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    before = hosts()
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE
+    )
+    started = ended.stdout.split()
+    assert started
     deadline = time.monotonic() + 20
-    while hosts() - before and time.monotonic() < deadline:
+    while any(map(is_host, started)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert not hosts() - before
+    assert not any(map(is_host, started))
 
 
-def hosts() -> set[str]:
-    """The pids of all hosts on this machine."""
-    found = set()
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/cmdline") as file:
-                if "/srenv/host.py" in file.read():
-                    found.add(entry)
-        except OSError:
-            continue
-    return found
+def is_host(pid: str) -> bool:
+    """Whether a process of this number is a host."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as file:
+            return "/srenv/host.py" in file.read()
+    except OSError:
+        return False
 
 
 class Service(BaseHTTPRequestHandler):
