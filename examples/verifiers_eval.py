@@ -20,15 +20,17 @@ def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTP
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
                 prompt = engine.chat.opening(body["messages"])
                 (turn,) = engine.generate([prompt], sampling)
             delta = {"role": "assistant", "content": engine.chat.turn_text(turn.ids)}
-            choice = {"index": 0, "delta": delta, "finish_reason": "stop"}
-            kind = "chat.completion.chunk"
-            chunk = {"id": "1", "object": kind, "created": 0, "model": "m", "choices": [choice]}
+            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "local"}
+            chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": "stop"}]
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
@@ -38,7 +40,7 @@ def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTP
 
 
 def main(model: str = TINY, problems: int = 4, max_new_tokens: int = 64) -> None:
-    """Plays episodes and prints what verifiers says of them.
+    """Plays episodes and prints verifiers' records of them.
 
     Args:
         model: Folder or hub id; the bundled model by default.

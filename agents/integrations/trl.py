@@ -25,6 +25,7 @@ from agents.engines.registry import trainer_link
 from agents.models.chat import ChatFormat, ChatOptions
 from agents.rollouts.player import EnvFactory, Rollout
 from agents.rollouts.rollout import rollout
+from agents.training.judged_rewards import add_judged_rewards, judged_terms
 from agents.training.policy_gradient import learnable
 from srenv.episode import Problem
 from srenv.problems.seeding import hashed_seed
@@ -70,7 +71,7 @@ def rollouts_from(starts: Sequence[Problem | int], make_env: EnvFactory) -> Roll
         starts: What was given to `prompts_for`.
         make_env: Makes an environment with text in and text, or chat messages, out.
     """
-    starts = list(starts)
+    starts, judged = list(starts), judged_terms(make_env)
 
     def play(prompts: list[str], trainer: GRPOTrainer) -> dict[str, list[Any]]:
         engine = _engine(trainer)
@@ -79,6 +80,7 @@ def rollouts_from(starts: Sequence[Problem | int], make_env: EnvFactory) -> Roll
         sampling = Sampling(trainer.args.temperature, 1.0, trainer.max_completion_length, seed)
         numbers = [int(prompt.partition(":")[0]) for prompt in prompts]
         records = rollout(make_env, engine, [starts[n] for n in numbers], sampling, seed=seed)
+        add_judged_rewards(judged, engine, records, sampling.max_new_tokens)
         for record in records:
             if record.earlier:
                 raise ValueError(

@@ -8,6 +8,7 @@ from trl import GRPOConfig, GRPOTrainer
 import srenv
 from agents.integrations.trl import episode_reward, prompts_for, rollouts_from
 from agents.rollouts.environments import environment_factory
+from agents.training.judged_rewards import JudgedTerm
 from srenv.wrappers import ChatObservation
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(4)
@@ -123,6 +124,21 @@ def test_a_failed_episode_is_left_out(untrained, tmp_path):
     alive = rewards[~failed].view(2, GROUP // 2)
     expected = (alive - alive.mean(1, keepdim=True)).sign().flatten()
     assert torch.equal(batch["advantages"][~failed].sign(), expected)
+
+
+JUDGED = JudgedTerm(
+    name="judged",
+    segment="attempt",
+    rule=lambda turns: 0.0,
+    judge=lambda engine, episodes, limit: [float(len(e.final.text)) for e in episodes],
+)
+
+
+def test_terms_that_a_model_computes_are_part_of_the_reward(untrained, tmp_path):
+    make_judged_env = environment_factory(1, reward=f"{__name__}:JUDGED=2")
+    records, _ = train(make_trainer(untrained, tmp_path, PROBLEMS, make_judged_env))
+    for record in records:
+        assert episode_reward([record]) == [2 * len(record.episode.final.text)]
 
 
 def test_prompts_name_the_start(untrained):
