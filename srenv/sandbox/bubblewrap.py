@@ -94,7 +94,7 @@ def command(bwrap: str) -> list[str]:
         words += ["--ro-bind", folder, folder]
     words += ["--ro-bind", str(python), str(python)]
     for hidden in _packages(folders):
-        words += ["--tmpfs", hidden]
+        words += ["--tmpfs", hidden, "--remount-ro", hidden]
     words += ["--proc", "/proc", "--tmpfs", "/tmp", "--dir", "/srenv"]
     words += ["--perms", "0755", "--dir", "/dev", "--symlink", "/tmp", "/dev/shm"]
     for device in ("null", "zero", "full", "random", "urandom"):

@@ -67,7 +67,7 @@ CHANNEL = 3
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEWUSER, _NEWPID, _NEWNS, _NEWIPC = 0x10000000, 0x20000000, 0x00020000, 0x08000000
-_PRIVATE, _NOSUID, _NODEV = 0x40000 | 0x4000, 2, 4
+_PRIVATE, _READ_ONLY, _NOSUID, _NODEV = 0x40000 | 0x4000, 1, 2, 4
 _PDEATHSIG, _DUMPABLE, _SECCOMP, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 4, 22, 24, 38
 _FILTER = 2
 _CAPABILITIES_3, _NO_CAPABILITIES = struct.pack("Ii", 0x20080522, 0), bytes(24)
@@ -507,8 +507,8 @@ def _unshare(namespaces: int) -> None:
     _check(_LIBC.unshare(namespaces), "unshare")
 
 
-def _mount(kind: bytes, path: bytes, options: str) -> None:
-    result = _LIBC.mount(kind, path, kind, _NOSUID | _NODEV, options.encode())
+def _mount(kind: bytes, path: bytes, options: str, flags: int = 0) -> None:
+    result = _LIBC.mount(kind, path, kind, flags | _NOSUID | _NODEV, options.encode())
     _check(result, f"mount {path.decode()}")
 
 
@@ -549,7 +549,8 @@ def settle() -> None:
         os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
     _LIBC.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _check(_LIBC.mount(None, b"/", None, _PRIVATE, None), "mount private")
-    _mount(b"tmpfs", b"/proc", "size=4096,mode=555")
+    # Read-only, as nothing that one job writes may be there for the next.
+    _mount(b"tmpfs", b"/proc", "size=4096,mode=555", _READ_ONLY)
     for capability in range(64):
         if _LIBC.prctl(_CAPBSET_DROP, capability, 0, 0, 0):
             break

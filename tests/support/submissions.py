@@ -457,6 +457,19 @@ HOSTILE = _dedented(
                     except OSError: pass
                 return 0
             """,
+        "leaves a file for the next program": """
+            import os
+            def running_max(numbers):
+                for folder, folders, _ in os.walk('/'):
+                    if folder in ('/tmp', '/dev/shm'): continue
+                    for change in (lambda: os.chmod(folder, 0o777), lambda: os.utime(folder)):
+                        try: change()
+                        except OSError: pass
+                    try: open(folder + '/left', 'w').write('x')
+                    except OSError: continue
+                    return [max(numbers[: i + 1]) for i in range(len(numbers))]
+                return 0
+            """,
         "links outside": """
             import os
             def running_max(numbers):

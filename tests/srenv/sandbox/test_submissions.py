@@ -94,6 +94,12 @@ def test_a_program_finds_no_earlier_program_and_no_tests_in_its_memory(runner):
         assert execution.output == f"{expected}\n", execution
 
 
+def test_a_program_can_write_to_no_folder_that_the_next_one_has(runner):
+    program = HOSTILE["leaves a file for the next program"]
+    (outcome,) = runner.grade([Job(program, TESTS, Limits(seconds=60.0))])
+    assert (outcome.passed, outcome.reason) == (False, "failed"), outcome
+
+
 def test_system_calls_that_no_program_needs_are_refused(runner):
     known = seccomp.MACHINES[platform.machine()]
     program = f"""
