@@ -230,7 +230,7 @@ class Examiner:
             tests.start(replace(limits, seconds=MAX_TASKS * limits.seconds), [theirs.fileno()])
         deadline = Deadline(GRACE)
         try:
-            receive(self._channel, deadline)
+            begin(self._channel, deadline)
             send(self._channel, {"role": "test"}, deadline)
         except (OSError, EOFError, ValueError) as problem:
             raise tests.error(f"the tests' process did not start, {problem}") from problem
@@ -261,6 +261,10 @@ class Examiner:
         self.closed = True
         self._channel.close()
         self._host.end()
+
+    def forget(self) -> None:
+        """Closes this process's end."""
+        self._channel.close()
 
 
 class Worker:
@@ -294,6 +298,8 @@ class Worker:
 
     def forget(self) -> None:
         """Leaves both hosts to the process that started them."""
+        if self._examiner is not None:
+            self._examiner.forget()
         for each in self._hosts():
             each.forget()
 
@@ -457,6 +463,18 @@ def send(
     channel.sendall(body)
 
 
+def begin(channel: socket.socket, deadline: Deadline) -> None:
+    """Waits until a job is isolated.
+
+    Raises:
+        ValueError: It cannot be; the message says why.
+        TimeoutError: The deadline has passed.
+        EOFError: The job is gone.
+    """
+    if problem := receive(channel, deadline):
+        raise ValueError(problem.decode())
+
+
 def receive(channel: socket.socket, deadline: Deadline) -> bytes:
     """Receives a message, which is short, before the deadline, however slowly it drips in.
 
@@ -505,7 +523,7 @@ def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execu
         for end in passed:
             end.close()
         try:
-            receive(ours, deadline)
+            begin(ours, deadline)
             send(ours, {"role": "main", "program": program}, deadline)
         except (OSError, EOFError, ValueError) as problem:
             raise worker.error(f"the program did not start, {problem}") from problem

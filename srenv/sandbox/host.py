@@ -449,7 +449,7 @@ def run_job(descriptors: list[int]) -> int:
     for number, descriptor in enumerate(descriptors[1:]):
         os.dup2(descriptor, number)
     os.closerange(CHANNEL + 1, _MAX_FILES)
-    send(CHANNEL, b"")
+    send(CHANNEL, b"")  # where an error would be
     job = json.loads(receive(CHANNEL, MAX_MESSAGE))
     if job["role"] == "main":
         os.close(CHANNEL)
@@ -571,7 +571,11 @@ def start(descriptors: list[int], limits: tuple[float, int, int, int], calls: Sy
             return pid
         status = 1
         try:
-            isolate(limits, calls)
+            try:
+                isolate(limits, calls)
+            except OSError as error:
+                send(descriptors[0], str(error).encode())
+                raise
             status = run_job(descriptors)
         finally:
             os._exit(status)
@@ -640,6 +644,8 @@ def main(control: str, calls: str, calls_of_jobs: str) -> None:
     os.closerange(CONTROL + 1, _MAX_FILES)
     settle()
     SystemCalls(calls).install()
+    for number in (1, 2):
+        os.dup2(0, number)  # nothing that one job prints may be there for the next
     site.setquit()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]

@@ -86,6 +86,11 @@ ODD = _dedented(
             def running_max(numbers): return list(accumulate(numbers, max))
             """,
         "prints at import and in calls": "print('hello')\n" + RIGHT + "\nprint(running_max([1]))",
+        "prints megabytes": """
+            def running_max(numbers):
+                print('x' * (3 << 20))
+                return [max(numbers[: i + 1]) for i in range(len(numbers))]
+            """,
         "helper after it": """
             def running_max(numbers): return helper(numbers)
             def helper(numbers): return [max(numbers[: i + 1]) for i in range(len(numbers))]
@@ -254,7 +259,8 @@ _ATTEMPTS = {
     "message queue": "libc.msgget(1, 0o1600)",
     "higher priority": "os.setpriority(os.PRIO_PROCESS, 0, -20) or 1",
     "another user": "os.setuid(0) or 1",
-    "its channel's end": "os.pread(4, 1, 0)",
+    "another descriptor": "os.fstat(4)",
+    "output of others": "os.pread(1, 1, 0) or None",
 }
 HOSTILE = _dedented(
     {name: _IF_POSSIBLE.format(attempt=attempt) for name, attempt in _ATTEMPTS.items()}
