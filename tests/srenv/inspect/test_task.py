@@ -1,6 +1,11 @@
 """The task of Inspect plays what ``srenv evaluate`` plays."""
 
+import os
 import re
+import site
+import subprocess
+import sys
+from importlib.metadata import distributions
 
 import pytest
 
@@ -97,24 +102,26 @@ def test_thoughts_that_a_server_sends_apart_are_part_of_the_turn(tmp_path):
     assert turn.answer == "1"
 
 
-def test_inspect_finds_the_task_by_its_name(tmp_path):
-    from importlib.metadata import entry_points
-
-    if "srenv" not in {point.name for point in entry_points(group="inspect_ai")}:
-        pytest.skip("needs an installed srenv with its entry points")
+def test_the_command_of_inspect_finds_the_task_by_its_name(tmp_path):
+    if not list(distributions(name="srenv", path=site.getsitepackages())):
+        pytest.skip("needs an installed srenv, for its entry point")
     with stub_server() as address:
-        model = inspect_ai.model.get_model(
-            f"openai-api/local/{NAME}", base_url=address, api_key="none", memoize=False
+        environment = {**os.environ, "LOCAL_BASE_URL": address, "LOCAL_API_KEY": "none"}
+        environment.pop("PYTHONPATH", None)
+        command = [sys.executable, "-m", "inspect_ai", "eval", "srenv/self_correct"]
+        options = ["--model", f"openai-api/local/{NAME}", "-T", "problems=small", "-T", "n=1"]
+        # Not from the folder of the sources, which Inspect would take for another package.
+        result = subprocess.run(
+            [*command, *options, "--log-dir", "logs", "--display", "plain"],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
         )
-        (log,) = inspect_ai.eval(
-            "srenv/self_correct",
-            task_args={"problems": "small", "n": 1},
-            model=model,
-            log_dir=str(tmp_path),
-            display="none",
-        )
-    assert log.status == "success", log.error
-    assert len(log.samples) == 3
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = (tmp_path / "logs").iterdir()
+    assert len(inspect_ai.log.read_eval_log(path).samples) == 3
 
 
 @pytest.mark.parametrize(
