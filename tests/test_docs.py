@@ -229,6 +229,10 @@ def test_options_in_the_text_of_the_readme_exist():
     assert set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", text)) <= known
 
 
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_bytes()) <= 8192
+
+
 def test_the_citation_names_the_version_of_the_package():
     import srenv
 
