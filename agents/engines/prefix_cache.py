@@ -12,6 +12,8 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from agents.engines.roomy_cache import RoomyLayer
+
 Ids = tuple[int, ...]
 
 
@@ -107,7 +109,7 @@ class PrefixCache:
 def is_plain(cache: Any) -> bool:
     """Returns whether all layers keep all tokens: no sliding window, no recurrent state."""
     layers = getattr(cache, "layers", [])
-    if not all(type(layer) is DynamicLayer for layer in layers):
+    if not all(type(layer) in (DynamicLayer, RoomyLayer) for layer in layers):
         return False
     return len({(t.shape, t.device) for layer in layers for t in (layer.keys, layer.values)}) == 1
 

@@ -13,6 +13,7 @@ from accelerate.utils.memory import clear_device_cache
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    DynamicCache,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -21,6 +22,7 @@ from transformers import (
 from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
 from agents.engines.base import Generation, Sampling, check_context
 from agents.engines.prefix_cache import Ids, PrefixCache, is_plain
+from agents.engines.roomy_cache import with_room
 from agents.models.chat import ChatFormat, ChatOptions, stop_ids
 from agents.models.paths import model_path
 from agents.models.precision import cpu_bfloat16
@@ -166,11 +168,13 @@ class TransformersEngine:
         sampling: Sampling,
         *processors: LogitsProcessor,
     ) -> Any:
+        if cache is None:
+            cache = DynamicCache(config=self.model.config)
         with _plain_generation(self.model):
             return self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
-                past_key_values=cache,
+                past_key_values=with_room(cache),
                 max_new_tokens=sampling.max_new_tokens,
                 do_sample=sampling.temperature > 0,
                 temperature=sampling.temperature or None,
