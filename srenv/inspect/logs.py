@@ -39,6 +39,9 @@ from srenv.metrics import READINGS, Reading, measure
 from srenv.registry import lookup
 from srenv.thoughts import split_thoughts
 
+HERE = ("model", "output", "base_url", "resume")
+"""Options that say where a run was made, and do not go into a log, which may be shared."""
+
 T = TypeVar("T")
 
 
@@ -57,7 +60,7 @@ def write_log(
         folder: Where logs go.
         title: Title of the row.
         reading: Its episodes.
-        config: How they were made, as far as it is known; shown as it is.
+        config: Options that they were made with, as far as they are known.
         number: Number of the row, which orders the logs.
         trust: Whether the viewer renders what models wrote as Markdown and maths.
 
@@ -80,9 +83,9 @@ def write_log(
             created=created,
             task=title,
             dataset=EvalDataset(name=clean(", ".join(sources)), samples=numbers.count(1)),
-            model=str(config.get("model") or "unknown"),
+            model=Path(str(config.get("model") or "unknown")).name,
             config=EvalConfig(epochs=max(numbers)),
-            task_args=dict(config),
+            task_args={key: value for key, value in config.items() if key not in HERE},
             viewer=viewer(trust),
         ),
         results=EvalResults(

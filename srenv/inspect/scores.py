@@ -153,8 +153,9 @@ def viewer(trust: bool, scorer: str = "") -> ViewerConfig:
         trust: Whether it renders what models wrote as Markdown and maths.
         scorer: The scorer that gives all of them; by default each has its own.
     """
-    columns = [TaskSamplesColumn(id=name) for name in ("sampleId", "input", "target", "answer")]
+    columns = [TaskSamplesColumn(id=name) for name in ("sampleId", "input")]
     columns += [TaskSamplesColumn.score(scorer or name, name) for name in SCORES]
+    columns += [TaskSamplesColumn(id=name) for name in ("target", "answer")]
     unseen = ("sampleStatus", "tokens", "duration")
     columns += [TaskSamplesColumn(id=name, visible=False) for name in unseen]
     return ViewerConfig(

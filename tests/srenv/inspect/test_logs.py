@@ -65,9 +65,10 @@ def test_a_sample_has_a_record_of_every_turn(write):
 
 
 def test_a_log_says_what_was_run_and_its_metrics(write):
-    log = write(CORRECTED, model="tiny", protocol="default")
+    log = write(CORRECTED, model="/home/me/tiny", protocol="default", output="/home/me/runs")
     assert (log.eval.task, log.eval.model) == ("after: all", "tiny")
     assert log.eval.task_args["protocol"] == "default"
+    assert "/home/me" not in log.eval.model_dump_json()
     scores = {score.name: score.metrics for score in log.results.scores}
     assert scores["first"]["accuracy_t1"].value == 0.0
     assert scores["final"]["accuracy_final"].value == 1.0
