@@ -229,6 +229,11 @@ def test_options_in_the_text_of_the_readme_exist():
     assert set(re.findall(r"(?<![\w-])--([a-z][a-z.-]+)", text)) <= known
 
 
+def test_the_page_on_the_command_line_lists_every_command():
+    text = (ROOT / "docs" / "command_line.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `srenv (\w+)", text, re.MULTILINE) == list(COMMANDS)
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_bytes()) <= 8192
 
