@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,8 @@ class TransformersEngine:
         self.prefixes = PrefixCache(cache_bytes)
         # Whether keys and values can be reused is known from the first cache that the model makes.
         self._reuses = cache_bytes > 0
+        base = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._takes_cache = "past_key_values" in inspect.signature(base.forward).parameters
         self._version = self._weights_version()
         self.chat = ChatFormat(tokenizer, stop_ids(model.generation_config), chat)
 
@@ -168,13 +171,13 @@ class TransformersEngine:
         sampling: Sampling,
         *processors: LogitsProcessor,
     ) -> Any:
-        if cache is None:
+        if cache is None and self._takes_cache:
             cache = DynamicCache(config=self.model.config)
         with _plain_generation(self.model):
             return self.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
-                past_key_values=with_room(cache),
+                past_key_values=None if cache is None else with_room(cache),
                 max_new_tokens=sampling.max_new_tokens,
                 do_sample=sampling.temperature > 0,
                 temperature=sampling.temperature or None,
