@@ -183,7 +183,16 @@ class RemoteEnv(gym.Env[Messages, str]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Messages, dict[str, Any]]:
-        """Starts an episode; the one option is ``"problem_id"``."""
+        """Starts an episode; the one option is ``"problem_id"``.
+
+        Raises:
+            ValueError: There is another option: a server has problems of its own.
+        """
+        if unknown := set(options or {}) - {"problem_id"}:
+            raise ValueError(
+                f"a server takes no reset options {sorted(unknown)}: start from seeds, or name a "
+                "problem of its source by 'problem_id'"
+            )
         result = self._client.reset(seed=seed, **(options or {}))
         return tuple(result.observation.messages), result.observation.metadata
 

@@ -10,10 +10,10 @@ from agents.engines import Sampling
 from agents.rollouts.environments import environment_factory
 from agents.rollouts.rollout import rollout
 from srenv.integrations.openenv import RemoteEnv
-from tests.agents.integrations.test_trl import GROUP, make_trainer, train
 from tests.support.engines import ScriptedEngine
 from tests.support.environments import make_env, turn
 from tests.support.openenv import openenv_server
+from tests.support.trl import GROUP, make_trainer, train
 
 LINES = [
     [turn(1, "wrong"), turn(2, "correct (0.9)")],

@@ -3,51 +3,15 @@
 import gymnasium as gym
 import pytest
 import torch
-from trl import GRPOConfig, GRPOTrainer
 
 import srenv
-from agents.integrations.trl import episode_reward, prompts_for, rollouts_from
+from agents.integrations.trl import episode_reward, prompts_for
 from agents.rollouts.environments import environment_factory
 from agents.training.judged_rewards import JudgedTerm
 from srenv.wrappers import ChatObservation
+from tests.support.trl import GROUP, make_trainer, train
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(4)
-GROUP = 4
-
-
-def make_trainer(model, folder, starts, make_env, **settings):
-    return GRPOTrainer(
-        model=model,
-        args=GRPOConfig(
-            str(folder),
-            max_steps=1,
-            per_device_train_batch_size=2 * GROUP,
-            num_generations=GROUP,
-            max_completion_length=10,
-            use_cpu=True,
-            bf16=False,
-            report_to="none",
-            **settings,
-        ),
-        train_dataset=prompts_for(starts),
-        rollout_func=rollouts_from(starts, make_env),
-        reward_funcs=episode_reward,
-    )
-
-
-def train(trainer):
-    """Trains for a step; returns its episodes and the tensors that TRL made of them."""
-    captured = {}
-    original = trainer._generate_and_score_completions
-
-    def spy(inputs):
-        captured["batch"] = original(inputs)
-        captured["records"] = [row["episode_rollout"] for row in inputs]
-        return captured["batch"]
-
-    trainer._generate_and_score_completions = spy
-    trainer.train()
-    return captured["records"], captured["batch"]
 
 
 class LengthReward(gym.RewardWrapper):

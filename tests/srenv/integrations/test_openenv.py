@@ -8,7 +8,7 @@ import pytest
 
 import srenv
 from srenv.wrappers import ChatObservation
-from tests.support.environments import make_env, turn
+from tests.support.environments import PROBLEM, make_env, turn
 
 pytest.importorskip("openenv", reason="needs the extra openenv")
 
@@ -157,6 +157,8 @@ def test_a_client_is_a_gymnasium_environment(url):
     assert start[0] in remote.observation_space
     for text in (WRONG, RIGHT):
         assert remote.step(text) == env.step(text)
+    with pytest.raises(ValueError, match="start from seeds"):
+        remote.reset(options={"problem": PROBLEM})
     remote.close()
 
 
