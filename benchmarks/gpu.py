@@ -46,7 +46,7 @@ from agents.engines.backend import EngineOptions
 from agents.engines.canary import TOLERANCE
 from agents.engines.registry import choose
 from agents.models.paths import SMOLLM2, TINY, model_path
-from agents.recipes.cold_start import solver_solutions
+from agents.recipes.worked import worked_conversations
 from agents.rollouts.rollout import rollout
 from agents.training.callbacks import Throughput
 from agents.training.policy_gradient import PolicyGradientConfig, train_policy
@@ -72,7 +72,7 @@ class Config:
     runs: int = 3
     """Runs of each kind of rollout."""
     demonstrations: int = 512
-    """Worked solutions in fine-tuning."""
+    """Demonstrations in fine-tuning."""
     pg: PolicyGradientConfig = field(
         default_factory=lambda: PolicyGradientConfig(
             steps=5, problems_per_step=16, group_size=8, micro_batch=16, max_new_tokens=256
@@ -146,9 +146,10 @@ def train(config: Config, model: str, pg: PolicyGradientConfig) -> str:
 
 
 def fine_tuning(config: Config, model: str) -> list[Row]:
-    """Fine-tuning on worked solutions."""
+    """Fine-tuning on worked conversations."""
     problems = srenv.load_problems("synthetic:words").take(config.demonstrations)
-    demonstrations = solver_solutions("synthetic:words", problems)
+    worked = worked_conversations("synthetic:words", problems, seed=0)
+    demonstrations = worked[: config.demonstrations]
     speed = Throughput()
     options = SftConfig(epochs=1, batch_size=8, learning_rate=1e-5)
     with tempfile.TemporaryDirectory() as folder:

@@ -20,8 +20,9 @@ from agents.models.averaging import average
 from agents.models.chat import History, chat_options
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
-from agents.recipes.cold_start import read_solutions, solver_solutions
+from agents.recipes.cold_start import read_solutions
 from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
+from agents.recipes.worked import worked_conversations
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
     PROBED,
@@ -111,12 +112,12 @@ class RecipeConfig:
     artifacts: bool = False
     """Upload checkpoints as artifacts."""
     cold_start: int = 0
-    """Worked solutions that the model is fine-tuned on first, by the exact solver of the problems;
-    what results is the base of all that follows. 0 leaves the stage out."""
+    """Problems whose attempts, checks and revisions by an exact solver the model is fine-tuned on
+    first; what results is the base of all that follows. 0 leaves the stage out."""
     cold_start_file: Path | None = None
-    """JSON Lines with problem and solution, to take the worked solutions from instead."""
+    """JSON Lines with problem and solution, to teach attempts at them instead."""
     cold_sft: SftConfig = field(default_factory=SftConfig)
-    """Fine-tuning on the worked solutions."""
+    """Fine-tuning of the cold start."""
 
 
 @dataclass
@@ -218,7 +219,7 @@ class Recipe:
         if stage.todo:
             demonstrations = self.worked_solutions()
             write_demonstrations(path, demonstrations)
-            stage.finish(demonstrations={"worked": len(demonstrations)})
+            stage.finish(demonstrations=count_kinds(demonstrations))
         _ = stage.result  # other processes wait for it
         return self.imitate("cold_start", self.base, path, config.cold_sft)
 
@@ -229,7 +230,8 @@ class Recipe:
             held_out = {p.prompt for p in [*self.eval_problems, *self.held_out_problems]}
             return read_solutions(config.cold_start_file, config.cold_start, config.seed, held_out)
         seed = hashed_seed("cold start", config.seed)
-        return solver_solutions(config.problems, self.training_sample(config.cold_start, seed))
+        problems = self.training_sample(config.cold_start, seed)
+        return worked_conversations(config.problems, problems, seed)
 
     def evaluate(
         self,
@@ -327,8 +329,7 @@ class Recipe:
                     "these skills"
                 )
             write_demonstrations(path, demonstrations)
-            kinds = Counter(demonstration.kind for demonstration in demonstrations)
-            stage.finish(demonstrations=dict(sorted(kinds.items())), generated=engine.generated)
+            stage.finish(demonstrations=count_kinds(demonstrations), generated=engine.generated)
         kinds = stage.result["demonstrations"]
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         console.print(f"demonstrations kept: {counts}")
@@ -481,6 +482,11 @@ class Recipe:
         rows = {**first, **self.rows}
         plotted = [title for title in rows if title not in (REVISED, MAJORITY)]
         return write_results(self.run, self.tracker, rows, result, plotted, self.second_models)
+
+
+def count_kinds(demonstrations: Sequence[Demonstration]) -> dict[str, int]:
+    """Returns how many demonstrations of each kind there are."""
+    return dict(sorted(Counter(item.kind for item in demonstrations).items()))
 
 
 def trained_model(stage: Stage) -> Path:

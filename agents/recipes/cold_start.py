@@ -1,8 +1,9 @@
 """Cold start: worked solutions that a base model is fine-tuned on before a recipe begins.
 
-A model that hardly ever answers in the form that is asked for gives a recipe nothing to select
-from. A small set of solutions, by an exact solver or from a file, teaches it the form and the first
-skills (DeepSeek-AI 2025, arXiv 2501.12948, section 2.3.1, calls this a cold start).
+A model that hardly ever answers, checks or revises in the form that is asked for gives a recipe
+nothing to select from. A small set of examples teaches it the form and the first skills
+(DeepSeek-AI 2025, arXiv 2501.12948, section 2.3.1, calls this a cold start). An exact solver writes
+whole conversations (`agents.recipes.worked`); a file has attempts only.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,6 @@ from srenv.domains import find_domain
 from srenv.episode import Episode, Problem
 from srenv.problems.seeding import hashed_rng
 from srenv.registry import lookup
-
-WHOLE = whole_turns(0)
 
 
 def check_cold_start(config: Any) -> None:
@@ -35,19 +34,13 @@ def check_cold_start(config: Any) -> None:
     """
     if config.cold_start < 0 or (config.cold_start_file and not config.cold_start):
         raise ValueError(
-            f"--cold-start is {config.cold_start}: it is the number of worked solutions, of the "
-            "file if --cold-start-file names one"
+            f"--cold-start is {config.cold_start}: it is the number of problems whose solutions "
+            "are learned, of the file if --cold-start-file names one"
         )
     if config.cold_start_file:
         read_solutions(config.cold_start_file, config.cold_start, config.seed)
     elif config.cold_start:
         lookup("exact solver of", config.problems, SOLVERS)
-
-
-def solver_solutions(source: str, problems: Sequence[Problem]) -> list[Demonstration]:
-    """Returns worked solutions of the exact solver of a source, asked for without a verdict."""
-    solver = SOLVERS[source]
-    return [Demonstration(written(p, solver.solution(p)), WHOLE, "worked") for p in problems]
 
 
 def read_solutions(
@@ -72,7 +65,7 @@ def read_solutions(
     if len(episodes) < count:
         raise ValueError(f"{path} has {len(episodes)} worked solutions; {count} were asked for")
     rng: random.Random = hashed_rng("cold start", seed)
-    return [Demonstration(e, WHOLE, "worked") for e in rng.sample(episodes, count)]
+    return [Demonstration(e, whole_turns(0), "attempt") for e in rng.sample(episodes, count)]
 
 
 def read_rows(path: Path) -> Iterator[Episode]:

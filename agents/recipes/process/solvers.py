@@ -39,9 +39,9 @@ class Solver:
     next_step: NextStep
     check: Callable[[Problem, Sequence[str], str], Check | None]
 
-    def solution(self, problem: Problem) -> list[str]:
-        """The whole right solution."""
-        steps: list[str] = []
+    def solution(self, problem: Problem, begun: Sequence[str] = ()) -> list[str]:
+        """The whole right solution, or the steps `begun` with all that can rightly follow."""
+        steps = list(begun)
         while not finished(steps) and (step := self.next_step(problem, steps)) is not None:
             steps.append(step)
         return steps

@@ -10,10 +10,9 @@ from agents.recipes.baselines import plain_rl
 from agents.recipes.baselines.plain_rl import PlainRlConfig
 from agents.recipes.baselines.prompting import PromptingConfig
 from agents.recipes.baselines.prompting import train as prompt
-from agents.recipes.cold_start import read_solutions, solver_solutions
+from agents.recipes.cold_start import read_solutions
 from agents.recipes.held_out import evaluation_problems
 from agents.training.sft import SftConfig, read_demonstrations
-from srenv.problems import load_problems
 from tests.support.demonstrations import learned_text
 from tests.support.recipes import FEW_STEPS, SHORT
 
@@ -74,9 +73,8 @@ def test_options_are_refused_before_work(options, error, message, untrained, fil
     assert not (tmp_path / "run").exists()
 
 
-def test_solutions_are_learned_whole(chat):
-    problems = load_problems("synthetic:linear", "train").take(1)
-    (demonstration,) = solver_solutions("synthetic:linear", problems)
+def test_solutions_of_a_file_are_learned_whole(chat, file):
+    (demonstration,) = read_solutions(file, 1, seed=0)
     text = learned_text(demonstration, chat)
     assert text.startswith(demonstration.episode.final.text)
     assert text.endswith(chat.tokenizer.eos_token)
@@ -100,7 +98,9 @@ def test_every_later_row_starts_from_the_model_after_the_cold_start(
     assert list(rows) == [UNTAUGHT, TAUGHT, REVISED, MAJORITY, "after RL"]
     assert starts == [str(tmp_path / "cold_start" / "final")]
     demonstrations = read_demonstrations(tmp_path / "cold_start_data" / "demonstrations.jsonl")
-    assert len(demonstrations) == 8
+    assert len(demonstrations) == 3 * 8
+    done = json.loads((tmp_path / "cold_start_data" / "done.json").read_text())
+    assert done["demonstrations"] == {"accepted": 8, "attempt": 8, "corrected": 8}
     taught = {d.episode.problem.prompt for d in demonstrations}
     assert not taught & {problem.prompt for problem in evaluation_problems(config)}
     votes = json.loads((tmp_path / "evaluate_majority" / "done.json").read_text())["votes"]
