@@ -4,7 +4,9 @@
 For models that read English: stories about people, prices, boxes, ages and distances, and
 plain arithmetic in symbols and in words. One problem in three takes one step of elementary
 arithmetic, one two, and one three. Numbers have at most three digits, and every result on the way
-is a whole number of at least two. Problems are drawn from a table of stories, each in several
+is a whole number of at least two. Problems of one step stay in the multiplication table up to 12
+times 12, and their sums and differences below 200; longer ones also multiply and divide by numbers
+of two digits, with results below 1000. Problems are drawn from a table of stories, each in several
 wordings, with forty names. The worked solution of a problem is in its ``data``, where
 `srenv.problems.families.words.solve` reads it; a model does not see it. Nothing needs knowledge
 beyond days in a week: no percentages, fractions, units to convert or numbers that do not matter.
@@ -58,6 +60,8 @@ GOODS = (
 
 LARGEST = 999
 """Greatest result of a step."""
+TABLE = 12
+"""Greatest factor of the multiplication table, in which problems of one step stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ ARITHMETIC = (
             "What is the sum of {a} and {b}?",
             "Work out {a} plus {b}.",
         ),
-        {"a": (11, 199), "b": (11, 199)},
+        {"a": (11, 99), "b": (11, 99)},
         (("Add the numbers: {calc}.", "a + b"),),
     ),
     Story(
@@ -96,7 +100,7 @@ ARITHMETIC = (
             "How much is {a} minus {b}?",
             "By how much is {a} greater than {b}?",
         ),
-        {"a": (30, 250), "b": (11, 150)},
+        {"a": (30, 199), "b": (11, 150)},
         (("Subtract: {calc}.", "a - b"),),
     ),
     Story(
@@ -106,7 +110,7 @@ ARITHMETIC = (
             "What is {a} times {b}?",
             "Find the product of {a} and {b}.",
         ),
-        {"a": (3, 12), "b": (3, 40)},
+        {"a": (2, 12), "b": (2, 12)},
         (("Multiply: {calc}.", "a * b"),),
     ),
     Story(
@@ -115,7 +119,7 @@ ARITHMETIC = (
             "Divide {a} by {b}.",
             "How many times does {b} go into {a}?",
         ),
-        {"a": (12, 240), "b": (2, 12)},
+        {"a": (6, 144), "b": (2, 12)},
         (("Divide: {calc}.", "a / b"),),
     ),
     Story(
@@ -219,7 +223,7 @@ STORIES = (
             "A {box} holds {a} {things}. How many {things} are in {b} full {boxes}?",
             "{A} fills {b} {boxes} with {a} {things} each. How many {things} does {he} need?",
         ),
-        {"a": (3, 30), "b": (3, 12)},
+        {"a": (3, 12), "b": (3, 12)},
         (("The {boxes} hold {calc} {things}.", "b * a"),),
     ),
     Story(
@@ -229,7 +233,7 @@ STORIES = (
             "{A} puts {a} {things} into {b} {boxes}, the same number into each. How many {things} "
             "are in one {box}?",
         ),
-        {"a": (12, 180), "b": (2, 12)},
+        {"a": (6, 144), "b": (2, 12)},
         (("Each has {calc} {things}.", "a / b"),),
     ),
     Story(
@@ -245,7 +249,7 @@ STORIES = (
             "One {good} costs ${a}. How many dollars do {b} {goods} cost?",
             "{A} buys {b} {goods} at ${a} each. How many dollars does {he} pay?",
         ),
-        {"a": (3, 30), "b": (3, 12)},
+        {"a": (3, 12), "b": (3, 12)},
         (("The {goods} cost {calc} dollars.", "b * a"),),
     ),
     Story(
@@ -253,7 +257,7 @@ STORIES = (
             "{A} reads {a} pages every day. How many pages does {he} read in {b} days?",
             "{A} runs {b} times, {a} minutes each time. How many minutes is that altogether?",
         ),
-        {"a": (6, 45), "b": (3, 9)},
+        {"a": (3, 12), "b": (3, 9)},
         (("Altogether that is {calc}.", "b * a"),),
     ),
     Story(
@@ -573,13 +577,18 @@ def fill(story: Story, numbers: dict[str, int], names: dict[str, str]) -> list[l
 
 
 def outcome(steps: Sequence[Step]) -> int | None:
-    """Returns the last result; None if a result is below 2, too large or not a whole number."""
+    """Returns the last result; None if a result is below 2, too large or not a whole number.
+
+    The only step of a problem is no division beyond the multiplication table.
+    """
     results: list[int] = []
     for step in steps:
         result = result_of(step, results)
         if result is None or not 2 <= result <= LARGEST:
             return None
         results.append(result)
+    if len(steps) == 1 and steps[0][2] == "/" and results[-1] > TABLE:
+        return None
     return results[-1]
 
 

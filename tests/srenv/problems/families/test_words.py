@@ -57,6 +57,20 @@ def test_problems_of_each_length_are_equally_frequent() -> None:
     assert min(counts) > 240
 
 
+def test_problems_of_one_step_stay_in_the_multiplication_table() -> None:
+    operations = set()
+    for problem in load_problems("synthetic:words").take(900):
+        if len(problem.data["steps"]) == 1:
+            ((_, left, sign, right),) = problem.data["steps"]
+            numbers = sorted((left, right, int(problem.answer)))
+            assert numbers[-1] < 200
+            if sign in "*/":  # a product and its two factors
+                assert numbers[0] * numbers[1] == numbers[2]
+                assert numbers[1] <= 12
+            operations.add(sign)
+    assert operations == {"+", "-", "*", "/"}
+
+
 def test_solutions_end_in_the_gold_answer() -> None:
     for problem in load_problems("synthetic:words", "eval").take(300):
         lines = lines_of(problem.data["steps"])
