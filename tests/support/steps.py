@@ -8,7 +8,7 @@ from agents.engines import Generation
 EQUATION = srenv.Problem(
     "p", "Solve 7x+43=365 for x.", "46", "test", data={"a": 7, "b": 43, "c": 365}
 )
-ONE, TWO, LAST = "365-43=322", "7*46=322", "\\boxed{46}"
+ONE, TWO, LAST = "365-43=322", "322/7=46", "\\boxed{46}"
 
 
 class StepEngine:

@@ -67,46 +67,101 @@ def finished(steps: Sequence[str]) -> bool:
     return answer is not None and source == "form"
 
 
-def linear_step(problem: Problem, steps: Sequence[str]) -> str | None:
-    """The next step of ``ax+b=c``: what ax is, which x makes it so, the answer.
+@dataclass(frozen=True)
+class Division:
+    """A problem whose answer is a sum divided by a number, to which another may be added.
 
-    The steps before are taken at their word, right or wrong.
+    Both families of the bundled model have this form: ``ax+b=c`` is ``(c-b)/a``.
+
+    Attributes:
+        problem: The problem.
+        dividend: The sum, as it is written: ``743-77``.
+        target: What it is.
+        divisor: What divides it.
+        added: What is added to the quotient; None if the quotient is the answer.
     """
-    a, b, c = (problem.data[name] for name in "abc")
+
+    problem: Problem
+    dividend: str
+    target: int
+    divisor: int
+    added: int | None = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> Division:
+        """Reads the numbers of a problem of ``synthetic:linear`` or ``synthetic:arithmetic``."""
+        data = problem.data
+        if "a" in data:
+            return cls(problem, *_sum(data["c"], -data["b"]), data["a"])
+        return cls(problem, *_sum(data["p"], data["q"]), data["d"], data["r"])
+
+    @property
+    def quotient(self) -> int:
+        """The right quotient."""
+        return self.target // self.divisor
+
+    def steps(self, quotient: int | None = None) -> list[str]:
+        """The solution, or that with a given quotient: sum, quotient, what is added, answer."""
+        answer = self.quotient if quotient is None else quotient
+        steps = [f"{self.dividend}={self.target}", f"{self.target}/{self.divisor}={answer}"]
+        if self.added is not None:
+            steps.append(f"{answer}{self.added:+d}={answer + self.added}")
+            answer += self.added
+        return [*steps, f"\\boxed{{{answer}}}"]
+
+    def solution(self, quotient: int | None = None) -> str:
+        """The same as one text."""
+        return "\n".join(self.steps(quotient))
+
+
+def _sum(first: int, second: int) -> tuple[str, int]:
+    return f"{first}{second:+d}", first + second
+
+
+def division_step(problem: Problem, steps: Sequence[str]) -> str | None:
+    """The next step; the steps before are taken at their word, right or wrong."""
+    task = Division.of(problem)
+    results = [division_result(step) for step in steps]
     if not steps:
-        return f"{c}{-b:+d}={c - b}"
+        return task.steps()[0]
+    if results[-1] is None or len(steps) >= len(task.steps()):
+        return None
     if len(steps) == 1:
-        product = linear_result(steps[0])
-        return None if product is None or product % a else f"{a}*{product // a}={product}"
-    x = linear_result(steps[1]) if len(steps) == 2 else None
-    return None if x is None else f"\\boxed{{{x}}}"
+        target, divisor = results[0], task.divisor
+        return (
+            None
+            if target is None or target % divisor
+            else f"{target}/{divisor}={target // divisor}"
+        )
+    if len(steps) == 2 and task.added is not None:
+        return "{}={}".format(*_sum(results[-1], task.added))
+    return f"\\boxed{{{results[-1]}}}"
 
 
-_FOUND = re.compile(
-    r"\\boxed\{(-?\d{1,9})\}|-?\d{1,9}(?:\*(-?\d{1,9})=-?\d{1,9}|[+-]\d{1,9}=(-?\d{1,9}))"
-)
+_FOUND = re.compile(r"\\boxed\{(-?\d{1,9})\}|-?\d{1,9}[-+/]\d{1,9}=(-?\d{1,9})")
 
 
-def linear_result(step: str) -> int | None:
-    """What a step of `linear_step` finds: a sum, the factor x, or the answer."""
+def division_result(step: str) -> int | None:
+    """What a step of `division_step` finds: a sum, a quotient, or the answer."""
     match = _FOUND.fullmatch(step)
-    return int(next(filter(None, match.groups()))) if match else None
+    return int(match[1] or match[2]) if match else None
 
 
-def linear_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
-    """Checks a step: the sum, the product of the factor, or the answer against the factor."""
-    a, b, c = (problem.data[name] for name in "abc")
-    result = linear_result(step)
-    if result is None or len(steps) > 2:
+def division_check(problem: Problem, steps: Sequence[str], step: str) -> Check | None:
+    """Checks a step: a sum by itself, a quotient by its product, the answer by the last step."""
+    task = Division.of(problem)
+    result, last = division_result(step), division_result(steps[-1]) if steps else task.target
+    if result is None or last is None or len(steps) >= len(task.steps()):
         return None
     if not steps:
-        return Check(f"{c}{-b:+d}={c - b}", result, c - b)
-    due = linear_result(steps[-1])
-    if due is None:
-        return None
+        return Check(task.steps()[0], result, last)
     if len(steps) == 1:
-        return Check(f"{a}*{result}={a * result}", a * result, due)
-    return Check(f"\\boxed{{{due}}}", result, due)
+        product = task.divisor * result
+        return Check(f"{task.divisor}*{result}={product}", product, last)
+    if len(steps) == 2 and task.added is not None:
+        line, due = _sum(last, task.added)
+        return Check(f"{line}={due}", result, due)
+    return Check(f"\\boxed{{{last}}}", result, last)
 
 
 def words_step(problem: Problem, steps: Sequence[str]) -> str | None:
@@ -130,7 +185,8 @@ def words_check(problem: Problem, steps: Sequence[str], step: str) -> Check | No
 
 
 SOLVERS = {
-    "synthetic:linear": Solver(linear_step, linear_check),
+    "synthetic:linear": Solver(division_step, division_check),
+    "synthetic:arithmetic": Solver(division_step, division_check),
     "synthetic:words": Solver(words_step, words_check),
 }
 """Solvers by source of the problems."""

@@ -20,10 +20,10 @@ def test_judgements_are_read_from_the_end(chat):
 
 def test_judging_data_show_each_pair_in_both_orders():
     demonstrations = judgements(
-        SOLVERS["synthetic:linear"], Question(EQUATION, (ONE,), TWO, "7*45=322")
+        SOLVERS["synthetic:linear"], Question(EQUATION, (ONE,), TWO, "322/7=45")
     )
     first, second = (d.episode for d in demonstrations)
     assert first.turns[0].text == "[A] 7*46=322\n322-322=0\n[[A]]"
     assert second.turns[0].text == "[A] 7*45=315\n315-322=-7\n[[B]]"
-    assert "[A] 7*45=322\n[B] 7*46=322" in second.messages[0]["content"]
+    assert "[A] 322/7=45\n[B] 322/7=46" in second.messages[0]["content"]
     assert all(ONE in e.messages[0]["content"] for e in (first, second))
