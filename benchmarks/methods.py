@@ -1,4 +1,4 @@
-"""Methods of self-correction side by side: one base model, one budget, the same problems.
+"""Methods of self-correction compared: one base model, one budget, the same problems.
 
     python benchmarks/methods.py
     python benchmarks/methods.py --methods score score_no_stage1 score_no_bonus
@@ -6,8 +6,9 @@
 
 Every method spends about the same number of tokens on training, generated and trained on together,
 and every seed gives all of them the same evaluation problems (greedy, never trained on). Seeds are
-pooled; differences are paired by problem. A killed benchmark goes on where it was. The table, a CSV
-file and the figure are rewritten after every run, so that they exist early and grow.
+pooled; differences are paired by problem. Stages that two methods have in common run once, and
+count for both. A killed benchmark resumes where it was. The table, a CSV file and the figure are
+rewritten after every run, so that they exist early and grow.
 """
 
 from __future__ import annotations
@@ -20,91 +21,112 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tyro
 from methods_figure import plot
-from methods_findings import PROCESS, claims
+from methods_findings import claims
 
 from agents.recipes import find_recipe
-from agents.recipes.base import BASE, MAJORITY, REVISED
-from agents.recipes.self_rewarding.rejection import RejectionConfig
+from agents.recipes.base import BASE, MAJORITY, REVISED, TRANSFER
+from agents.training.dpo import PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from srenv.commands.readings import find_reading
-from srenv.metrics import Metrics, Outcomes, Reading, measure
+from srenv.episode import read_episodes
+from srenv.metrics import Metrics, Outcomes, Reading, difference, measure
 
 
 @dataclass(frozen=True)
 class Method:
-    """A recipe, and the options that give it the common budget."""
+    """A recipe, and the options that give it the common budget.
+
+    Attributes:
+        title: Name of its row.
+        recipe: Name of the recipe.
+        options: Options that differ from the recipe's defaults.
+        shares: Stages that it has in common with other methods, by their names.
+    """
 
     title: str
     recipe: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    shares: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def rl(steps: int, **changes: Any) -> PolicyGradientConfig:
-    """Policy gradient on attempts without a verdict: 512 conversations per step, as in SCoRe."""
+    """Policy gradient on attempts without a verdict."""
     return PolicyGradientConfig(
-        steps=steps,
-        problems_per_step=64,
-        micro_batch=128,
-        learning_rate=2e-4,  # more of it raises sampled accuracy at the cost of greedy accuracy
-        kl=0.01,
-        scale_roles=False,
-        **changes,
+        steps=steps, kl=0.01, scale_roles=False, **{"micro_batch": 128, **changes}
     )
 
 
-STAR = {"sampled": 3400, "samples": 9}
-RISE = {"sampled": 4000}
-SELF_REWARDING = {"pg": PolicyGradientConfig(steps=25)}
 FINAL_BONUS = "final_bonus=1,answer_format=0.5,verdict_format=1"
-EXTERNAL = {"rejection": RejectionConfig(problems=2700)}
+WARMUP = {"self_rewarding": ("rejection_sampling", "warmup", "evaluate_warmup")}
+STEPS = ("reasoning_data", "reasoning", "judging_data", "m1", "evaluate_base_judge")
 CORE = {
-    "star": Method("STaR", "star", STAR),
-    "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(75)}),
-    "self_rewarding": Method("self-rewarding", "self_rewarding", SELF_REWARDING),
-    "score": Method("SCoRe", "score", {"stage1": rl(25, first_kl=0.1), "stage2": rl(50)}),
-    "rise": Method("RISE, m1@t5", "rise", RISE),
-    "process": Method(PROCESS, "process"),
+    "prompting": Method("Self-Refine", "prompting"),
+    "star": Method("STaR", "star"),
+    "pair_sft": Method("Pair-SFT", "pair_sft"),
+    "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(60)}),
+    "score": Method("SCoRe", "score", {"stage1": rl(20, first_kl=0.1), "stage2": rl(40)}),
+    "rise": Method("RISE, m1@t5", "rise"),
+    "self_rewarding": Method("self-rewarding", "self_rewarding"),
+    "external_verifier": Method(
+        "external verifier",
+        "external_verifier",
+        shares={"self_rewarding": WARMUP["self_rewarding"][:1]},
+    ),
+    "process": Method("process-based, last model", "process", {"iterations": 2}),
 }
 METHODS = CORE | {
-    "prompting": Method("Self-Refine", "prompting"),
-    "star_plus": Method("STaR+", "star", {**STAR, "keep_right": True}),
-    "pair_sft": Method("Pair-SFT", "pair_sft", {"sampled": 8000, "samples": 16}),
-    "single_turn_rl": Method("single-turn RL", "plain_rl", {"pg": rl(150), "max_attempts": 1}),
-    "score_no_stage1": Method("SCoRe, no stage I", "score", {"stage1": rl(0), "stage2": rl(75)}),
+    "star_plus": Method("STaR+", "star", {"keep_right": True}),
+    "single_turn_rl": Method("single-turn RL", "plain_rl", {"pg": rl(120), "max_attempts": 1}),
+    "score_no_stage1": Method("SCoRe, no stage I", "score", {"stage1": rl(0), "stage2": rl(60)}),
     "score_no_bonus": Method(
         "SCoRe, no bonus",
         "score",
-        {"stage1": rl(25, first_kl=0.1), "stage2": rl(50), "alpha": 0.0},
+        {**CORE["score"].options, "alpha": 0.0},
+        {"score": ("stage1", "evaluate_stage1")},
     ),
-    "rise_success": Method("RISE, right turns alone", "rise", {**RISE, "keep": "success"}),
-    "external_verifier": Method("external verifier", "external_verifier", EXTERNAL),
+    "rise_sampled": Method(
+        "RISE, m1@t5, sampled turns",
+        "rise",
+        {"turn_temperature": 1.0},
+        {"rise": ("iteration_1_data", "iteration_1", "iteration_2_data", "iteration_2")},
+    ),
+    "rise_success": Method("RISE, right turns alone", "rise", {"keep": "success"}),
     "external_check": Method(
         "external verifier, its check in view",
         "external_verifier",
-        {**EXTERNAL, "show_check": True},
+        {"show_check": True},
+        {"external_verifier": ("rejection_sampling", "verifier_data", "verifier")},
     ),
     "final_bonus": Method(
         "self-rewarding, final bonus, episode credit",
         "self_rewarding",
-        {
-            **SELF_REWARDING,
-            "reward": FINAL_BONUS,
-            "pg": PolicyGradientConfig(steps=25, turn_discount=1.0),
-        },
+        {"reward": FINAL_BONUS, "pg": PolicyGradientConfig(turn_discount=1.0)},
+        WARMUP,
     ),
     "final_bonus_local": Method(
         "self-rewarding, final bonus, turn-local credit",
         "self_rewarding",
-        {**SELF_REWARDING, "reward": FINAL_BONUS},
+        {"reward": FINAL_BONUS},
+        WARMUP,
+    ),
+    "process_imitation": Method(
+        "process-based, preferred steps imitated",
+        "process",
+        {"dpo": PreferenceConfig(epochs=2, learning_rate=5e-4, nll=5.0, beta=0.0)},
+        {"process": (*STEPS, "evaluate_m1", "evaluate_m1_search", "evaluate_m1_judge", "m2_pairs")},
     ),
 }
 """Methods by name; those beyond `CORE` are ablations and further baselines."""
+
+ALWAYS = ("evaluate_base", "evaluate_intrinsic", "evaluate_base_transfer")
+"""Stages of the base model, which all methods have in common."""
 
 
 @dataclass(frozen=True)
@@ -121,64 +143,97 @@ class Config:
     """Base model of all methods."""
     problems: str = "synthetic:linear"
     """Problems of all methods."""
+    transfer: str = "synthetic:arithmetic"
+    """Problems that no method is trained on, to see what carries over."""
     runs: Path = Path("runs/benchmark_methods")
     """Folder of the runs."""
     output: Path = Path("benchmarks/results")
     """Where the result is written."""
+    write_only: bool = False
+    """Write the result of the runs that are finished, and run nothing."""
 
 
 def main(config: Config) -> None:
     """Runs what is missing, and writes the result after every run."""
-    runs: dict[str, list[Path]] = {}
+    runs: dict[str, list[Path]] = {name: [] for name in config.methods}
     for seed in config.seeds:
         for name in config.methods:
-            method = METHODS.get(name) or Method(name, name)
-            run = config.runs / name.replace(":", ".") / f"seed{seed}"
-            train, options = find_recipe(method.recipe)
-            common = {
-                "model": config.model,
-                "problems": config.problems,
-                "eval_n": config.eval_n,
-                "seed": seed,
-                "output": run,
-                "resume": True,
-                "report_to": "none",
-            }
-            finished = (run / "summary.json").exists()
-            train(options(**{**method.options, **common}))
-            runs.setdefault(method.title, []).append(run)
-            if not finished:
-                write(config, runs)
-    if finished:  # the last run; after any other end it has just been written
-        write(config, runs)
+            run = folder(config, name, seed)
+            if not (run / "summary.json").exists():
+                if config.write_only:
+                    continue
+                share(config, name, seed)
+                method = method_of(name)
+                train, options = find_recipe(method.recipe)
+                common = {
+                    "model": config.model,
+                    "problems": config.problems,
+                    "transfer": config.transfer,
+                    "eval_n": config.eval_n,
+                    "seed": seed,
+                    "output": run,
+                    "resume": True,
+                    "report_to": "none",
+                }
+                train(options(**{**method.options, **common}))
+                write(config, {**runs, name: [*runs[name], run]})
+            runs[name].append(run)
+    write(config, runs)
 
 
-def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
+def method_of(name: str) -> Method:
+    """The method of this name, or a recipe of the user's own with its own defaults."""
+    return METHODS.get(name) or Method(name, name)
+
+
+def folder(config: Config, name: str, seed: int) -> Path:
+    """The folder of one run."""
+    return config.runs / name.replace(":", ".") / f"seed{seed}"
+
+
+def share(config: Config, name: str, seed: int) -> None:
+    """Links the stages that other methods have finished into the folder of a run."""
+    run = folder(config, name, seed)
+    shares = method_of(name).shares
+    for other in [other for other in METHODS if other != name]:
+        source = folder(config, other, seed)
+        for stage in (*ALWAYS, *shares.get(other, ())):
+            episodes = f"episodes_{stage.removeprefix('evaluate_')}.jsonl"
+            for part in (stage, episodes):
+                done = (source / stage / "done.json").exists() and (source / part).exists()
+                if done and not (run / part).exists():
+                    run.mkdir(parents=True, exist_ok=True)
+                    (run / part).symlink_to((source / part).resolve())
+
+
+def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
     """Writes methods.md, methods.csv and methods.png from the seeds that all methods have run."""
-    whole = min(map(len, started.values()))
-    runs = {title: folders[:whole] for title, folders in started.items()}
-    files = collect(runs)
-    data = {
-        title: Outcomes.pooled([row.outcomes() for row in rows]) for title, rows in files.items()
-    }
+    whole = min(len(folders) for folders in finished.values() if folders)
+    runs = {name: folders[:whole] for name, folders in finished.items() if folders}
+    titled = {method_of(name).title: folders for name, folders in runs.items()}
+    files = collect(titled)
+    data = {title: pooled(rows) for title, rows in files.items()}
     metrics = {title: measure(outcomes) for title, outcomes in data.items()}
     seeds = config.seeds[: len(files[BASE])]
     text = [
-        "# Methods of self-correction side by side",
+        "# Methods of self-correction compared",
         "",
         f"`python benchmarks/methods.py`: the model `{config.model}` on `{config.problems}`, "
-        f"{config.eval_n} unseen problems per seed, greedy; seeds {', '.join(map(str, seeds))} "
-        "pooled, 95 % intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
+        f"{config.eval_n} unseen problems per seed, greedy; {plural(seeds)}, "
+        "95 % intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
         "generated per problem in the evaluation. Generated, trained: thousands of tokens sampled "
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
-        "training stages, on a machine that others used too. Second model: memory that the weights "
-        "of a second model take in the evaluation; its tokens count among "
-        f"those of the row. The row {MAJORITY} votes over as many attempts of the base as cost the "
-        "tokens of the longest answers.",
+        "training stages on one core, of a machine with other work. Second model: memory that the "
+        "weights of a second model take in the evaluation; its tokens count among those of the "
+        f"row. Transfer: final accuracy on `{config.transfer}`, which nothing was trained on, and "
+        f"its gain over the base. The row {MAJORITY} votes over as many attempts of the base as "
+        "cost the tokens of the longest answers.",
         "",
-        *table(metrics, files, runs),
+        *table(metrics, files, titled),
         "",
-        *claims(data, metrics, runs),
+        passes(files[MAJORITY]),
+        "",
+        *claims(runs),
         "",
     ]
     config.output.mkdir(parents=True, exist_ok=True)
@@ -186,6 +241,17 @@ def write(config: Config, started: Mapping[str, Sequence[Path]]) -> None:
     write_csv(config.output / "methods.csv", seeds, files, metrics)
     plot(config.output / "methods.png", data, metrics, files)
     print("\n".join(text))
+
+
+def plural(seeds: Sequence[int]) -> str:
+    """The seeds in words."""
+    listed = ", ".join(map(str, seeds))
+    return f"seeds {listed} pooled" if len(seeds) > 1 else f"seed {listed}"
+
+
+def pooled(rows: Sequence[Reading]) -> Outcomes:
+    """The outcomes of a row over all seeds."""
+    return Outcomes.pooled([row.outcomes() for row in rows])
 
 
 def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Reading]]:
@@ -199,6 +265,18 @@ def collect(runs: Mapping[str, Sequence[Path]]) -> dict[str, list[Reading]]:
     return rows | {
         title: [find_reading(str(f)) for f in folders] for title, folders in runs.items()
     }
+
+
+def passes(rows: Sequence[Reading]) -> str:
+    """What an oracle could choose among the attempts that the base votes over: pass@k."""
+    right = [
+        np.maximum.accumulate([episode.final.correct is True for episode in group])
+        for row in rows
+        for _, group in groupby(read_episodes(row.episodes), lambda episode: episode.problem.id)
+    ]
+    share = 100 * np.mean(right, axis=0)
+    shown = ", ".join(f"{value:.1f} % at {k}" for k, value in enumerate(share, 1))
+    return f"For orientation, pass@k of the base, sampled: {shown}."
 
 
 def votes(run: Path) -> int:
@@ -231,21 +309,40 @@ def table(
 ) -> list[str]:
     """One line per method."""
     headings = "method | Acc@t1 | final acc | Δ(t1,final) | Δ i→c | Δ c→i | tokens | per seed"
-    lines = [f"| {headings} | generated | trained | min | second model |", "|---" * 12 + "|"]
+    lines = [
+        f"| {headings} | transfer | generated | trained | min | second model |",
+        "|---" * 13 + "|",
+    ]
     for title, values in metrics.items():
         cells = [percent(values, name) for name in COLUMNS]
         cells.append(f"{values['tokens'].value:.1f}")
         finals = [100 * row.outcomes().final.mean() for row in files[title]]
         cells.append(", ".join(f"{final:.1f}" for final in finals))
         if title in runs:
+            cells.append(transferred(runs[title]))
             used = np.mean([spent(run) for run in runs[title]], axis=0)
             cells += [f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[2]:.1f}"]
             second = second_model(runs[title][0])
             cells.append(f"{second:.1f} MB" if second else "–")
         else:
-            cells += ["–"] * 4
+            cells += ["–"] * 5
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return lines
+
+
+def transferred(runs: Sequence[Path]) -> str:
+    """Final accuracy on the other family, and how far it is above the base's first attempts."""
+    base, result = (
+        pooled([find_reading(f"{run}:{title(run)}, {TRANSFER}") for run in runs])
+        for title in (lambda _: BASE, result_of)
+    )
+    gain = 100 * difference(result, base)["accuracy_final"].value
+    return f"{100 * result.final.mean():.1f} ({gain:+.1f})"
+
+
+def result_of(run: Path) -> str:
+    """Title of the row of the result of a run."""
+    return str(json.loads((run / "summary.json").read_text())["result"])
 
 
 def percent(values: Metrics, name: str) -> str:

@@ -1,119 +1,187 @@
-"""Findings of the papers next to what `methods.py` measured."""
+"""Findings of the papers as hypotheses, each tested on what `methods.py` measured."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.recipes.base import MAJORITY, REVISED
+from agents.recipes.base import BASE, MAJORITY, REVISED
 from agents.recipes.self_rewarding.recipe import WARM
 from srenv.commands.readings import find_reading
-from srenv.metrics import Estimate, Metrics, Outcomes, difference
+from srenv.metrics import Estimate, Outcomes, difference, measure
 from srenv.metrics.tables import interval
 
-PROCESS = "process-based, last model"
-HACKED = "self-rewarding, final bonus"
-NAMES = {"delta": "Δ", "accuracy_t1": "Acc@t1", "accuracy_final": "final accuracy"}
-FINDINGS: dict[str, tuple[str, str, Callable[[Estimate], bool]]] = {
-    REVISED: ("intrinsic prompting does not help: Δ <= 0", "delta", lambda e: e.high <= 0),
-    "STaR": ("STaR repairs little: Δ < 2", "delta", lambda e: e.value < 0.02),
-    "direct multi-turn RL": (
-        "direct RL stops correcting: Δ within 2 of 0",
-        "delta",
-        lambda e: abs(e.value) < 0.02,
-    ),
-    "SCoRe": ("SCoRe corrects: Δ > 0", "delta", lambda e: e.low > 0),
-    "RISE, m1@t5": (
-        "RISE: a vote over five turns beats the first: Δ > 0",
-        "delta",
-        lambda e: e.low > 0,
-    ),
-    "self-rewarding": (
-        "self-rewarding stops when right: Δ c→i < 2",
-        "delta_ci",
-        lambda e: e.value < 0.02,
-    ),
-}
-"""What the papers report of a row: in words, the metric, and what it should be."""
-BETTER = (
-    ("SCoRe", "direct multi-turn RL", "delta"),
-    ("SCoRe", "SCoRe, no stage I", "delta"),
-    ("SCoRe", "SCoRe, no bonus", "delta"),
-    ("STaR+", "STaR", "delta"),
-    ("self-rewarding", "external verifier", "accuracy_final"),
-    (f"{HACKED}, turn-local credit", f"{HACKED}, episode credit", "accuracy_t1"),
-)
-"""Pairs of which the papers report more of a metric for the first."""
-FIRST_ATTEMPTS: dict[str, tuple[str, Callable[[Estimate], bool]]] = {
-    f"{HACKED}, episode credit": (
-        "the final bonus is hacked under episode credit (first attempts fail on purpose): < 0",
-        lambda e: e.high < 0,
-    ),
-    f"{HACKED}, turn-local credit": (
-        "the final bonus is not hacked under turn-local credit: > -2",
-        lambda e: e.value > -0.02,
-    ),
-}
-"""What becomes of Acc@t1 in policy gradient, against the warm-up of the same run."""
+Runs = Mapping[str, Sequence[Path]]
+"""Finished runs by method, one folder per seed."""
 
 
-def claims(
-    data: Mapping[str, Outcomes], metrics: Mapping[str, Metrics], runs: Mapping[str, Sequence[Path]]
-) -> list[str]:
-    """What the papers found, each with what was measured here, in points, and whether it holds."""
-    found: list[tuple[str, Estimate, bool]] = []
-    for title, (text, name, holds) in FINDINGS.items():
-        if title in metrics:
-            found.append((text, metrics[title][name], holds(metrics[title][name])))
-    for better, worse, name in BETTER:
-        if better in data and worse in data:
-            gap = difference(data[better], data[worse])[name]
-            text = f"{NAMES[name]} of {better} over {NAMES[name]} of {worse}: > 0"
-            found.append((text, gap, gap.low > 0))
-    for title, (text, holds) in FIRST_ATTEMPTS.items():
-        if title in data:
-            warm = Outcomes.pooled(
-                [find_reading(f"{folder}:{WARM}").outcomes() for folder in runs[title]]
-            )
-            gap = difference(data[title], warm)["accuracy_t1"]
-            found.append((f"{text}, Acc@t1 since its warm-up", gap, holds(gap)))
-    found += step_findings(data, runs)
-    for title, folders in runs.items():
-        voted = Outcomes.pooled(
-            [find_reading(f"{folder}:{MAJORITY}").outcomes() for folder in folders]
+@dataclass(frozen=True)
+class Row:
+    """A row of a method's table; its result by default."""
+
+    method: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A hypothesis about one row, or about the difference of two.
+
+    Attributes:
+        text: What a paper reports.
+        row: The row that it is about.
+        metric: The metric, a key of `srenv.metrics.measure`.
+        above: The value, in points, that it has to exceed; `below` likewise. By its whole interval
+            if `surely`, else by the estimate.
+        over: A row whose value is subtracted, paired by problem.
+    """
+
+    text: str
+    row: Row
+    metric: str
+    above: float | None = None
+    below: float | None = None
+    surely: bool = True
+    over: Row | None = None
+
+    def estimate(self, runs: Runs) -> Estimate:
+        """What was measured."""
+        outcomes = pooled(self.row, runs)
+        if self.over is None:
+            return measure(outcomes)[self.metric]
+        return difference(outcomes, pooled(self.over, runs))[self.metric]
+
+    def holds(self, estimate: Estimate) -> bool:
+        """Whether the measured value agrees."""
+        low, high = (100 * x for x in (estimate.low, estimate.high))
+        if not self.surely:
+            low = high = 100 * estimate.value
+        return (self.above is None or low > self.above) and (
+            self.below is None or high < self.below
         )
-        gap = difference(data[title], voted)["accuracy_final"]
-        text = f"final accuracy of {title} over maj@k of the base at its tokens: > 0"
-        found.append((text, gap, gap.low > 0))
+
+
+SCORE, RISE, OWN, PROCESS = Row("score"), Row("rise"), Row("self_rewarding"), "process"
+HACKED, HONEST = Row("final_bonus"), Row("final_bonus_local")
+
+FINDINGS = (
+    Finding("being told to revise does not help", Row("prompting", REVISED), "delta", below=1),
+    Finding("Self-Refine hardly helps", Row("prompting"), "delta", below=8),
+    Finding("STaR repairs little", Row("star"), "delta", below=3, surely=False),
+    Finding("STaR+ corrects more than STaR", Row("star_plus"), "delta", above=0, over=Row("star")),
+    Finding("SCoRe corrects", SCORE, "delta", above=0),
+    Finding("SCoRe gains at least 4", SCORE, "delta", above=4, surely=False),
+    Finding("SCoRe corrects more than direct RL", SCORE, "delta", above=0, over=Row("direct_rl")),
+    Finding("SCoRe corrects more than STaR", SCORE, "delta", above=0, over=Row("star")),
+    Finding("SCoRe corrects more than Pair-SFT", SCORE, "delta", above=0, over=Row("pair_sft")),
+    Finding("SCoRe needs stage I", SCORE, "delta", above=0, over=Row("score_no_stage1")),
+    Finding("SCoRe needs the bonus", SCORE, "delta", above=0, over=Row("score_no_bonus")),
+    Finding("RISE: a vote over five turns beats the first turn", RISE, "delta", above=0),
+    Finding("RISE: the same with sampled turns", Row("rise_sampled"), "delta", above=0),
+    Finding(
+        "RISE: the vote beats the base's vote", RISE, "accuracy_final", above=0,
+        over=Row("rise", "base, m1@t5"),
+    ),
+    Finding(
+        "RISE: all turns teach more than right ones", RISE, "accuracy_final", above=0,
+        over=Row("rise_success"),
+    ),
+    Finding("self-rewarding gains at least 8", OWN, "delta", above=8, surely=False),
+    Finding(
+        "policy gradient corrects more than the warm-up", OWN, "delta", above=0,
+        over=Row("self_rewarding", WARM),
+    ),
+    Finding(
+        "self-rewarding ends 5 above Self-Refine", OWN, "accuracy_final", above=5, surely=False,
+        over=Row("prompting"),
+    ),
+    Finding(
+        "self-rewarding beats maj@k of the base at equal tokens", OWN, "accuracy_final", above=0,
+        over=Row("self_rewarding", MAJORITY),
+    ),
+    Finding(
+        "self-rewarding spoils at most 1 % of the answers", OWN, "delta_ci", below=1, surely=False
+    ),
+    Finding(
+        "its verdicts have a balanced accuracy of 85 %", OWN, "verdict_balanced", above=85,
+        surely=False,
+    ),
+    Finding(
+        "its verdicts are better calibrated than after the warm-up (Brier)", OWN, "brier_token",
+        below=0, over=Row("self_rewarding", WARM),
+    ),
+    Finding(
+        "its first attempts lose at most 2", OWN, "accuracy_t1", above=-2, surely=False,
+        over=Row("self_rewarding", BASE),
+    ),
+    Finding(
+        "self-rewarding beats an external verifier", OWN, "accuracy_final", above=0,
+        over=Row("external_verifier"),
+    ),
+    Finding(
+        "step-wise DPO improves on M1", Row(PROCESS, "M2"), "accuracy_final", above=0,
+        over=Row(PROCESS, "M1"),
+    ),
+    Finding(
+        "a second round gains again", Row(PROCESS, "M3"), "accuracy_final", above=0,
+        over=Row(PROCESS, "M2"),
+    ),
+    Finding(
+        "DPO beats imitating the preferred steps", Row(PROCESS, "M2"), "accuracy_final", above=0,
+        over=Row("process_imitation", "M2"),
+    ),
+    Finding(
+        "the final bonus is gamed under episode-wide credit: first attempts get worse", HACKED,
+        "accuracy_t1", below=0, over=Row("final_bonus", WARM),
+    ),
+    Finding(
+        "and not under turn-local credit", HONEST, "accuracy_t1", above=-2, surely=False,
+        over=Row("final_bonus_local", WARM),
+    ),
+)  # fmt: skip
+"""What the papers and their baselines report, in points; one hypothesis each."""
+
+
+def pooled(row: Row, runs: Runs) -> Outcomes:
+    """The outcomes of a row over all seeds."""
+    suffix = f":{row.title}" if row.title else ""
+    return Outcomes.pooled([find_reading(f"{run}{suffix}").outcomes() for run in runs[row.method]])
+
+
+def claims(runs: Runs) -> list[str]:
+    """A table of the findings whose methods have run: what was measured, and whether it holds."""
+    found = [
+        (finding.text, limit(finding), estimate, finding.holds(estimate))
+        for finding in FINDINGS
+        if finding.row.method in runs and (finding.over is None or finding.over.method in runs)
+        for estimate in [finding.estimate(runs)]
+    ]
+    if PROCESS in runs:
+        gain = judged(runs[PROCESS], "m1", "base")
+        found.append(("teaching improves the judge of steps", "> 0", gain, gain.low > 0))
+    holding = sum(holds for *_, holds in found)
     lines = [
-        f"| {text} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
-        for text, estimate, holds in found
+        f"| {text} | {bound} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
+        for text, bound, estimate, holds in found
     ]
-    return ["| published finding | measured here | holds |", "|---|---|---|", *lines]
-
-
-def step_findings(
-    data: Mapping[str, Outcomes], runs: Mapping[str, Sequence[Path]]
-) -> list[tuple[str, Estimate, bool]]:
-    """What step-wise DPO does to the model that learns from it, and teaching to its judge."""
-    if PROCESS not in data:
-        return []
-    folders = runs[PROCESS]
-    taught = Outcomes.pooled([find_reading(f"{folder}:M1").outcomes() for folder in folders])
-    gap = difference(data[PROCESS], taught)["accuracy_final"]
-    judge = judged(folders, "m1", "base")
     return [
-        (
-            "the judge of steps is better once it was taught (M1 over the base): > 0",
-            judge,
-            judge.low > 0,
-        ),
-        (f"final accuracy of {PROCESS} over its M1: > 0", gap, gap.low > 0),
+        f"{holding} of {len(found)} published findings hold here; differences in points.",
+        "",
+        "| published finding | limit | measured here | holds |",
+        "|---|---|---|---|",
+        *lines,
     ]
+
+
+def limit(finding: Finding) -> str:
+    """What a finding asks for, such as ``interval > 0``."""
+    sign, bound = (">", finding.above) if finding.above is not None else ("<", finding.below)
+    return f"{'interval ' if finding.surely else ''}{sign} {bound:g}"
 
 
 def judged(folders: Sequence[Path], after: str, before: str) -> Estimate:

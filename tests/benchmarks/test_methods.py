@@ -18,12 +18,14 @@ from agents.training.policy_gradient import PolicyGradientConfig, grpo_config
 from srenv.commands.readings import find_reading
 from srenv.conversation import Conversation, Rules
 from srenv.episode import Problem, write_episodes
-from srenv.metrics import measure
+from srenv.metrics import Estimate
 from tests.support.recipes import FEW_STEPS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 import methods
+import methods_findings
+from methods_findings import FINDINGS
 
 
 def test_the_core_is_a_part_of_the_methods():
@@ -69,29 +71,65 @@ def finished_run(folder, title, **firsts):
 
 def test_credit_alone_distinguishes_the_two_rows_of_the_final_bonus():
     wide, local = (methods.METHODS[name].options for name in ("final_bonus", "final_bonus_local"))
-    assert (wide["pg"].turn_discount, local["pg"].turn_discount) == (1.0, 0.0)
+    assert wide["pg"] == PolicyGradientConfig(turn_discount=1.0)
+    assert "pg" not in local
+    assert PolicyGradientConfig().turn_discount == 0.0
     assert wide["reward"] == local["reward"]
 
 
 @pytest.mark.parametrize(("wide", "local"), [(False, True), (True, False)])
 def test_a_claim_says_whether_the_final_bonus_was_hacked(tmp_path, wide, local):
     """`wide` and `local` say which credit left the first attempts as they were."""
-    names = {name: methods.METHODS[name] for name in ("final_bonus", "final_bonus_local")}
     warm = [True] * 20 + [False] * 20
     runs = {
-        method.title: [
+        name: [
             finished_run(tmp_path / name, "after", warm=warm, trained=warm if honest else [0] * 40)
         ]
-        for (name, method), honest in zip(names.items(), (wide, local), strict=True)
+        for name, honest in (("final_bonus", wide), ("final_bonus_local", local))
     }
-    data = {title: find_reading(str(folder)).outcomes() for title, (folder,) in runs.items()}
-    lines = methods.claims(data, {title: measure(row) for title, row in data.items()}, runs)
-    holds = {line.split(" | ")[0][2:]: line.rstrip(" |").split(" | ")[-1] for line in lines[2:]}
-    (hacked,) = (holds[text] for text in holds if "is hacked" in text)
-    (kept,) = (holds[text] for text in holds if "is not hacked" in text)
-    (over,) = (holds[text] for text in holds if text.startswith("Acc@t1 of"))
+    told = table(methods.claims(runs))
+    (hacked,) = (holds for text, holds in told.items() if "is gamed" in text)
     assert hacked == ("NO" if wide else "yes")
-    assert kept == over == ("yes" if local else "NO")
+    assert told["and not under turn-local credit"] == ("yes" if local else "NO")
+
+
+def table(lines):
+    """Whether each finding of a table holds, by its text."""
+    cells = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+    return {text: holds for text, *_, holds in cells[1:]}
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=lambda finding: finding.text)
+def test_every_finding_is_about_rows_of_the_benchmark(finding):
+    for row in (finding.row, finding.over):
+        assert row is None or row.method in methods.METHODS
+    assert (finding.above is None) != (finding.below is None)
+
+
+def test_a_finding_holds_by_its_interval_or_by_its_estimate():
+    row = methods_findings.Row("score")
+    estimate = Estimate(0.05, -0.01, 0.11)
+    surely = methods_findings.Finding("", row, "delta", above=0)
+    assert not surely.holds(estimate)
+    assert replace(surely, surely=False).holds(estimate)
+    assert not replace(surely, surely=False, above=6).holds(estimate)
+    assert replace(surely, above=None, below=12).holds(estimate)
+
+
+def test_common_stages_are_linked_if_they_are_finished(tmp_path):
+    config = methods.Config(runs=tmp_path)
+    source = methods.folder(config, "score", 0)
+    for stage in ("evaluate_base", "stage1", "evaluate_stage1"):
+        (source / stage).mkdir(parents=True)
+        (source / stage / "done.json").write_text("{}")
+    (source / "stage2").mkdir()  # not finished, and not common either
+    (source / "episodes_base.jsonl").write_text("")
+    methods.share(config, "score_no_bonus", 0)
+    linked = {path.name for path in methods.folder(config, "score_no_bonus", 0).iterdir()}
+    assert linked == {"evaluate_base", "episodes_base.jsonl", "stage1", "evaluate_stage1"}
+    methods.share(config, "star", 0)
+    linked = {path.name for path in methods.folder(config, "star", 0).iterdir()}
+    assert linked == {"evaluate_base", "episodes_base.jsonl"}
 
 
 def few(config: PlainRlConfig):
