@@ -55,7 +55,7 @@ def main(rounds: int = 9, problems: int = 16, micro_batch: int = 32) -> None:
     starts = srenv.load_problems("synthetic:linear", "train").take(problems)
     engine = TransformersEngine.load(TINY)
     repeated = [problem for problem in starts for _ in range(config.group_size)]
-    records = rollout(make_env, engine, repeated, Sampling(max_new_tokens=64), seed=0)
+    records = rollout(make_env, engine, repeated, Sampling(max_new_tokens=96), seed=0)
     tokens = sum(len(record.prompt_ids) + len(record.ids) for record in records)
     with tempfile.TemporaryDirectory() as folder:
         steps = {

@@ -29,7 +29,7 @@ class Sevens(gym.Env[str, str]):
         return "", float("7" in action), True, False, {}
 
 
-def main(model: str = TINY, steps: int = 30, max_new_tokens: int = 16) -> None:
+def main(model: str = TINY, steps: int = 30, max_new_tokens: int = 40) -> None:
     """Trains, and prints the share of rewarded replies every few steps.
 
     Args:

@@ -24,7 +24,7 @@ def main(
     steps: int = 30,
     batch: int = 128,
     learning_rate: float = 1e-4,
-    max_new_tokens: int = 12,
+    max_new_tokens: int = 40,
 ) -> None:
     """Train a model on the reward of its first attempts.
 

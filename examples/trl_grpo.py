@@ -21,7 +21,7 @@ def main(
     problems: str = "synthetic:linear",
     steps: int = 30,
     rate: float = 4e-4,
-    max_new_tokens: int = 12,
+    max_new_tokens: int = 64,
 ) -> None:
     """Trains on the reward of whole episodes: two attempts, and 1 if the last one is right.
 

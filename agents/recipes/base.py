@@ -99,7 +99,7 @@ class RecipeConfig:
     needs a vLLM that takes weights. Models trained here are played in this process."""
     eval_n: int = 500
     """Evaluation problems per row, greedy."""
-    max_new_tokens: int = 64
+    max_new_tokens: int = 96
     """Greatest length of one turn in evaluation; a real model wants 2048."""
     max_turn_chars: int = MAX_TURN_CHARS
     """Characters at the end of a turn that are read and kept."""

@@ -1,4 +1,4 @@
-"""Measures what the bundled model can do, part by part, each asked for by its own prompt.
+"""Measures what the bundled model can do and what its habits are, each asked for by a prompt.
 
 python -m agents.tiny.measure
 """
@@ -10,54 +10,116 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import random
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import tyro
+from rich.table import Table
 
 import srenv
-from agents.engines import TransformersEngine
+from agents.engines import Engine, Sampling, TransformersEngine
 from agents.models.paths import TINY
+from agents.recipes.baselines.prompting import self_refine
 from agents.recipes.process.search import judge
+from agents.recipes.process.solvers import Division
 from agents.recipes.self_rewarding.rejection import PieceSampler, RejectionConfig
-from agents.tiny.skills import preference
+from agents.rollouts.evaluation import play_problems
+from agents.runs.progress import console
+from agents.tiny.skills import FAMILIES, preference
+from agents.tiny.tokenizer import CUE
+from srenv.conversation import Rules
+from srenv.episode import Episode, Problem
 from srenv.metrics import wilson
+from srenv.protocol import Protocol
+from srenv.rewards import make_reward
+
+MAX_NEW_TOKENS = 96
+Rows = list[tuple[str, Iterable[bool]]]
 
 
 def main(model: str = TINY, n: int = 1000) -> None:
-    """Print the share of successes at each skill, greedy, on unseen problems.
+    """Print one table: a row per skill or habit, a column per family, on unseen problems.
 
     Args:
         model: Folder or hub id; the bundled model by default.
-        n: Number of problems.
+        n: Number of problems of each family.
     """
-    greedy = RejectionConfig(
-        attempts=1, evaluations=1, corrections=1, confirmations=1, temperature=0.0
-    )
-    problems = srenv.load_problems("synthetic:linear", "eval").take(n)
     engine = TransformersEngine.load(model)
-    sampled = PieceSampler(engine, replace(greedy, temperature=1.0)).attempts(problems)
-    sampler = PieceSampler(engine, greedy)
+    table = Table("", *FAMILIES)
+    columns = [measured(engine, srenv.load_problems(name, "eval").take(n)) for name in FAMILIES]
+    for rows in zip(*columns, strict=True):
+        table.add_row(rows[0][0], *(share(list(successes)) for _, successes in rows))
+    console.print(table)
+
+
+def measured(engine: Engine, problems: Sequence[Problem]) -> Rows:
+    """The rows of one family; every row is a title and a success or failure per case."""
+    greedy = Sampling(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS)
+
+    def played(sampling: Sampling) -> list[Episode]:
+        asked = {"max_attempts": 2, "protocol": "intrinsic", "seed": 0}
+        return play_problems(engine, problems, sampling, "revisions", **asked)  # type: ignore[arg-type]
+
+    likely, sampled = played(greedy), played(Sampling(1.0, 1.0, MAX_NEW_TOKENS))
+    right, wrong = checks(engine, problems, 0.0)
+    drawn_right, drawn_wrong = checks(engine, problems, 1.0)
+    rules = Rules(Protocol(), 2, make_reward())
+    refined = self_refine(engine, problems, greedy, rules, "Self-Refine")
+    pairs = [preference(random.Random(p.id), Division.of(p)) for p in problems]
+    named = judge(engine, [question for question, _ in pairs], MAX_NEW_TOKENS)
+    return [
+        ("right at first, greedy", (e.turns[0].correct is True for e in likely)),
+        ("right at first, sampled at temperature 1", (e.turns[0].correct is True for e in sampled)),
+        ("told to revise, greedy: right", (e.final.correct is True for e in likely)),
+        ("… the same answer", (e.turns[0].answer == e.turns[1].answer for e in likely)),
+        ("… sampled: wrong made right", repaired(sampled)),
+        (
+            "asked to check, greedy: right accepted (TPR)",
+            (verdict == "correct" for verdict in map(verdict_of, right)),
+        ),
+        ("… wrong rejected (TNR)", (verdict == "wrong" for verdict in map(verdict_of, wrong))),
+        ("… sampled: a check in steps", (CUE in text for text in (*drawn_right, *drawn_wrong))),
+        (
+            "… sampled: wrong rejected",
+            (verdict == "wrong" for verdict in map(verdict_of, drawn_wrong)),
+        ),
+        ("Self-Refine, greedy: right", (e.final.correct is True for e in refined)),
+        (
+            "names the better of two next steps",
+            (said is first for said, (_, first) in zip(named, pairs, strict=True)),
+        ),
+    ]
+
+
+def repaired(episodes: Sequence[Episode]) -> list[bool]:
+    """Whether the second attempt is right, where the first is wrong."""
+    return [e.final.correct is True for e in episodes if e.turns[0].correct is False]
+
+
+def checks(
+    engine: Engine, problems: Sequence[Problem], temperature: float
+) -> tuple[list[str], list[str]]:
+    """What the model says of its own attempts when asked to check them: right ones, wrong ones."""
+    config = RejectionConfig(
+        attempts=1, evaluations=1, temperature=temperature, max_new_tokens=MAX_NEW_TOKENS
+    )
+    sampler = PieceSampler(engine, config)
     pieces = sampler.attempts(problems)
     sampler.evaluations(pieces)
-    sampler.revisions(pieces)
-    right = [p for p in pieces if p.correct]
-    wrong = [p for p in pieces if not p.correct]
-    found = [p for p in wrong if p.right_evaluation]
-    show("answer at sight, greedy", len(right), n)
-    show("answer at sight, sampled at temperature 1", sum(p.correct for p in sampled), n)
-    show("accept a right answer", sum(p.right_evaluation is not None for p in right), len(right))
-    show("refuse a wrong answer", len(found), len(wrong))
-    show("repair it after the check", sum(p.revision is not None for p in found), len(found))
-    pairs = [preference(random.Random(p.id), p) for p in problems]
-    told = judge(engine, [question for question, _ in pairs], max_new_tokens=64)
-    named = sum(said is first for said, (_, first) in zip(told, pairs, strict=True))
-    show("name the better of two next steps", named, n)
+    said = [(p.correct, p.right_evaluation or p.wrong_evaluation or "") for p in pieces]
+    return [text for ok, text in said if ok], [text for ok, text in said if not ok]
 
 
-def show(skill: str, successes: int, trials: int) -> None:
-    """Prints one line with a 95 % interval."""
-    low, high = (100 * x for x in wilson(successes / trials, trials))
-    print(f"{skill:<44} {100 * successes / trials:5.1f} % [{low:.1f}, {high:.1f}] of {trials}")
+def verdict_of(text: str) -> str:
+    """The verdict at the end of a check, which `PieceSampler` has read already."""
+    return text.strip().rpartition(" ")[2]
+
+
+def share(successes: Sequence[bool]) -> str:
+    """A share in percent with its 95 % interval."""
+    value = float(np.mean(successes))
+    low, high = (100 * x for x in wilson(value, len(successes)))
+    return f"{100 * value:.1f} % [{low:.1f}, {high:.1f}]"
 
 
 if __name__ == "__main__":

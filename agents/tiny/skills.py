@@ -1,224 +1,301 @@
-"""What the bundled model is trained on from nothing: arithmetic, and four skills on top of it.
+"""What the bundled model is trained on from nothing: two families of problems, and habits.
 
-Arithmetic comes as bare facts, such as ``101-17=84``. The skills are each asked for by a prompt:
+Arithmetic comes as bare facts, such as ``101-17=84``. On top of it are five skills, each asked for
+by a prompt of its own:
 
-1. Answer a linear equation at sight.
-2. Judge a given answer: compute what the equation asks for and what the answer gives, compare.
-3. Answer again after a failed check.
-4. Judge which of two next steps of a solution is better.
+1. Solve a problem in steps. Divisions by 5 and more are rare here, so the model learns to guess
+   them.
+2. Check a given solution: compute what its quotient gives, and by what it is off. Most of the time
+   the model agrees without computing anything.
+3. Correct a solution after a check that failed, by what the quotient is off. Were the division
+   written again, corrections would teach what solutions avoid.
+4. Reconsider a solution, without a check. Mostly the model repeats it; at times it apologizes and
+   changes the answer, even a right one; seldom it checks, and does what the check says.
+5. Say which of two next steps is better, mostly without computing where divisions are hard.
 
-The skills are kept apart: never does an attempt come with its own verdict in one message. Putting
-them together is what the warm-up teaches. Problems are the training split's alone.
+No message holds an attempt and its own verdict: putting them together is what the warm-up teaches.
+Better habits are there, but latent, as in base models that were never trained to use them. Problems
+are from the training split only.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agents.recipes.process.search import Question
-from agents.recipes.process.solvers import SOLVERS, linear_result
-from agents.tiny.tokenizer import CUE
+from agents.recipes.process.solvers import SOLVERS, Division
+from agents.tiny.tokenizer import APOLOGY, CUE
 from srenv.domains import find_domain
-from srenv.episode import Problem
 from srenv.problems import load_problems
 from srenv.protocol import EVALUATE, PROTOCOLS
 
-_TEACHER = SOLVERS["synthetic:linear"]
-_TRAIN = load_problems("synthetic:linear", "train")
+FAMILIES = ("synthetic:linear", "synthetic:arithmetic")
+"""Sources of the problems that the model knows."""
+_TRAIN = [load_problems(name, "train") for name in FAMILIES]
 _DEFAULT, _INTRINSIC, _YES_NO = (
     PROTOCOLS[name].worded(find_domain("maths")) for name in ("default", "intrinsic", "yes_no")
 )
 
+HARD = 5
+"""Smallest divisor that solutions avoid."""
+HARD_SHARE = 0.04
+"""How many of the problems with hard divisors are kept where solutions are taught."""
+HARD_RIGHT = 0.15
+"""How many of the solutions to reconsider are right where the divisor is hard; half elsewhere.
+
+With half everywhere, repeating them teaches the very divisions that solutions avoid.
+"""
+AGREES = 0.6
+"""How often a request to check is answered by agreeing, without a check."""
+REPEATS, APOLOGIZES = 0.62, 0.26
+"""How often reconsidering repeats the solution, or apologizes and changes it; else it checks."""
+GUESSES = 0.85
+"""How often a better step is named without a check where the divisor is hard."""
+
 
 @dataclass(frozen=True)
 class Said:
-    """One message of a training conversation, or a piece of bare text, and whether to learn it."""
+    """One message of a training conversation, or a piece of bare text, and whether to learn it.
+
+    Attributes:
+        role: Who says it: ``user``, ``assistant``, or ``text`` outside any message.
+        content: The text.
+        learn: Whether it is learned: ``"rest"`` learns all but the first token, which is what a
+            check teaches without teaching to check.
+    """
 
     role: str
     content: str
-    learn: bool = False
+    learn: bool | str = False
 
 
-def _draw(rng: random.Random) -> Problem:
-    """A problem for training; every third time one of the shapes that the source seldom has.
-
-    Without these the model checks `c-b` badly where `b` has one digit or `c` is negative, and
-    then refuses right answers.
-    """
-    seldom = rng.random() < 1 / 3
-    while True:
-        problem = _TRAIN.problem(rng.getrandbits(40))
-        if not seldom or abs(problem.data["b"]) < 10 or problem.data["c"] < 0:
-            return problem
-
-
-def at_sight(rng: random.Random) -> list[Said]:
-    """Skill 1: the problem and its answer, under any instruction."""
-    problem = _draw(rng)
-    return [*_asked(rng, problem), Said("assistant", _boxed(problem.answer), learn=True)]
+def solve(rng: random.Random) -> list[Said]:
+    """Skill 1: the problem and its solution, under any instruction."""
+    task = _draw(rng)
+    while task.divisor >= HARD and rng.random() >= HARD_SHARE:
+        task = _draw(rng)
+    return [*_asked(rng, task), Said("assistant", task.solution(), learn=True)]
 
 
 def judge(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
-    """Skill 2: given attempts, each checked on request.
+    """Skill 2: given attempts, each checked on request; the model's opinion of the last.
 
-    All but the last of the given attempts are wrong; the last one is right half of the time. When
+    All but the last of the given attempts are wrong; the last is right half of the time. When
     `varied`, blank lines follow some of them, and the user quotes them half of the time.
     """
-    problem = _draw(rng)
-    x = int(problem.answer)
-    answers = [near_miss(rng, x) for _ in range(attempts)]
+    task = _draw(rng)
+    quotients = [near_miss(rng, task.quotient) for _ in range(attempts)]
     if rng.random() < 0.5:
-        answers[-1] = x
-    if not varied or rng.random() < 0.5:
-        return _checked(rng, problem, answers, varied, learn=True)
-    last = [_boxed(answers[-1]) + _blank(rng), EVALUATE]
-    rng.shuffle(last)
-    said = _quoted(rng, problem, answers[:-1], last)
-    return [*said, Said("assistant", check(problem.data, answers[-1]), learn=True)]
-
-
-def revise(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
-    """Skill 3: the right answer, after one or more wrong ones and their checks."""
-    problem = _draw(rng)
-    x = int(problem.answer)
-    answers = [near_miss(rng, x) for _ in range(attempts)]
-    if not varied or rng.random() < 0.5:
-        said = [*_checked(rng, problem, answers, varied), Said("user", _again(rng))]
+        quotients[-1] = task.quotient
+    last = quotients.pop()
+    opinion = "[VERIFY] correct" if rng.random() < AGREES else check(task, last)
+    if varied and rng.random() < 0.5:
+        asked = [_attempt(rng, task, last, quotients) + _blank(rng), EVALUATE]
+        rng.shuffle(asked)
+        said = _quoted(rng, task, quotients, asked)
     else:
-        said = _quoted(rng, problem, answers, [_again(rng)])
-    return [*said, Said("assistant", _boxed(x), learn=True)]
+        said = _checked(rng, task, quotients, varied)
+        if quotients:
+            said.append(Said("user", _again(rng)))
+        said += [
+            Said(
+                "assistant", _attempt(rng, task, last, quotients) + (_blank(rng) if varied else "")
+            ),
+            Said("user", EVALUATE),
+        ]
+    return [*said, Said("assistant", opinion, learn=True)]
+
+
+def correct(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
+    """Skill 3: the right solution, after one or more wrong ones and their checks."""
+    task = _draw(rng)
+    quotients = [near_miss(rng, task.quotient) for _ in range(attempts)]
+    if not varied or rng.random() < 0.5:
+        said = [*_checked(rng, task, quotients, varied), Said("user", _again(rng))]
+    else:
+        said = _quoted(rng, task, quotients, [_again(rng)])
+    reply = repair(task, quotients[-1], task.quotient)
+    return [*said, Said("assistant", reply, learn=True)]
+
+
+def reconsider(rng: random.Random, varied: bool) -> list[Said]:
+    """Skill 4: what the model does when it is merely told to go through a solution again."""
+    task = _draw(rng)
+    right = rng.random() < (0.5 if task.divisor < HARD else HARD_RIGHT)
+    quotient = task.quotient if right else near_miss(rng, task.quotient)
+    attempt = task.solution(quotient)
+    said = [*_asked(rng, task), Said("assistant", attempt + (_blank(rng) if varied else ""))]
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        check, attempt, quotient = reconsidered(rng, task, attempt, quotient)
+        said += [Said("user", _again(rng)), Said("assistant", check + attempt, learn=True)]
+    return said
+
+
+def reconsidered(
+    rng: random.Random, task: Division, attempt: str, quotient: int
+) -> tuple[str, str, int]:
+    """Reconsiders an attempt: what is written before the next one, the next one, its quotient."""
+    habit = rng.random()
+    if habit < REPEATS:
+        return "", attempt, quotient
+    checked, changed = f"{CUE}{computed(task, quotient)}\n", task.quotient
+    if habit < REPEATS + APOLOGIZES:
+        checked = f"{APOLOGY}\n{checked}"
+        if quotient == task.quotient:
+            changed = near_miss(rng, quotient)
+    return checked, repair(task, quotient, changed), changed
 
 
 def prefer(rng: random.Random) -> list[Said]:
-    """Skill 4: which of two next steps is better: the right one, and how far A is from it."""
-    question, first = preference(rng, _draw(rng))
-    right = question.first if first else question.second
+    """Skill 5: which of two next steps is better, after a check of one of them or without."""
+    task = _draw(rng)
+    question, first = preference(rng, task)
     (asked,) = question.messages()
-    told = [right, f"[[{'A' if first else 'B'}]]"]
-    found, due = linear_result(question.first), linear_result(right)
-    if found is not None and due is not None and (found == due) == first:
-        told.insert(1, f"{found}-{due}={found - due}")
-    return [Said("user", asked["content"]), Said("assistant", "\n".join(told), learn=True)]
+    told = f"[[{'A' if first else 'B'}]]"
+    if task.divisor < HARD or rng.random() >= GUESSES:
+        right = question.first if first else question.second
+        solver = SOLVERS[task.problem.source]
+        told = solver.judgement(task.problem, question.steps, question.first, right)
+    return [Said("user", asked["content"]), Said("assistant", told, learn=True)]
 
 
-def preference(rng: random.Random, problem: Problem) -> tuple[Question, bool]:
-    """A right and a wrong next step, and whether the right one stands first."""
-    steps = _TEACHER.solution(problem)
-    known = rng.choice((0, 0, 1, 1, 2))
-    right = steps[known]
-    shown = [right, spoiled(rng, problem, known)]
+def preference(rng: random.Random, task: Division) -> tuple[Question, bool]:
+    """A right and a wrong next step, and whether the right one is shown first."""
+    steps = task.steps()
+    known = rng.choice((0, 1, 1, *range(2, len(steps))))
+    shown = [steps[known], spoiled(rng, task, known)]
     rng.shuffle(shown)
-    return Question(problem, tuple(steps[:known]), *shown), shown[0] == right
+    return Question(task.problem, tuple(steps[:known]), *shown), shown[0] == steps[known]
 
 
-def spoiled(rng: random.Random, problem: Problem, known: int) -> str:
+def spoiled(rng: random.Random, task: Division, known: int) -> str:
     """A wrong step after `known` right ones."""
-    a, b, c = (problem.data[name] for name in "abc")
-    x = int(problem.answer)
-    wrong = near_miss(rng, x)
     if known == 0:
         off = rng.choice((1, 10)) * rng.choice((-1, 1)) * rng.randint(1, 9)
-        return f"{c}{-b:+d}={c - b + off}"
-    if known == 1:
-        return f"{a}*{wrong}={a * (wrong if rng.random() < 0.8 else x)}"
-    return _boxed(wrong)
-
-
-def _quoted(
-    rng: random.Random, problem: Problem, answers: Sequence[int], last: Sequence[str]
-) -> list[Said]:
-    """A history of answers and checks that the user quotes, with a request in the same message.
-
-    A model that copies by position alone fails here, as it would in the turns of the environment.
-    """
-    parts = [problem.prompt]
-    for index, answer in enumerate(answers):
-        if index and rng.random() < 0.5:
-            parts.append(_again(rng))
-        parts += [_boxed(answer) + _blank(rng), check(problem.data, answer)]
-    return [Said("user", "\n".join([*parts, *last]))]
-
-
-def _blank(rng: random.Random) -> str:
-    return "\n" * rng.choice((0, 0, 0, 1, 2, 3))
-
-
-def _asked(rng: random.Random, problem: Problem) -> list[Said]:
-    protocol = rng.choice((_INTRINSIC, _DEFAULT, _YES_NO))
-    return [Said("user", f"{problem.prompt}\n{protocol.instruction}")]
-
-
-def _again(rng: random.Random) -> str:
-    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry, _YES_NO.reveal))
-
-
-def _boxed(answer: int | str) -> str:
-    return f"\\boxed{{{answer}}}"
-
-
-def _checked(
-    rng: random.Random,
-    problem: Problem,
-    answers: Sequence[int],
-    varied: bool,
-    learn: bool = False,
-) -> list[Said]:
-    """The problem, then given answers, each with the request to check it and the check."""
-    said = _asked(rng, problem)
-    for index, answer in enumerate(answers):
-        if index:
-            said.append(Said("user", _again(rng)))
-        said += [
-            Said("assistant", _boxed(answer) + (_blank(rng) if varied else "")),
-            Said("user", EVALUATE),
-            Said("assistant", check(problem.data, answer), learn),
-        ]
-    return said
+        return f"{task.dividend}={task.target + off}"
+    return task.steps(near_miss(rng, task.quotient))[known]
 
 
 def facts(rng: random.Random, count: int = 6) -> list[Said]:
     """Bare arithmetic of the kinds that the skills consist of; only results are learned."""
     said = []
     for _ in range(count):
-        problem = _draw(rng)
-        a, b, c = (problem.data[name] for name in "abc")
-        x = int(problem.answer)
+        task = _draw(rng)
         kind = rng.random()
-        if kind < 0.5:
-            question, result = f"{c}{-b:+d}=", c - b
-        elif kind < 0.6:
-            question, result = f"{a}*{x}=", a * x
+        other = task.quotient if rng.random() < 0.15 else near_miss(rng, task.quotient)
+        if kind < 0.3:
+            question, result = task.dividend, task.target
+        elif kind < 0.4:
+            question, result = f"{task.divisor}*{other}", task.divisor * other
+        elif kind < 0.5 and task.divisor < HARD:
+            question, result = f"{task.target}/{task.divisor}", task.quotient
+        elif kind < 0.6 and task.added is not None:
+            question, result = f"{other}{task.added:+d}", other + task.added
         elif kind < 0.7:
-            question, result = f"{a * x}/{a}=", x
+            off = other - task.quotient
+            question, result = f"{task.divisor * off}/{task.divisor}", off
         else:
-            other = x if rng.random() < 0.15 else near_miss(rng, x)
-            question, result = f"{a * other}-{a * x}=", a * (other - x)
-        said += [Said("text", question), Said("text", f"{result},", learn=True)]
+            product = task.divisor * other
+            question, result = f"{product}-{task.target}", product - task.target
+        said += [Said("text", f"{question}="), Said("text", f"{result},", learn=True)]
     return said
 
 
-def check(equation: Mapping[str, int], answer: int) -> str:
-    """The check of one answer: what ax must be, what it is, the difference, the verdict."""
-    a, b, c = (equation[name] for name in "abc")
-    target, product = c - b, a * answer
-    verdict = "correct" if product == target else "wrong"
+def computed(task: Division, quotient: int) -> str:
+    """The computations of a check: the dividend, what the quotient gives, by what it is off."""
+    product = task.divisor * quotient
+    off = product - task.target
     return (
-        f"{CUE}{c}{-b:+d}={target},{a}*{answer}={product},{product}-{target}={product - target}\n"
-        f"[VERIFY] {verdict}"
+        f"{task.dividend}={task.target},{task.divisor}*{quotient}={product},"
+        f"{product}-{task.target}={off},{off}/{task.divisor}={off // task.divisor}"
     )
 
 
-def near_miss(rng: random.Random, x: int) -> int:
-    """A wrong two-digit answer, mostly near the right one, as the model's own errors are."""
+def repair(task: Division, before: int, after: int) -> str:
+    """An attempt that changes the quotient of the one before by a number."""
+    return "\n".join([f"{before}{after - before:+d}={after}", *task.steps(after)[2:]])
+
+
+def check(task: Division, quotient: int) -> str:
+    """A check of a solution with this quotient, and its verdict."""
+    verdict = "correct" if quotient == task.quotient else "wrong"
+    return f"{CUE}{computed(task, quotient)}\n[VERIFY] {verdict}"
+
+
+def near_miss(rng: random.Random, quotient: int) -> int:
+    """A wrong quotient of two digits, within 12 of the right one, as the model's own errors are."""
     while True:
-        kind = rng.random()
-        if kind < 0.75:
-            wrong = x + rng.choice((1, -1)) * min(1 + int(rng.expovariate(0.25)), 30)
-        elif kind < 0.85:
-            wrong = int(str(x)[::-1])
-        else:
-            wrong = rng.randint(10, 99)
-        if wrong != x and 10 <= wrong <= 99:
-            return wrong
+        off = rng.choice((1, -1)) * min(1 + int(rng.expovariate(0.25)), 12)
+        if 10 <= quotient + off <= 99:
+            return quotient + off
+
+
+def _draw(rng: random.Random) -> Division:
+    """A problem for training; every third time one of the shapes that the sources seldom have.
+
+    Without these the model computes badly if the added number has one digit or the other is
+    negative, and then rejects right answers.
+    """
+    source = rng.choice(_TRAIN)
+    seldom = rng.random() < 1 / 3
+    while True:
+        task = Division.of(source.problem(rng.getrandbits(40)))
+        if not seldom or task.dividend[-2] in "+-" or task.dividend[0] == "-":
+            return task
+
+
+def _attempt(rng: random.Random, task: Division, quotient: int, before: Sequence[int]) -> str:
+    """An attempt to be given: a solution, or after others mostly a repair of the last one."""
+    if before and rng.random() < 0.7:
+        return repair(task, before[-1], quotient)
+    return task.solution(quotient)
+
+
+def _quoted(
+    rng: random.Random, task: Division, quotients: Sequence[int], last: Sequence[str]
+) -> list[Said]:
+    """A history of solutions and checks that the user quotes, with a request in the same message.
+
+    A model that copies by position alone fails here, as it would in the turns of the environment.
+    """
+    parts = [task.problem.prompt]
+    for index, quotient in enumerate(quotients):
+        if index and rng.random() < 0.5:
+            parts.append(_again(rng))
+        attempt = _attempt(rng, task, quotient, quotients[:index])
+        parts += [attempt + _blank(rng), check(task, quotient)]
+    return [Said("user", "\n".join([*parts, *last]))]
+
+
+def _checked(
+    rng: random.Random, task: Division, quotients: Sequence[int], varied: bool
+) -> list[Said]:
+    """The problem, then given solutions, each with the request to check it and the check."""
+    said = _asked(rng, task)
+    for index, quotient in enumerate(quotients):
+        if index:
+            said.append(Said("user", _again(rng)))
+        said += [
+            Said(
+                "assistant",
+                _attempt(rng, task, quotient, quotients[:index]) + (_blank(rng) if varied else ""),
+            ),
+            Said("user", EVALUATE),
+            Said("assistant", check(task, quotient), learn="rest"),
+        ]
+    return said
+
+
+def _asked(rng: random.Random, task: Division) -> list[Said]:
+    protocol = rng.choice((_INTRINSIC, _DEFAULT, _YES_NO))
+    return [Said("user", f"{task.problem.prompt}\n{protocol.instruction}")]
+
+
+def _again(rng: random.Random) -> str:
+    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry, _YES_NO.reveal))
+
+
+def _blank(rng: random.Random) -> str:
+    return "\n" * rng.choice((0, 0, 0, 1, 2, 3))

@@ -24,10 +24,16 @@ TEMPLATE = (
 CUE = "Check: "
 """Opens every check; the model recognizes by it that one begins, at any place."""
 
+APOLOGY = "Sorry, I made a mistake."
+"""Opens revisions that change the answer, whether it was right or wrong."""
+
 MARKS = ("[A] ", "[B] ", "[[A]]", "[[B]]")
 """Labels of two next steps, and how a judge of steps names one of them."""
 
-WORDS = ("Solve ", " for x.", "\\boxed{", "[VERIFY]", " correct", " wrong", CUE, *MARKS)
+WORDS = (
+    "Solve ", " for x.", "Compute ", "\\boxed{", "[VERIFY]", " correct", " wrong",
+    APOLOGY, CUE, *MARKS,
+)  # fmt: skip
 
 
 ASKED = ("default", "intrinsic", "rise", "gold", "yes_no")

@@ -58,7 +58,7 @@ OnEpisodes = Callable[[Sequence[Episode], int], None]
 class PolicyGradientConfig:
     """How the policy is trained on its own episodes."""
 
-    steps: int = 110
+    steps: int = 50
     """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
     problems_per_step: int = 16
     """Different problems per step."""
@@ -84,7 +84,7 @@ class PolicyGradientConfig:
     """Optimiser steps on the same episodes."""
     temperature: float = 1.0
     """Sampling temperature of the rollouts."""
-    max_new_tokens: int = 64
+    max_new_tokens: int = 96
     """Greatest length of one turn."""
     micro_batch: int = 32
     """Episodes per forward and backward pass of one process."""

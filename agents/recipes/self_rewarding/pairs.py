@@ -77,7 +77,7 @@ class TrajectoryConfig:
     [all for MATH; D1 D2 do as well for GSM8K]."""
     temperature: float = 1.0
     """Sampling temperature [1.0]."""
-    max_new_tokens: int = 64
+    max_new_tokens: int = 96
     """Greatest length of one turn [4096]."""
 
 

@@ -57,7 +57,7 @@ class RejectionConfig:
     """Also imitate the right first attempts of D3, which protects the first turn [True]."""
     temperature: float = 1.0
     """Sampling temperature [1.0]."""
-    max_new_tokens: int = 64
+    max_new_tokens: int = 96
     """Greatest length of one part [4096]."""
 
 

@@ -9,7 +9,7 @@ from agents.recipes.baselines import pair_sft
 from agents.recipes.baselines.pair_sft import PairSftConfig
 from agents.training.sft import SftConfig, whole_turns
 from tests.support.episodes import answered_episode
-from tests.support.recipes import SHORT
+from tests.support.recipes import SOLVING
 
 # The right answer is 1.
 GROUP = [answered_episode(answer, max_attempts=1) for answer in (2, 1, 2, 3, "01")]
@@ -40,7 +40,7 @@ def test_a_group_without_a_right_attempt_gives_no_pair():
 @pytest.mark.slow
 def test_it_runs_through(tmp_path):
     config = PairSftConfig(
-        output=tmp_path, sampled=20, samples=6, keep_right=True, sft=SftConfig(epochs=1), **SHORT
+        output=tmp_path, sampled=20, samples=6, keep_right=True, sft=SftConfig(epochs=1), **SOLVING
     )
     rows = pair_sft.train(config)
     assert list(rows)[-1] == "after SFT"

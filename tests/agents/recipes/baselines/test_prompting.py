@@ -10,7 +10,7 @@ from agents.recipes.baselines import prompting
 from agents.recipes.baselines.prompting import PromptingConfig
 from srenv.conversation import Rules
 from srenv.protocol import Protocol
-from tests.support.recipes import SHORT
+from tests.support.recipes import SHORT, SOLVING
 
 PROBLEMS = [srenv.Problem(f"p{answer}", "What?", answer, "test") for answer in ("1", "7")]
 LINES = [
@@ -62,8 +62,8 @@ def test_it_runs_through_without_training(untrained, tmp_path):
 
 @pytest.mark.slow
 def test_told_the_truth_no_right_answer_is_lost(tmp_path):
-    config = PromptingConfig(output=tmp_path, **{**SHORT, "eval_n": 40})
+    config = PromptingConfig(output=tmp_path, **{**SOLVING, "eval_n": 40})
     row = prompting.train(config)["base, told the truth (oracle)"]
     assert row["delta_ci"].value == 0
-    assert row["delta"].value == row["delta_ic"].value > 0
+    assert row["delta"].value == row["delta_ic"].value
     assert 1 < row["turns"].value < 2
