@@ -85,6 +85,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command(
         "serve the environment to clients of other frameworks; --openenv",
         "srenv.commands.serve:serve",
+        programs=True,
     ),
     "regrade": Command(
         "grade stored episodes again and report every changed grade",
