@@ -102,10 +102,10 @@ def test_a_browser_searches_the_site(site, tmp_path):
         page.set_default_timeout(PATIENCE)
         page.goto(f"{address}/")
         page.get_by_placeholder("Search").click()
-        # What is typed before the index is loaded may get lost.
+        # The page searches at key strokes, once its index is loaded.
         ready = page.locator(".md-search-result__meta", has_text="Type to start searching")
         ready.wait_for(state="attached")
-        page.get_by_placeholder("Search").fill("rewards that can be gamed")
+        page.get_by_placeholder("Search").press_sequentially("rewards that can be gamed")
         results = page.locator('.md-search-result__link[href*="#rewards-that-can-be-gamed"]')
         results.first.wait_for(state="attached")
 
