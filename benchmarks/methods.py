@@ -332,10 +332,8 @@ def table(
 
 def transferred(runs: Sequence[Path]) -> str:
     """Final accuracy on the other family, and how far it is above the base's first attempts."""
-    base, result = (
-        pooled([find_reading(f"{run}:{title(run)}, {TRANSFER}") for run in runs])
-        for title in (lambda _: BASE, result_of)
-    )
+    base = pooled([find_reading(f"{run}:{BASE}, {TRANSFER}") for run in runs])
+    result = pooled([find_reading(f"{run}:{result_of(run)}, {TRANSFER}") for run in runs])
     gain = 100 * difference(result, base)["accuracy_final"].value
     return f"{100 * result.final.mean():.1f} ({gain:+.1f})"
 

@@ -57,8 +57,9 @@ def measured(engine: Engine, problems: Sequence[Problem]) -> Rows:
     greedy = Sampling(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS)
 
     def played(sampling: Sampling) -> list[Episode]:
-        asked = {"max_attempts": 2, "protocol": "intrinsic", "seed": 0}
-        return play_problems(engine, problems, sampling, "revisions", **asked)  # type: ignore[arg-type]
+        return play_problems(
+            engine, problems, sampling, "revisions", max_attempts=2, protocol="intrinsic"
+        )
 
     likely, sampled = played(greedy), played(Sampling(1.0, 1.0, MAX_NEW_TOKENS))
     right, wrong = checks(engine, problems, 0.0)

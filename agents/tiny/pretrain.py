@@ -47,7 +47,7 @@ class PretrainConfig:
     heads: int = 4
     """Attention heads."""
     compile: bool = False
-    """Compile the model with torch: about a third faster, once a C++ compiler is installed."""
+    """Compile the model with torch, which is faster and needs a C++ compiler."""
     save_every: int = 250
     """Steps between checkpoints."""
     seed: int = 0

@@ -524,7 +524,7 @@ def _check(result: int, what: str) -> None:
 def settle() -> None:
     """Moves to namespaces of the host's own, in which it has the rights to make those of jobs.
 
-    The caller goes on as the first process there; the one that it was waits for it.
+    The caller continues as the first process there; the one that it was waits for it.
 
     Raises:
         OSError: The kernel refuses.
