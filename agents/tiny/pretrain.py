@@ -78,8 +78,8 @@ SKILLS = ("facts", "solve", "judge", "correct", "reconsider", "prefer")
 CURRICULUM = (
     Phase(450, (0.75, 0.07, 0.09, 0.05, 0.04, 0.0), varied=False, decay=0.0),
     Phase(650, (0.18, 0.14, 0.34, 0.14, 0.20, 0.0), varied=False, decay=0.3),
-    Phase(1300, (0.12, 0.10, 0.30, 0.12, 0.18, 0.18), varied=True, peak=0.8, decay=0.3),
-    Phase(800, (0.10, 0.12, 0.30, 0.12, 0.18, 0.18), varied=True, peak=0.7, decay=0.5),
+    Phase(1300, (0.14, 0.10, 0.27, 0.14, 0.18, 0.17), varied=True, peak=0.8, decay=0.3),
+    Phase(1000, (0.22, 0.10, 0.20, 0.20, 0.20, 0.08), varied=True, peak=0.7, decay=0.6),
 )
 """Arithmetic, then all skills in one layout, then in many; started in many, copying never forms."""
 
