@@ -11,7 +11,7 @@ import gymnasium as gym
 
 from agents.engines.base import Generation, Request
 from agents.models.chat import ChatFormat
-from agents.models.roles import ATTEMPT, ENVIRONMENT
+from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.rollouts.chat_view import ChatView
 from agents.rollouts.play import Spoken
 from srenv.envs.env import SelfCorrectEnv
@@ -60,7 +60,8 @@ class Rollout:
         logprobs: Log-probability of each of `ids` when it was sampled; 0 for the environment's.
         turns: 1-based turn that each of `ids` belongs to; 0 for the environment's.
         roles: ATTEMPT, VERDICT or ENVIRONMENT (see `agents.models.roles`) for each of `ids`.
-        rewards: T pairs: the part of the returned reward for the attempt, and for the verdict.
+        rewards: T pairs: the part of the returned reward for the attempt, and for the verdict. A
+            turn that was cut off has no token of a verdict, and its attempt gets both.
         graded: T flags: whether the attempt could be graded; others are not trained on.
         key: The caller's name for the episode.
         error: Why the episode could not be played to its end, or ``""``.
@@ -113,6 +114,11 @@ class Rollout:
     def append_environment(self, ids: Sequence[int]) -> None:
         """Adds ids that the environment wrote."""
         self.append(ids, [0.0] * len(ids), 0, [ENVIRONMENT] * len(ids))
+
+    def verdict_written(self, turn: int) -> bool:
+        """Whether any token of this turn is the verdict's, or the end token in its place."""
+        pairs = zip(self.turns, self.roles, strict=True)
+        return any(role == VERDICT for number, role in pairs if number == turn)
 
     def add_reward(self, name: str, segment: Segment, value: float) -> None:
         """Adds a reward to the last turn, under the name of its term."""
@@ -265,6 +271,8 @@ class Player:
                 ids, logprobs = self._open(piece)
             record.append(ids, logprobs, len(episode.turns), self._roles(piece, ids, info))
             record.append_environment(piece.continuation)
+        if not record.verdict_written(len(episode.turns)):
+            record.rewards[-1] = (sum(rewards), 0.0)  # cut off: the attempt went on for too long
 
     def _roles(self, piece: _Piece, ids: list[int], info: dict[str, Any]) -> list[int]:
         """The segment of each id of a message."""

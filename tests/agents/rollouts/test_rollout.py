@@ -5,7 +5,7 @@ import gymnasium as gym
 import pytest
 
 import srenv
-from agents.engines import Sampling, TransformersEngine
+from agents.engines import Generation, Sampling, TransformersEngine
 from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.rollouts.environments import environment_factory, with_tool
 from agents.rollouts.rollout import rollout
@@ -301,3 +301,23 @@ def test_a_turn_that_the_limit_ended_is_marked(engine):
     lines = [["\\boxed{4}\n[VERIFY] correct"]]
     (record,) = rollout(make_env, ScriptedEngine(engine.chat, lines), PROBLEMS[:1], SAMPLED)
     assert record.episode.final.truncated is False
+
+
+def test_the_attempt_pays_for_a_verdict_that_the_limit_cut_off(engine):
+    """No token of such a turn is the verdict's, so its cost would teach nothing."""
+
+    class Cut(ScriptedEngine):
+        def generate(self, prompts, sampling):
+            return [
+                Generation(said.ids[:-1], said.logprobs[:-1])
+                for said in super().generate(prompts, sampling)
+            ]
+
+    for scripted, pays in ((Cut, "attempt"), (ScriptedEngine, "verdict")):
+        speaker = scripted(engine.chat, [["\\boxed{4}\n\\boxed{4}"] * 3])
+        (record,) = rollout(make_env, speaker, PROBLEMS[:1], SAMPLED)
+        assert (VERDICT in record.roles) is (pays == "verdict")
+        for turn, (attempt, verdict) in zip(record.episode.turns, record.rewards, strict=True):
+            assert turn.rewards["verdict_format"] == -1
+            assert verdict == (-1 if pays == "verdict" else 0)
+            assert attempt + verdict == pytest.approx(turn.reward)
