@@ -21,7 +21,7 @@ def main(
     model: str = TINY,
     steps: int = 30,
     rate: float = 4e-4,
-    max_new_tokens: int = 12,
+    max_new_tokens: int = 64,
 ) -> None:
     """Trains on the reward of whole episodes, whose rules are the server's.
 
