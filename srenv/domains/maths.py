@@ -29,7 +29,8 @@ class Maths(Domain):
     def extract(self, text: str) -> Extracted:
         r"""Returns the last ``\boxed{}`` or, without one, the answer that is given in words.
 
-        What follows a box belongs to the check.
+        What follows a box belongs to the check, and so does the same box again: the attempt ends
+        where its answer is first given and no longer changed.
         """
         # Fast path for the common attempt: its last box is plain, and nothing else in the text
         # could be or hide a box. Single characters are found many times faster than words.
@@ -46,7 +47,7 @@ class Maths(Domain):
                 return Extracted(inside.strip() or None, end + 1)
         box = extract_box_span(text)
         if box is not None:
-            return Extracted(box[2].strip() or None, box[1])
+            return Extracted(box[2].strip() or None, _first_given(text, *box[:2]))
         found = find_answer(text)
         if found is None:
             return Extracted(None, len(text), None)
@@ -120,6 +121,14 @@ def inside_box(solution: str) -> str:
     if box is None or not box[2].strip():
         raise ValueError("the solution has no closed \\boxed{ANSWER}")
     return box[2].strip()
+
+
+def _first_given(text: str, start: int, end: int) -> int:
+    """Returns where the first of the boxes ends that repeat the last one, at `start` to `end`."""
+    box, first = text[start:end], start
+    while (earlier := text.rfind("\\boxed", 0, first)) >= 0 and text.startswith(box, earlier):
+        first = earlier
+    return first + len(box)
 
 
 def _only_box(text: str, start: int) -> bool:

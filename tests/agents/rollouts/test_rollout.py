@@ -314,7 +314,7 @@ def test_the_attempt_pays_for_a_verdict_that_the_limit_cut_off(engine):
             ]
 
     for scripted, pays in ((Cut, "attempt"), (ScriptedEngine, "verdict")):
-        speaker = scripted(engine.chat, [["\\boxed{4}\n\\boxed{4}"] * 3])
+        speaker = scripted(engine.chat, [["\\boxed{4}"] * 3])
         (record,) = rollout(make_env, speaker, PROBLEMS[:1], SAMPLED)
         assert (VERDICT in record.roles) is (pays == "verdict")
         for turn, (attempt, verdict) in zip(record.episode.turns, record.rewards, strict=True):

@@ -31,13 +31,29 @@ PIECES = [
 @example("\\boxed{1}" + "x" * 65_527)
 def test_fast_path_extracts_what_the_verifier_extracts(text):
     box, marked = extract_box_span(text), find_answer(text)
-    expected = None, len(text), None
+    found = MATHS.extract(text)
     if box:
-        expected = box[2].strip() or None, box[1], "form"
+        assert (found.answer, found.source) == (box[2].strip() or None, "form")
+        assert text[: found.split].endswith(text[slice(*box[:2])])
     elif marked:
         source = {"marker": "marked", "closing": "stated"}[marked.source]
-        expected = marked.answer, len(text), source
-    assert MATHS.extract(text) == expected
+        assert found == (marked.answer, len(text), source)
+    else:
+        assert found == (None, len(text), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "attempt"),
+    [
+        ("so \\boxed{4}\nCheck: yes, \\boxed{4}", "so \\boxed{4}"),
+        ("\\boxed{4}\n" * 9, "\\boxed{4}"),
+        ("\\boxed{4} no, \\boxed{5} no, \\boxed{4}", "\\boxed{4} no, \\boxed{5} no, \\boxed{4}"),
+        ("\\boxed{5} no, \\boxed{4}, yes \\boxed{4}.", "\\boxed{5} no, \\boxed{4}"),
+    ],
+)
+def test_the_attempt_ends_where_its_answer_is_first_given(text, attempt):
+    """Or saying the answer again would get the credit of the attempt, and ending it none."""
+    assert text[: MATHS.extract(text).split] == attempt
 
 
 def test_the_answer_is_in_the_attempt():
