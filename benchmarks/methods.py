@@ -113,7 +113,7 @@ METHODS = CORE | {
     "final_bonus_local": Method(
         "self-rewarding, final bonus, turn-local credit",
         "self_rewarding",
-        {"reward": FINAL_BONUS},
+        {"reward": FINAL_BONUS, "pg": PolicyGradientConfig(turn_discount=0.0)},
         WARMUP,
     ),
     "process_imitation": Method(

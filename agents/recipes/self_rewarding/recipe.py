@@ -75,8 +75,10 @@ class SelfRewardingConfig(RecipeConfig):
     """Stage 1: sampling."""
     sft: SftConfig = field(default_factory=SftConfig)
     """Stage 1: fine-tuning."""
-    pg: PolicyGradientConfig = field(default_factory=PolicyGradientConfig)
-    """Stage 2 by policy gradient."""
+    pg: PolicyGradientConfig = field(
+        default_factory=lambda: PolicyGradientConfig(turn_discount=0.5)
+    )
+    """Stage 2 by policy gradient; a check also answers for the revision that follows it."""
     iterations: int = 2
     """Stage 2 by DPO: rounds of sampling and training [5 in one stream, 1 in the chat]."""
     pairs: TrajectoryConfig = field(default_factory=TrajectoryConfig)
