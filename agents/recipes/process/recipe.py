@@ -51,7 +51,7 @@ class ProcessConfig(RecipeConfig):
 
     output: Path = Path("runs/process")
     """The run's folder."""
-    reasoning: int = 200
+    reasoning: int = 600
     """Exact solutions that teach the step format [28,889]."""
     judging: int = 8000
     """Problems whose steps are sampled for pairs to judge [4,679 pairs]."""
