@@ -39,6 +39,7 @@ class Finding:
         above: The value, in points, that it has to exceed; `below` likewise. By its whole interval
             if `surely`, else by the estimate.
         over: A row whose value is subtracted, paired by problem.
+        paper: What the paper reports, where it gives a number or says so.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Finding:
     below: float | None = None
     surely: bool = True
     over: Row | None = None
+    paper: str = "–"
 
     def estimate(self, runs: Runs) -> Estimate:
         """What was measured."""
@@ -70,18 +72,54 @@ SCORE, RISE, OWN, PROCESS = Row("score"), Row("rise"), Row("self_rewarding"), "p
 HACKED, HONEST = Row("final_bonus"), Row("final_bonus_local")
 
 FINDINGS = (
-    Finding("being told to revise does not help", Row("prompting", REVISED), "delta", below=1),
-    Finding("Self-Refine hardly helps", Row("prompting"), "delta", below=8),
-    Finding("STaR repairs little", Row("star"), "delta", below=3, surely=False),
-    Finding("STaR+ corrects more than STaR", Row("star_plus"), "delta", above=0, over=Row("star")),
-    Finding("SCoRe corrects", SCORE, "delta", above=0),
-    Finding("SCoRe gains at least 4", SCORE, "delta", above=4, surely=False),
-    Finding("SCoRe corrects more than direct RL", SCORE, "delta", above=0, over=Row("direct_rl")),
-    Finding("SCoRe corrects more than STaR", SCORE, "delta", above=0, over=Row("star")),
-    Finding("SCoRe corrects more than Pair-SFT", SCORE, "delta", above=0, over=Row("pair_sft")),
-    Finding("SCoRe needs stage I", SCORE, "delta", above=0, over=Row("score_no_stage1")),
-    Finding("SCoRe needs the bonus", SCORE, "delta", above=0, over=Row("score_no_bonus")),
-    Finding("RISE: a vote over five turns beats the first turn", RISE, "delta", above=0),
+    Finding(
+        "being told to revise does not help", Row("prompting", REVISED), "delta", below=1,
+        paper="-11.2 (Kumar, table 1), -14.0 (Xiong, table 3)",
+    ),
+    Finding(
+        "Self-Refine hardly helps", Row("prompting"), "delta", below=8,
+        paper="-1.0 (Kumar, table 2)",
+    ),
+    Finding(
+        "STaR repairs little", Row("star"), "delta", below=3, surely=False,
+        paper="-14.2 (Kumar, table 1)",
+    ),
+    Finding(
+        "STaR+ corrects more than STaR", Row("star_plus"), "delta", above=0, over=Row("star"),
+        paper="0.4 over -14.2 (Kumar, table 1)",
+    ),
+    Finding(
+        "SCoRe corrects", SCORE, "delta", above=0,
+        paper="4.4 (Kumar, table 2)",
+    ),
+    Finding(
+        "SCoRe gains at least 4", SCORE, "delta", above=4, surely=False,
+        paper="4.4 (Kumar, table 2)",
+    ),
+    Finding(
+        "SCoRe corrects more than direct RL", SCORE, "delta", above=0, over=Row("direct_rl"),
+        paper="direct RL collapses (Kumar, section 4)",
+    ),
+    Finding(
+        "SCoRe corrects more than STaR", SCORE, "delta", above=0, over=Row("star"),
+        paper="4.4 over -14.2 (Kumar)",
+    ),
+    Finding(
+        "SCoRe corrects more than Pair-SFT", SCORE, "delta", above=0, over=Row("pair_sft"),
+        paper="4.4 over 1.8 (Kumar)",
+    ),
+    Finding(
+        "SCoRe needs stage I", SCORE, "delta", above=0, over=Row("score_no_stage1"),
+        paper="4.4 over 2.2 (Kumar, table 4)",
+    ),
+    Finding(
+        "SCoRe needs the bonus", SCORE, "delta", above=0, over=Row("score_no_bonus"),
+        paper="4.4 over 2.6 (Kumar, table 4)",
+    ),
+    Finding(
+        "RISE: a vote over five turns beats the first turn", RISE, "delta", above=0,
+        paper="2.7 (Qu, table 2)",
+    ),
     Finding("RISE: the same with sampled turns", Row("rise_sampled"), "delta", above=0),
     Finding(
         "RISE: the vote beats the base's vote", RISE, "accuracy_final", above=0,
@@ -91,14 +129,19 @@ FINDINGS = (
         "RISE: all turns teach more than right ones", RISE, "accuracy_final", above=0,
         over=Row("rise_success"),
     ),
-    Finding("self-rewarding gains at least 8", OWN, "delta", above=8, surely=False),
+    Finding(
+        "self-rewarding gains at least 8", OWN, "delta", above=8, surely=False,
+        paper="4.4 to 5.8 (Xiong, table 3)",
+    ),
     Finding(
         "policy gradient corrects more than the warm-up", OWN, "delta", above=0,
         over=Row("self_rewarding", WARM),
+        paper="5.8 over 4.6, by DPO (Xiong, table 3)",
     ),
     Finding(
         "self-rewarding ends 5 above Self-Refine", OWN, "accuracy_final", above=5, surely=False,
         over=Row("prompting"),
+        paper="80.2 over 51.4, told to revise (Xiong, table 3)",
     ),
     Finding(
         "self-rewarding beats maj@k of the base at equal tokens", OWN, "accuracy_final", above=0,
@@ -122,6 +165,7 @@ FINDINGS = (
     Finding(
         "self-rewarding beats an external verifier", OWN, "accuracy_final", above=0,
         over=Row("external_verifier"),
+        paper="27.9 over 26.2 (Xiong, table 5)",
     ),
     Finding(
         "step-wise DPO improves on M1", Row(PROCESS, "M2"), "accuracy_final", above=0,
@@ -130,6 +174,7 @@ FINDINGS = (
     Finding(
         "a second round gains again", Row(PROCESS, "M3"), "accuracy_final", above=0,
         over=Row(PROCESS, "M2"),
+        paper="3.8 in three rounds (Zhang, table 1)",
     ),
     Finding(
         "DPO beats imitating the preferred steps", Row(PROCESS, "M2"), "accuracy_final", above=0,
@@ -156,24 +201,25 @@ def pooled(row: Row, runs: Runs) -> Outcomes:
 def claims(runs: Runs) -> list[str]:
     """A table of the findings whose methods have run: what was measured, and whether it holds."""
     found = [
-        (finding.text, limit(finding), estimate, finding.holds(estimate))
+        (finding.text, finding.paper, limit(finding), estimate, finding.holds(estimate))
         for finding in FINDINGS
         if finding.row.method in runs and (finding.over is None or finding.over.method in runs)
         for estimate in [finding.estimate(runs)]
     ]
     if PROCESS in runs:
         gain = judged(runs[PROCESS], "m1", "base")
-        found.append(("teaching improves the judge of steps", "> 0", gain, gain.low > 0))
+        reported = "92.8 over 57.2 (Zhang, table 3)"
+        found.append(("teaching improves the judge of steps", reported, "> 0", gain, gain.low > 0))
     holding = sum(holds for *_, holds in found)
     lines = [
-        f"| {text} | {bound} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
-        for text, bound, estimate, holds in found
+        f"| {text} | {paper} | {bound} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
+        for text, paper, bound, estimate, holds in found
     ]
     return [
         f"{holding} of {len(found)} published findings hold here; differences in points.",
         "",
-        "| published finding | limit | measured here | holds |",
-        "|---|---|---|---|",
+        "| published finding | in the paper | limit | measured here | holds |",
+        "|---|---|---|---|---|",
         *lines,
     ]
 
