@@ -125,8 +125,8 @@ def inside_box(solution: str) -> str:
 
 def _first_given(text: str, start: int, end: int) -> int:
     """Returns where the first of the boxes ends that repeat the last one, at `start` to `end`."""
-    box, first = text[start:end], start
-    while (earlier := text.rfind("\\boxed", 0, first)) >= 0 and text.startswith(box, earlier):
+    box, first, least = text[start:end], start, max(0, len(text) - EXTRACT_LIMIT)
+    while (earlier := text.rfind("\\boxed", least, first)) >= 0 and text.startswith(box, earlier):
         first = earlier
     return first + len(box)
 
