@@ -3,7 +3,9 @@
 ``synthetic:programs``: a function of a number, a function of a list, or a program that reads and
 prints, in one to three steps. The prompt shows two examples; ten other inputs are the hidden
 tests. The options ``?steps=2`` or ``?steps=1-4`` and ``?kind=number`` (or ``list``, ``print``)
-choose the difficulty. A task is its steps: the inputs follow from them, so the splits share none.
+choose the difficulty. ``?kind=inferred`` leaves a number out ("multiply by some number, then add
+13"), and the examples say which. A task is its steps: the inputs follow from them, so the splits
+share none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import functools
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from srenv.problems.seeding import hashed_rng
@@ -20,6 +22,10 @@ from srenv.problems.source import Drawn, EndlessSource, SourceSpec
 from srenv.registry import unknown
 
 KINDS = ("number", "list", "print")
+"""Kinds of tasks that are drawn unless the options name one."""
+INFERRED = "inferred"
+"""A further kind: a function of a number that multiplies and adds in turns. The number of its first
+step is left out of the words, and follows from each example."""
 EXAMPLES, TESTS = 2, 10
 """Number of examples that the prompt shows, and of hidden tests."""
 MAX_STEPS = 9
@@ -54,10 +60,12 @@ def programs_source(spec: SourceSpec) -> EndlessSource:
             f"source {spec.text!r}: steps are a number from 1 to {MAX_STEPS} or a range, '1-3'"
         )
     kind = options.get("kind", "")
-    if kind not in ("", *KINDS):
-        raise ValueError(f"source {spec.text!r}: {unknown('kind', kind, KINDS)}")
-    kinds = (kind,) if kind else KINDS
-    draw = functools.partial(_draw, kinds=kinds, least=least, most=most)
+    if kind not in ("", *KINDS, INFERRED):
+        raise ValueError(f"source {spec.text!r}: {unknown('kind', kind, (*KINDS, INFERRED))}")
+    if kind == INFERRED:
+        draw = functools.partial(_draw_inferred, least=least, most=most)
+    else:
+        draw = functools.partial(_draw, kinds=(kind,) if kind else KINDS, least=least, most=most)
     return EndlessSource(spec.text, spec.split, "programs", draw)
 
 
@@ -97,14 +105,48 @@ def make_task(steps: list[Step], lists: bool, prints: bool) -> Drawn | None:
     return _function(steps, words, values, results, lists)
 
 
+def _draw_inferred(seed: int, least: int, most: int) -> Drawn:
+    rng = random.Random(seed)
+    count = rng.randint(least, most)
+    while True:
+        task = make_inferred(inferred_steps(rng, count))
+        if task is not None:
+            return task
+
+
+def inferred_steps(rng: random.Random, count: int) -> list[Step]:
+    """Draws steps that multiply and add in turns; the words of the first do not tell its number."""
+    multiplies = rng.random() < 0.5
+    number = rng.randint(10, 99)
+    first = _times(number) if multiplies else _plus(number)
+    steps = [replace(first, words=first.words.replace(str(number), "some number"))]
+    for _ in range(count - 1):
+        multiplies = not multiplies
+        if multiplies:
+            steps.append(_times(rng.randint(2, 9)))
+        else:
+            steps.append(rng.choice((_plus, _minus))(rng.randint(2, 50)))
+    return steps
+
+
+def make_inferred(steps: list[Step]) -> Drawn | None:
+    """Returns the task of these steps; None if an example's result is not positive."""
+    rng = hashed_rng("programs", INFERRED, *(step.code for step in steps))
+    values = rng.sample(range(2, 10), EXAMPLES) + rng.sample(range(10, 61), TESTS)
+    results = [_run(steps, value) for value in values]
+    if min(results[:EXAMPLES]) <= 0:
+        return None
+    return _function(steps, _joined([step.words for step in steps]), values, results, lists=False)
+
+
 def number_step(rng: random.Random) -> Step:
     """Draws a step from an integer to an integer."""
     n = rng.randint(2, 20)
     return rng.choice(
         (
-            Step(f"add {n}", f"x = x + {n}", lambda x: x + n),
-            Step(f"subtract {n}", f"x = x - {n}", lambda x: x - n),
-            Step(f"multiply by {n}", f"x = x * {n}", lambda x: x * n),
+            _plus(n),
+            _minus(n),
+            _times(n),
             Step(f"divide by {n} and round down", f"x = x // {n}", lambda x: x // n),
             Step(f"take the remainder after division by {n}", f"x = x % {n}", lambda x: x % n),
             Step(f"take it or {n}, the larger one", f"x = max(x, {n})", lambda x: max(x, n)),
@@ -123,6 +165,18 @@ def number_step(rng: random.Random) -> Step:
             ),
         )
     )
+
+
+def _plus(n: int) -> Step:
+    return Step(f"add {n}", f"x = x + {n}", lambda x: x + n)
+
+
+def _minus(n: int) -> Step:
+    return Step(f"subtract {n}", f"x = x - {n}", lambda x: x - n)
+
+
+def _times(n: int) -> Step:
+    return Step(f"multiply by {n}", f"x = x * {n}", lambda x: x * n)
 
 
 def list_step(rng: random.Random) -> Step:

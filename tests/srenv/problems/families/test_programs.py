@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import operator
+from itertools import pairwise
+
 import pytest
 
 from srenv.problems import grade_batch, load_problems
@@ -49,9 +52,10 @@ def test_difficulty_is_the_number_of_steps(kind: str, steps: str, counts: set[in
     assert {"cases" in problem.data for problem in problems} == {kind == "print"}
 
 
-def test_splits_share_no_task() -> None:
+@pytest.mark.parametrize("options", ["kind=number&steps=1", "kind=inferred&steps=1"])
+def test_splits_share_no_task(options: str) -> None:
     train, test = (
-        {p.answer for p in load_problems("synthetic:programs?kind=number&steps=1", split).take(n)}
+        {p.answer for p in load_problems(f"synthetic:programs?{options}", split).take(n)}
         for split, n in (("train", 140), ("eval", 20))
     )
     assert not train & test
@@ -61,6 +65,33 @@ def test_problems_are_the_same_in_every_process() -> None:
     problem = load_problems("synthetic:programs").problem(7)
     assert problem == load_problems("synthetic:programs").find("programs/train/7")
     assert problem.id == "programs/train/7"
+
+
+def test_an_inferred_number_is_left_out_and_follows_from_each_example() -> None:
+    for problem in load_problems("synthetic:programs?kind=inferred&steps=1-3").take(60):
+        steps = [tuple(line.split()[-2:]) for line in problem.answer.split("\n")[1:-1]]
+        (sign, number), *rest = steps
+        verb = "multiply by" if sign == "*" else "add"
+        assert f"an integer: {verb} some number" in problem.prompt
+        for call, result in problem.data["examples"]:
+            assert f"{call} = {result}" in problem.prompt
+            value = int(call[2:-1])
+            tried = {n: calculated(value, [(sign, str(n)), *rest]) for n in range(10, 100)}
+            assert [n for n, found in tried.items() if found == int(result)] == [int(number)]
+
+
+def calculated(value: int, steps: list[tuple[str, ...]]) -> int:
+    """What steps, each a sign and a number, make of a value."""
+    for sign, number in steps:
+        value = {"*": operator.mul, "+": operator.add, "-": operator.sub}[sign](value, int(number))
+    return value
+
+
+def test_multiplications_and_additions_take_turns() -> None:
+    problems = load_problems("synthetic:programs?kind=inferred&steps=4").take(30)
+    signs = [[line.split()[3] for line in p.answer.split("\n")[1:-1]] for p in problems]
+    assert all((a == "*") != (b == "*") for row in signs for a, b in pairwise(row))
+    assert {row[0] for row in signs} == {"*", "+"}
 
 
 @pytest.mark.parametrize(
@@ -84,3 +115,4 @@ def test_reference_solutions_agree_with_the_tests() -> None:
     grades = grade_batch(problems, [problem.answer for problem in problems])
     assert {graded.reason for graded in grades} == {"passed"}
     check_source("synthetic:programs")
+    check_source("synthetic:programs?kind=inferred")
