@@ -48,6 +48,9 @@ class PretrainConfig:
     """Attention heads."""
     compile: bool = False
     """Compile the model with torch, which is faster and needs a C++ compiler."""
+    temperature: float = 1.5
+    """Divides the logits of the finished model. Greedy decoding stays the same, and samples get as
+    noisy as those of base models; trained to convergence, so small a world is too sure of itself."""
     save_every: int = 250
     """Steps between checkpoints."""
     seed: int = 0
@@ -260,6 +263,8 @@ def pretrain(config: PretrainConfig) -> Path:
             bar.reach(step + 1, f"loss {loss.item():.3f} tokens {tokens / 1e6:.1f}M")
             if (step + 1) % config.save_every == 0:
                 _save(checkpoint, model, optimisers, step + 1, tokens)
+    with torch.no_grad():
+        model.model.norm.weight /= config.temperature
     model.save_pretrained(config.output)
     tokenizer.save_pretrained(config.output)
     checkpoint.unlink(missing_ok=True)
