@@ -13,13 +13,13 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from srenv.commands.view import ViewConfig, view
 
 FOLDER = Path(__file__).parent / "images"
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-SIZE = {"width": 1250, "height": 560}
+SIZE: ViewportSize = {"width": 1250, "height": 560}
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -38,6 +38,7 @@ def take(page: Page, address: str, log: str) -> None:
     page.screenshot(path=FOLDER / "viewer_table.png")
     corrected.click()
     page.get_by_text("[VERIFY] wrong").nth(1).wait_for(timeout=60_000)
+    page.set_viewport_size({**SIZE, "height": 820})  # the correction as well
     page.wait_for_timeout(2000)
     page.screenshot(path=FOLDER / "viewer_conversation.png")
 
