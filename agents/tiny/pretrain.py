@@ -50,7 +50,7 @@ class PretrainConfig:
     """Compile the model with torch, which is faster and needs a C++ compiler."""
     temperature: float = 1.5
     """Divides the logits of the finished model. Greedy decoding stays the same, and samples get as
-    noisy as those of base models; trained to convergence, so small a world is too sure of itself."""
+    noisy as those of base models; a world this small leaves a model too sure of itself."""
     save_every: int = 250
     """Steps between checkpoints."""
     seed: int = 0
