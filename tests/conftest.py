@@ -31,9 +31,10 @@ def untrained(tmp_path_factory) -> str:
     """A folder with an untrained model of the bundled kind, one layer deep."""
     from agents.tiny.pretrain import PretrainConfig, make_model
     from agents.tiny.tokenizer import make_tokenizer
+    from agents.tiny.worlds import WORLDS
 
     folder = tmp_path_factory.mktemp("untrained")
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(WORLDS["maths"])
     make_model(PretrainConfig(hidden=32, layers=1, heads=2), tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)

@@ -1,4 +1,4 @@
-"""Measures what the bundled model can do and what its habits are, each asked for by a prompt.
+"""Measures what a small model can do and what its habits are, each asked for by a prompt.
 
 python -m agents.tiny.measure
 """
@@ -21,12 +21,13 @@ from agents.engines import Engine, Sampling, TransformersEngine
 from agents.models.paths import TINY
 from agents.recipes.baselines.prompting import self_refine
 from agents.recipes.process.search import judge
-from agents.recipes.process.solvers import Division
+from agents.recipes.process.solvers import SOLVERS
 from agents.recipes.self_rewarding.rejection import PieceSampler, RejectionConfig
 from agents.rollouts.evaluation import play_problems
 from agents.runs.progress import console
-from agents.tiny.skills import FAMILIES, preference
+from agents.tiny.skills import preference
 from agents.tiny.tokenizer import CUE
+from agents.tiny.worlds import WORLDS, World
 from srenv.conversation import Rules
 from srenv.episode import Episode, Problem
 from srenv.metrics import wilson
@@ -37,22 +38,26 @@ MAX_NEW_TOKENS = 96
 Rows = list[tuple[str, Iterable[bool]]]
 
 
-def main(model: str = TINY, n: int = 1000) -> None:
+def main(model: str = TINY, world: str = "maths", n: int = 1000) -> None:
     """Print one table: a row per skill or habit, a column per family, on unseen problems.
 
     Args:
         model: Folder or hub id; the bundled model by default.
+        world: What the model was made for: maths or programs.
         n: Number of problems of each family.
     """
-    engine = TransformersEngine.load(model)
-    table = Table("", *FAMILIES)
-    columns = [measured(engine, srenv.load_problems(name, "eval").take(n)) for name in FAMILIES]
+    engine, known = TransformersEngine.load(model), WORLDS[world]
+    table = Table("", *known.families)
+    columns = [
+        measured(engine, known, srenv.load_problems(name, "eval").take(n))
+        for name in known.families
+    ]
     for rows in zip(*columns, strict=True):
         table.add_row(rows[0][0], *(share(list(successes)) for _, successes in rows))
     console.print(table)
 
 
-def measured(engine: Engine, problems: Sequence[Problem]) -> Rows:
+def measured(engine: Engine, world: World, problems: Sequence[Problem]) -> Rows:
     """The rows of one family; every row is a title and a success or failure per case."""
     greedy = Sampling(temperature=0.0, max_new_tokens=MAX_NEW_TOKENS)
 
@@ -66,9 +71,7 @@ def measured(engine: Engine, problems: Sequence[Problem]) -> Rows:
     drawn_right, drawn_wrong = checks(engine, problems, 1.0)
     rules = Rules(Protocol(), 2, make_reward())
     refined = self_refine(engine, problems, greedy, rules, "Self-Refine")
-    pairs = [preference(random.Random(p.id), Division.of(p)) for p in problems]
-    named = judge(engine, [question for question, _ in pairs], MAX_NEW_TOKENS)
-    return [
+    rows: Rows = [
         ("right at first, greedy", (e.turns[0].correct is True for e in likely)),
         ("right at first, sampled at temperature 1", (e.turns[0].correct is True for e in sampled)),
         ("told to revise, greedy: right", (e.final.correct is True for e in likely)),
@@ -85,11 +88,13 @@ def measured(engine: Engine, problems: Sequence[Problem]) -> Rows:
             (verdict == "wrong" for verdict in map(verdict_of, drawn_wrong)),
         ),
         ("Self-Refine, greedy: right", (e.final.correct is True for e in refined)),
-        (
-            "names the better of two next steps",
-            (said is first for said, (_, first) in zip(named, pairs, strict=True)),
-        ),
     ]
+    if all(problem.source in SOLVERS for problem in problems):
+        pairs = [preference(random.Random(p.id), world.task(p)) for p in problems]
+        named = judge(engine, [question for question, _ in pairs], MAX_NEW_TOKENS)
+        right_named = (said is first for said, (_, first) in zip(named, pairs, strict=True))
+        rows.append(("names the better of two next steps", right_named))
+    return rows
 
 
 def repaired(episodes: Sequence[Episode]) -> list[bool]:

@@ -1,6 +1,7 @@
-"""Trains the bundled model from nothing.
+"""Trains the small models: the bundled one from nothing, that of programs from the bundled one.
 
-    python -m agents.tiny.pretrain --output agents/tiny/weights
+    python -m agents.tiny.pretrain --output runs/tiny
+    python -m agents.tiny.pretrain --world programs --output runs/tiny_programs
 
 One step is one batch of conversations of one shape, so that little is padded. A killed run resumes
 from its last checkpoint. README.md in this folder says what the result can do.
@@ -14,22 +15,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from agents.models.chat import IGNORE
+from agents.models.paths import model_path
 from agents.runs.progress import progress_bar
 from agents.tiny.skills import Said, correct, facts, judge, prefer, reconsider, solve
 from agents.tiny.tokenizer import ASSISTANT, USER, make_tokenizer
+from agents.tiny.worlds import WORLDS
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """How the bundled model is made."""
+    """How a small model is made."""
 
+    world: Literal["maths", "programs"] = "maths"
+    """What it knows."""
     output: Path = Path("runs/tiny")
     """Folder of the finished model."""
     batch_size: int = 64
@@ -78,13 +83,20 @@ class Phase:
 
 SKILLS = ("facts", "solve", "judge", "correct", "reconsider", "prefer")
 
-CURRICULUM = (
-    Phase(450, (0.75, 0.07, 0.09, 0.05, 0.04, 0.0), varied=False, decay=0.0),
-    Phase(650, (0.18, 0.14, 0.34, 0.14, 0.20, 0.0), varied=False, decay=0.3),
-    Phase(1300, (0.14, 0.10, 0.27, 0.14, 0.18, 0.17), varied=True, peak=0.8, decay=0.3),
-    Phase(1000, (0.22, 0.10, 0.20, 0.20, 0.20, 0.08), varied=True, peak=0.7, decay=0.6),
-)
-"""Arithmetic, then all skills in one layout, then in many; started in many, copying never forms."""
+CURRICULA = {
+    "maths": (
+        Phase(450, (0.75, 0.07, 0.09, 0.05, 0.04, 0.0), varied=False, decay=0.0),
+        Phase(650, (0.18, 0.14, 0.34, 0.14, 0.20, 0.0), varied=False, decay=0.3),
+        Phase(1300, (0.14, 0.10, 0.27, 0.14, 0.18, 0.17), varied=True, peak=0.8, decay=0.3),
+        Phase(1000, (0.22, 0.10, 0.20, 0.20, 0.20, 0.08), varied=True, peak=0.7, decay=0.6),
+    ),
+    "programs": (
+        Phase(300, (0.10, 0.16, 0.30, 0.20, 0.24, 0.0), varied=False, peak=0.7, decay=0.0),
+        Phase(700, (0.16, 0.12, 0.26, 0.22, 0.24, 0.0), varied=True, peak=0.7, decay=0.6),
+    ),
+}
+"""By world: arithmetic, then all skills in one layout, then in many; started in many, copying never
+forms. Programs begin with the arithmetic of maths."""
 
 WARMUP = 30
 """Steps of linear warm-up at the start of a phase."""
@@ -113,12 +125,28 @@ def make_model(config: PretrainConfig, tokenizer: Any) -> Qwen2ForCausalLM:
     )
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
+    if start := WORLDS[config.world].start:
+        inherit(model, tokenizer, model_path(start), config.temperature)
     return model
+
+
+@torch.no_grad()
+def inherit(model: Qwen2ForCausalLM, tokenizer: Any, start: str, temperature: float) -> None:
+    """Copies the weights of another small model; tokens that it does not know stay untrained."""
+    weights = Qwen2ForCausalLM.from_pretrained(start, dtype=torch.float32).state_dict()
+    known = AutoTokenizer.from_pretrained(start).get_vocab()
+    embedding = model.model.embed_tokens.weight.clone()
+    for token, index in tokenizer.get_vocab().items():
+        if token in known:
+            embedding[index] = weights["model.embed_tokens.weight"][known[token]]
+    weights |= {"model.embed_tokens.weight": embedding, "lm_head.weight": embedding}
+    weights["model.norm.weight"] *= temperature
+    model.load_state_dict(weights)
 
 
 def locate(config: PretrainConfig, step: int) -> tuple[Phase, float]:
     """The phase that a step belongs to, and its learning rates as a share of the configured."""
-    for phase in CURRICULUM:
+    for phase in CURRICULA[config.world]:
         steps = phase.steps // config.shorten
         if step < steps:
             left = (steps - step) / (phase.decay * steps) if phase.decay else 1.0
@@ -129,25 +157,25 @@ def locate(config: PretrainConfig, step: int) -> tuple[Phase, float]:
 
 def total_steps(config: PretrainConfig) -> int:
     """Number of steps of the whole curriculum."""
-    return sum(phase.steps // config.shorten for phase in CURRICULUM)
+    return sum(phase.steps // config.shorten for phase in CURRICULA[config.world])
 
 
 def draw(config: PretrainConfig, step: int) -> list[list[Said]]:
     """The conversations of one step; the same in every process."""
-    rng = random.Random(f"{config.seed}/{step}")
+    rng, world = random.Random(f"{config.seed}/{step}"), WORLDS[config.world]
     phase, _ = locate(config, step)
     (skill,) = rng.choices(SKILLS, phase.shares)
     size, attempts = config.batch_size, rng.choice(ATTEMPTS)
     if skill == "facts":
-        return [facts(rng) for _ in range(2 * size)]
+        return [facts(world, rng) for _ in range(2 * size)]
     if skill == "solve":
-        return [solve(rng) for _ in range(3 * size)]
+        return [solve(world, rng) for _ in range(3 * size)]
     if skill == "reconsider":
-        return [reconsider(rng, phase.varied) for _ in range(2 * size)]
+        return [reconsider(world, rng, phase.varied) for _ in range(2 * size)]
     if skill == "prefer":
-        return [prefer(rng) for _ in range(2 * size)]
+        return [prefer(world, rng) for _ in range(2 * size)]
     draw_one = judge if skill == "judge" else correct
-    return [draw_one(rng, attempts, phase.varied) for _ in range(size)]
+    return [draw_one(world, rng, attempts, phase.varied) for _ in range(size)]
 
 
 def collate(
@@ -240,7 +268,7 @@ class Optimisers:
 
 def pretrain(config: PretrainConfig) -> Path:
     """Trains the model and saves it with its tokenizer; returns the folder."""
-    tokenizer = make_tokenizer()
+    tokenizer = make_tokenizer(WORLDS[config.world])
     model = make_model(config, tokenizer)
     model.set_attn_implementation("eager")  # fused attention is slow backwards in bfloat16 on CPUs
     optimisers = Optimisers(model, config)

@@ -1,4 +1,4 @@
-"""What the bundled model is trained on from nothing: two families of problems, and habits.
+"""What a small model is trained on: a world of problems, and habits.
 
 Arithmetic comes as bare facts, such as ``101-17=84``. On top of it are five skills, each asked for
 by a prompt of its own:
@@ -27,16 +27,8 @@ from dataclasses import dataclass
 from agents.recipes.process.search import Question
 from agents.recipes.process.solvers import SOLVERS, Division
 from agents.tiny.tokenizer import APOLOGY, CUE
-from srenv.domains import find_domain
-from srenv.problems import load_problems
-from srenv.protocol import EVALUATE, PROTOCOLS
-
-FAMILIES = ("synthetic:linear", "synthetic:arithmetic")
-"""Sources of the problems that the model knows."""
-_TRAIN = [load_problems(name, "train") for name in FAMILIES]
-_DEFAULT, _INTRINSIC, _YES_NO = (
-    PROTOCOLS[name].worded(find_domain("maths")) for name in ("default", "intrinsic", "yes_no")
-)
+from agents.tiny.worlds import World
+from srenv.protocol import EVALUATE
 
 HARD = 5
 """Smallest divisor that solutions avoid."""
@@ -71,21 +63,21 @@ class Said:
     learn: bool | str = False
 
 
-def solve(rng: random.Random) -> list[Said]:
+def solve(world: World, rng: random.Random) -> list[Said]:
     """Skill 1: the problem and its solution, under any instruction."""
-    task = _draw(rng)
+    task = world.draw(rng)
     while task.divisor >= HARD and rng.random() >= HARD_SHARE:
-        task = _draw(rng)
-    return [*_asked(rng, task), Said("assistant", task.solution(), learn=True)]
+        task = world.draw(rng)
+    return [*_asked(world, rng, task), Said("assistant", task.solution(), learn=True)]
 
 
-def judge(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
+def judge(world: World, rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     """Skill 2: given attempts, each checked on request; the model's opinion of the last.
 
     All but the last of the given attempts are wrong; the last is right half of the time. When
     `varied`, blank lines follow some of them, and the user quotes them half of the time.
     """
-    task = _draw(rng)
+    task = world.draw(rng)
     quotients = [near_miss(rng, task.quotient) for _ in range(attempts)]
     if rng.random() < 0.5:
         quotients[-1] = task.quotient
@@ -94,11 +86,11 @@ def judge(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     if varied and rng.random() < 0.5:
         asked = [_attempt(rng, task, last, quotients) + _blank(rng), EVALUATE]
         rng.shuffle(asked)
-        said = _quoted(rng, task, quotients, asked)
+        said = _quoted(world, rng, task, quotients, asked)
     else:
-        said = _checked(rng, task, quotients, varied)
+        said = _checked(world, rng, task, quotients, varied)
         if quotients:
-            said.append(Said("user", _again(rng)))
+            said.append(Said("user", _again(world, rng)))
         said += [
             Said(
                 "assistant", _attempt(rng, task, last, quotients) + (_blank(rng) if varied else "")
@@ -108,28 +100,28 @@ def judge(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     return [*said, Said("assistant", opinion, learn=True)]
 
 
-def correct(rng: random.Random, attempts: int, varied: bool) -> list[Said]:
+def correct(world: World, rng: random.Random, attempts: int, varied: bool) -> list[Said]:
     """Skill 3: the right solution, after one or more wrong ones and their checks."""
-    task = _draw(rng)
+    task = world.draw(rng)
     quotients = [near_miss(rng, task.quotient) for _ in range(attempts)]
     if not varied or rng.random() < 0.5:
-        said = [*_checked(rng, task, quotients, varied), Said("user", _again(rng))]
+        said = [*_checked(world, rng, task, quotients, varied), Said("user", _again(world, rng))]
     else:
-        said = _quoted(rng, task, quotients, [_again(rng)])
+        said = _quoted(world, rng, task, quotients, [_again(world, rng)])
     reply = repair(task, quotients[-1], task.quotient)
     return [*said, Said("assistant", reply, learn=True)]
 
 
-def reconsider(rng: random.Random, varied: bool) -> list[Said]:
+def reconsider(world: World, rng: random.Random, varied: bool) -> list[Said]:
     """Skill 4: what the model does when it is merely told to go through a solution again."""
-    task = _draw(rng)
+    task = world.draw(rng)
     right = rng.random() < (0.5 if task.divisor < HARD else HARD_RIGHT)
     quotient = task.quotient if right else near_miss(rng, task.quotient)
     attempt = task.solution(quotient)
-    said = [*_asked(rng, task), Said("assistant", attempt + (_blank(rng) if varied else ""))]
+    said = [*_asked(world, rng, task), Said("assistant", attempt + (_blank(rng) if varied else ""))]
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         check, attempt, quotient = reconsidered(rng, task, attempt, quotient)
-        said += [Said("user", _again(rng)), Said("assistant", check + attempt, learn=True)]
+        said += [Said("user", _again(world, rng)), Said("assistant", check + attempt, learn=True)]
     return said
 
 
@@ -148,9 +140,9 @@ def reconsidered(
     return checked, repair(task, quotient, changed), changed
 
 
-def prefer(rng: random.Random) -> list[Said]:
+def prefer(world: World, rng: random.Random) -> list[Said]:
     """Skill 5: which of two next steps is better, after a check of one of them or without."""
-    task = _draw(rng)
+    task = world.draw(rng)
     question, first = preference(rng, task)
     (asked,) = question.messages()
     told = f"[[{'A' if first else 'B'}]]"
@@ -178,14 +170,14 @@ def spoiled(rng: random.Random, task: Division, known: int) -> str:
     return task.steps(near_miss(rng, task.quotient))[known]
 
 
-def facts(rng: random.Random, count: int = 6) -> list[Said]:
+def facts(world: World, rng: random.Random, count: int = 6) -> list[Said]:
     """Bare arithmetic of the kinds that the skills consist of; only results are learned."""
     said = []
     for _ in range(count):
-        task = _draw(rng)
+        task = world.draw(rng)
         kind = rng.random()
         other = task.quotient if rng.random() < 0.15 else near_miss(rng, task.quotient)
-        if kind < 0.3:
+        if kind < 0.3 and task.begin():
             question, result = task.dividend, task.target
         elif kind < 0.4:
             question, result = f"{task.divisor}*{other}", task.divisor * other
@@ -204,18 +196,22 @@ def facts(rng: random.Random, count: int = 6) -> list[Said]:
 
 
 def computed(task: Division, quotient: int) -> str:
-    """The computations of a check: the dividend, what the quotient gives, by what it is off."""
+    """The calculations of a check: the dividend, what the quotient gives, by what it is off."""
     product = task.divisor * quotient
     off = product - task.target
-    return (
-        f"{task.dividend}={task.target},{task.divisor}*{quotient}={product},"
-        f"{product}-{task.target}={off},{off}/{task.divisor}={off // task.divisor}"
+    return ",".join(
+        [
+            *task.begin(),
+            f"{task.divisor}*{quotient}={product}",
+            f"{product}-{task.target}={off}",
+            f"{off}/{task.divisor}={off // task.divisor}",
+        ]
     )
 
 
 def repair(task: Division, before: int, after: int) -> str:
     """An attempt that changes the quotient of the one before by a number."""
-    return "\n".join([f"{before}{after - before:+d}={after}", *task.steps(after)[2:]])
+    return "\n".join([f"{before}{after - before:+d}={after}", *task.finish(after)])
 
 
 def check(task: Division, quotient: int) -> str:
@@ -232,20 +228,6 @@ def near_miss(rng: random.Random, quotient: int) -> int:
             return quotient + off
 
 
-def _draw(rng: random.Random) -> Division:
-    """A problem for training; every third time one of the shapes that the sources seldom have.
-
-    Without these the model computes badly if the added number has one digit or the other is
-    negative, and then rejects right answers.
-    """
-    source = rng.choice(_TRAIN)
-    seldom = rng.random() < 1 / 3
-    while True:
-        task = Division.of(source.problem(rng.getrandbits(40)))
-        if not seldom or task.dividend[-2] in "+-" or task.dividend[0] == "-":
-            return task
-
-
 def _attempt(rng: random.Random, task: Division, quotient: int, before: Sequence[int]) -> str:
     """An attempt to be given: a solution, or after others mostly a repair of the last one."""
     if before and rng.random() < 0.7:
@@ -254,7 +236,7 @@ def _attempt(rng: random.Random, task: Division, quotient: int, before: Sequence
 
 
 def _quoted(
-    rng: random.Random, task: Division, quotients: Sequence[int], last: Sequence[str]
+    world: World, rng: random.Random, task: Division, quotients: Sequence[int], last: Sequence[str]
 ) -> list[Said]:
     """A history of solutions and checks that the user quotes, with a request in the same message.
 
@@ -263,20 +245,20 @@ def _quoted(
     parts = [task.problem.prompt]
     for index, quotient in enumerate(quotients):
         if index and rng.random() < 0.5:
-            parts.append(_again(rng))
+            parts.append(_again(world, rng))
         attempt = _attempt(rng, task, quotient, quotients[:index])
         parts += [attempt + _blank(rng), check(task, quotient)]
     return [Said("user", "\n".join([*parts, *last]))]
 
 
 def _checked(
-    rng: random.Random, task: Division, quotients: Sequence[int], varied: bool
+    world: World, rng: random.Random, task: Division, quotients: Sequence[int], varied: bool
 ) -> list[Said]:
     """The problem, then given solutions, each with the request to check it and the check."""
-    said = _asked(rng, task)
+    said = _asked(world, rng, task)
     for index, quotient in enumerate(quotients):
         if index:
-            said.append(Said("user", _again(rng)))
+            said.append(Said("user", _again(world, rng)))
         said += [
             Said(
                 "assistant",
@@ -288,13 +270,15 @@ def _checked(
     return said
 
 
-def _asked(rng: random.Random, task: Division) -> list[Said]:
-    protocol = rng.choice((_INTRINSIC, _DEFAULT, _YES_NO))
+def _asked(world: World, rng: random.Random, task: Division) -> list[Said]:
+    protocol = world.protocol(rng.choice(("intrinsic", "default", "yes_no")))
     return [Said("user", f"{task.problem.prompt}\n{protocol.instruction}")]
 
 
-def _again(rng: random.Random) -> str:
-    return rng.choice((_DEFAULT.reveal, _DEFAULT.retry, _INTRINSIC.retry, _YES_NO.reveal))
+def _again(world: World, rng: random.Random) -> str:
+    default, intrinsic = world.protocol("default"), world.protocol("intrinsic")
+    reveal = world.protocol("yes_no").reveal
+    return rng.choice((default.reveal, default.retry, intrinsic.retry, reveal))
 
 
 def _blank(rng: random.Random) -> str:

@@ -1,8 +1,8 @@
-"""The tokenizer of the bundled model: one token per byte, and one per sentence of the protocol.
+"""The tokenizer of a small model: one token per byte, and one per sentence of the protocol.
 
 Any text can be encoded. What every conversation repeats (the protocol's sentences, the words of a
-linear equation, the markers) is a single token each, so that the small model spends its few
-layers on numbers instead of on spelling.
+problem, the markers) is a single token each, so that the small model spends its few layers on
+numbers instead of on spelling.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from tokenizers import AddedToken, pre_tokenizers
 from transformers import Qwen2Tokenizer
 
 from agents.recipes.process.search import JUDGING
-from srenv.domains import find_domain
+from agents.tiny.worlds import World
 from srenv.protocol import EVALUATE, PROTOCOLS
 
 PAD, USER, ASSISTANT, END = "<|endoftext|>", "<|user|>", "<|assistant|>", "<|end|>"
@@ -30,27 +30,23 @@ APOLOGY = "Sorry, I made a mistake."
 MARKS = ("[A] ", "[B] ", "[[A]]", "[[B]]")
 """Labels of two next steps, and how a judge of steps names one of them."""
 
-WORDS = (
-    "Solve ", " for x.", "Compute ", "\\boxed{", "[VERIFY]", " correct", " wrong",
-    APOLOGY, CUE, *MARKS,
-)  # fmt: skip
+WORDS = ("[VERIFY]", " correct", " wrong", APOLOGY, CUE, *MARKS)
 
 
 ASKED = ("default", "intrinsic", "rise", "gold", "yes_no")
-"""The protocols that the bundled model was made with; it spells the sentences of others out."""
+"""The protocols that the small models are made with; they spell the sentences of others out."""
 
 
-def phrases() -> list[str]:
+def phrases(world: World) -> list[str]:
     """Texts that are one token each, longest first so that none hides inside another."""
     sentences = {EVALUATE, JUDGING.instruction, PROTOCOLS["yes_no"].question}
-    maths = find_domain("maths")
-    for protocol in (PROTOCOLS[name].worded(maths) for name in ASKED):
+    for protocol in map(world.protocol, ASKED):
         sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
-    return [*sorted(sentences, key=lambda s: (-len(s), s)), *WORDS]
+    return [*sorted(sentences, key=lambda s: (-len(s), s)), *world.words, *WORDS]
 
 
-def make_tokenizer() -> Qwen2Tokenizer:
-    """Builds the tokenizer.
+def make_tokenizer(world: World) -> Qwen2Tokenizer:
+    """Builds the tokenizer of a world.
 
     A `Qwen2Tokenizer` without merges: transformers puts that class's own splitting rules on any
     tokenizer saved with a Qwen2 model, so it has to be one from the start.
@@ -66,7 +62,7 @@ def make_tokenizer() -> Qwen2Tokenizer:
         extra_special_tokens=[USER, ASSISTANT],
     )
     # Not special: they are ordinary text that happens to be one token.
-    tokenizer.add_tokens([AddedToken(p, normalized=False, special=False) for p in phrases()])
+    tokenizer.add_tokens([AddedToken(p, normalized=False, special=False) for p in phrases(world)])
     tokenizer.chat_template = TEMPLATE
     tokenizer.model_max_length = 2048
     return tokenizer

@@ -100,14 +100,21 @@ class Division:
         """The right quotient."""
         return self.target // self.divisor
 
+    def begin(self) -> list[str]:
+        """The step before the quotient: the sum."""
+        return [f"{self.dividend}={self.target}"]
+
+    def finish(self, quotient: int) -> list[str]:
+        """The steps after a quotient: what is added, and the answer."""
+        if self.added is None:
+            return [f"\\boxed{{{quotient}}}"]
+        answer = quotient + self.added
+        return [f"{quotient}{self.added:+d}={answer}", f"\\boxed{{{answer}}}"]
+
     def steps(self, quotient: int | None = None) -> list[str]:
-        """The solution, or that with a given quotient: sum, quotient, what is added, answer."""
-        answer = self.quotient if quotient is None else quotient
-        steps = [f"{self.dividend}={self.target}", f"{self.target}/{self.divisor}={answer}"]
-        if self.added is not None:
-            steps.append(f"{answer}{self.added:+d}={answer + self.added}")
-            answer += self.added
-        return [*steps, f"\\boxed{{{answer}}}"]
+        """The solution, or that with a given quotient."""
+        found = self.quotient if quotient is None else quotient
+        return [*self.begin(), f"{self.target}/{self.divisor}={found}", *self.finish(found)]
 
     def solution(self, quotient: int | None = None) -> str:
         """The same as one text."""

@@ -1,10 +1,11 @@
-"""The tokenizer of the bundled model."""
+"""The tokenizers of the small models."""
 
 import pytest
 from transformers import AutoTokenizer
 
 from agents.models.paths import TINY, model_path
 from agents.tiny.tokenizer import make_tokenizer, phrases
+from agents.tiny.worlds import WORLDS
 
 
 @pytest.fixture(scope="module")
@@ -13,12 +14,14 @@ def bundled():
 
 
 def test_the_bundled_tokenizer_is_the_one_that_is_made(bundled):
-    assert make_tokenizer().get_vocab() == bundled.get_vocab()
+    assert make_tokenizer(WORLDS["maths"]).get_vocab() == bundled.get_vocab()
 
 
-def test_every_sentence_of_the_protocols_is_one_token(bundled):
-    for phrase in phrases():
-        assert len(bundled(phrase)["input_ids"]) == 1, phrase
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_every_sentence_of_the_protocols_is_one_token(world):
+    tokenizer = make_tokenizer(world)
+    for phrase in phrases(world):
+        assert len(tokenizer(phrase)["input_ids"]) == 1, phrase
 
 
 @pytest.mark.parametrize(
