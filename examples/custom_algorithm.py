@@ -1,6 +1,6 @@
 """Your own policy gradient, in plain torch, over `gym.make`.
 
-REINFORCE with a batch baseline on single attempts: the model gets better at first sight.
+REINFORCE with a batch baseline on single attempts: the model's first attempts improve.
 
     python examples/custom_algorithm.py
     python examples/custom_algorithm.py --model Qwen/Qwen2.5-0.5B-Instruct --max-new-tokens 256

@@ -3,7 +3,7 @@
     python examples/evaluate_real_problems.py
     python examples/evaluate_real_problems.py --file math500.jsonl --model Qwen/Qwen2.5-7B-Instruct
 
-The bundled model knows linear equations alone; the other problems show what failing looks like.
+The bundled model can only solve linear equations; the other problems show what failure looks like.
 """
 
 import os
