@@ -1,5 +1,8 @@
 """One problem, one model, one conversation.
 
+Before training the bundled model writes no verdict, so its turn is malformed; the main job's result
+(--model runs/self_rewarding/policy_gradient/final) writes one.
+
 python examples/quickstart.py
 python examples/quickstart.py --model Qwen/Qwen2.5-1.5B-Instruct --problems hf:openai/gsm8k
 """

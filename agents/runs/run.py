@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import time
 from collections.abc import Mapping
@@ -131,8 +132,10 @@ class Run:
 
 def show_view_command(folder: Path) -> None:
     """Prints how to look at the episodes in a run's folder."""
-    command = f"srenv view {shlex.quote(str(folder))}"
-    console.print(f"look at the episodes: {command}", highlight=False, markup=False, soft_wrap=True)
+    text = f"look at the episodes: srenv view {shlex.quote(str(folder))}"
+    if importlib.util.find_spec("inspect_ai") is None:
+        text += " (needs srenv[inspect] in an environment of its own: docs/inspect.md)"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def changed_options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
