@@ -31,6 +31,7 @@ from agents.training.sft import SftConfig
         ({"dpo": PreferenceConfig(batch_size=0), "stage2": "dpo"}, "dpo needs batch_size >= 1"),
         ({"pg": PolicyGradientConfig(micro_batch=5)}, "128 is not a multiple of micro_batch = 5"),
         ({"pg": PolicyGradientConfig(group_size=1)}, "group_size >= 2"),
+        ({"pg": PolicyGradientConfig(steps=-3)}, "pg.steps is -3"),
     ],
 )
 def test_a_recipe_refuses_at_once(tmp_path, changes, message):
