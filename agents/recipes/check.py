@@ -73,9 +73,9 @@ def check_batches(name: str, stage: Any) -> None:
     Raises:
         ValueError: A size makes no sense, or batches cannot be divided evenly.
     """
-    if isinstance(stage, PolicyGradientConfig) and stage.steps < 0:
-        raise ValueError(f"--{name}.steps is {stage.steps}: it must be 0 (no such stage) or more")
     if isinstance(stage, PolicyGradientConfig) and stage.steps:
+        if stage.steps < 0:
+            raise ValueError(f"--{name}.steps is {stage.steps}: it must be 0 (no stage) or more")
         step_batches(stage)
     if isinstance(stage, SftConfig | PreferenceConfig):
         check_passes(stage, name)

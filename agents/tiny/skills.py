@@ -271,14 +271,15 @@ def _checked(
 
 
 def _asked(world: World, rng: random.Random, task: Division) -> list[Said]:
-    protocol = world.protocol(rng.choice(("intrinsic", "default", "yes_no")))
+    protocol = world.protocols[rng.choice(("intrinsic", "default", "yes_no"))]
     return [Said("user", f"{task.problem.prompt}\n{protocol.instruction}")]
 
 
 def _again(world: World, rng: random.Random) -> str:
-    default, intrinsic = world.protocol("default"), world.protocol("intrinsic")
-    reveal = world.protocol("yes_no").reveal
-    return rng.choice((default.reveal, default.retry, intrinsic.retry, reveal))
+    default, intrinsic, yes_no = (
+        world.protocols[name] for name in ("default", "intrinsic", "yes_no")
+    )
+    return rng.choice((default.reveal, default.retry, intrinsic.retry, yes_no.reveal))
 
 
 def _blank(rng: random.Random) -> str:

@@ -40,7 +40,7 @@ ASKED = ("default", "intrinsic", "rise", "gold", "yes_no")
 def phrases(world: World) -> list[str]:
     """Texts that are one token each, longest first so that none hides inside another."""
     sentences = {EVALUATE, JUDGING.instruction, PROTOCOLS["yes_no"].question}
-    for protocol in map(world.protocol, ASKED):
+    for protocol in (world.protocols[name] for name in ASKED):
         sentences |= {protocol.instruction, protocol.retry, protocol.reveal, protocol.praise}
     return [*sorted(sentences, key=lambda s: (-len(s), s)), *world.words, *WORDS]
 

@@ -7,15 +7,16 @@ follows from the quotient. So the same skills and habits are taught in each (`ag
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Any
 
+from agents.models.paths import TINY
 from agents.recipes.process.solvers import Division
 from srenv.domains import find_domain
 from srenv.episode import Problem
 from srenv.problems import load_problems
-from srenv.problems.source import EndlessSource
+from srenv.problems.source import ProblemSource
 from srenv.protocol import PROTOCOLS, Protocol
 
 
@@ -25,28 +26,29 @@ class World:
 
     Attributes:
         families: Sources of the problems.
-        domain: Name of their domain, which words the requests.
+        sources: Their training splits.
+        protocols: The protocols by name, in the words of the problems' domain.
+        domain: Name of that domain.
         task: Reads a problem.
         words: Texts of problems and answers that are one token each.
         start: Model whose weights training starts from; None starts from nothing.
     """
 
     families: tuple[str, ...]
+    sources: tuple[ProblemSource, ...]
+    protocols: Mapping[str, Protocol]
     domain: str
     task: Callable[[Problem], Division]
     words: tuple[str, ...]
     start: str | None = None
 
-    @cached_property
-    def sources(self) -> list[EndlessSource]:
-        """The families' training splits."""
-        sources = [load_problems(name, "train") for name in self.families]
-        assert all(isinstance(source, EndlessSource) for source in sources)
-        return sources  # type: ignore[return-value]
-
-    def protocol(self, name: str) -> Protocol:
-        """A protocol in the words of the domain."""
-        return PROTOCOLS[name].worded(find_domain(self.domain))
+    @classmethod
+    def make(cls, families: tuple[str, ...], domain: str, **fields: Any) -> World:
+        """Returns the world of some families of problems, all of one domain."""
+        sources = tuple(load_problems(name, "train") for name in families)
+        wording = find_domain(domain)
+        protocols = {name: protocol.worded(wording) for name, protocol in PROTOCOLS.items()}
+        return cls(families, sources, protocols, domain, **fields)
 
     def draw(self, rng: random.Random) -> Division:
         """A problem for training; every third time one of the shapes that are rare.
@@ -104,13 +106,13 @@ class InferredProgram(Division):
 
 _PROGRAM = "```python\ndef f(x):\n    x = x "
 WORLDS = {
-    "maths": World(
+    "maths": World.make(
         families=("synthetic:linear", "synthetic:arithmetic"),
         domain="maths",
         task=Division.of,
         words=("Solve ", " for x.", "Compute ", "\\boxed{"),
     ),
-    "programs": World(
+    "programs": World.make(
         families=("synthetic:programs?kind=inferred&steps=2",),
         domain="code",
         task=InferredProgram.of,
@@ -122,7 +124,7 @@ WORLDS = {
             f"{_PROGRAM}* ", f"{_PROGRAM}+ ",
             "\n    x = x * ", "\n    x = x + ", "\n    x = x - ", "\n    return x\n```",
         ),
-        start="tiny",
+        start=TINY,
     ),
 }  # fmt: skip
 """Worlds by name."""

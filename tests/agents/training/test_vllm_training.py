@@ -64,7 +64,7 @@ def test_sampled_ids_are_trained_and_a_missing_sync_warns(tmp_path, recwarn):
         assert ids[: len(record.ids)].tolist() == record.ids
 
     after = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
-    assert (after - before).abs().max() > 1e-3
+    assert (after - before).abs().max() > 5e-3
     gaps = [entry[GAP] for entry in trainer.state.log_history if GAP in entry]
     assert len(gaps) == 3
     assert max(gaps) < TOLERANCE
