@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -169,12 +169,14 @@ class Recipe:
         base: Folder or hub id of the base model: the one that was given, or the one after the cold
             start.
         base_title: Title of its row.
+        suffix: Ends the names of rows; those on the problems of `transfer` have one.
+        wanted: Titles of the only rows that are played; None for all.
     """
 
     measurable = True
     base_title = BASE
     suffix = ""
-    """Ends the names of rows; those on the problems of `transfer` have one."""
+    wanted: Collection[str] | None = None
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
@@ -241,9 +243,11 @@ class Recipe:
         max_attempts: int,
         protocol: str = "default",
         tool: Tool = "none",
-    ) -> Outcomes:
+    ) -> None:
         """Plays the evaluation problems greedily; one row of the table."""
         row = self.row(title, name)
+        if not row:
+            return
         if row.todo:
             with self.engine(model) as engine:
                 episodes = play_problems(
@@ -262,14 +266,13 @@ class Recipe:
         if title == self.base_title:
             self.measurable = not warn_of_nothing_graded(outcomes)
         warn_of_lost_turns(outcomes, self.config.max_new_tokens, str(model) != self.base)
-        return outcomes
 
     def majority(self, result: str) -> None:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
         outcomes = [self.rows[name].outcomes() for name in (result, self.base_title)]
         votes = equal_votes(*map(tokens_per_problem, outcomes))
         row = self.row(MAJORITY, "majority", "votes")
-        if row.todo:
+        if row and row.todo:
             with self.engine(self.base) as engine:
                 episodes = play_votes(
                     engine,
@@ -282,8 +285,10 @@ class Recipe:
                 )
             row.finish(episodes, votes=votes)
 
-    def row(self, title: str, name: str, reading: str = "final") -> Row:
+    def row(self, title: str, name: str, reading: str = "final") -> Row | None:
         """Returns a row of the table, whose episodes may have been played already.
+
+        None if it is not `wanted`: then there is nothing to play.
 
         Args:
             title: Its title in the table.
@@ -293,20 +298,23 @@ class Recipe:
         name = f"{name}{self.suffix}"
         path = self.run.directory / f"episodes_{name}.jsonl"
         self.rows[title] = Reading(path, reading)
+        if self.wanted is not None and title not in self.wanted:
+            return None
         return Row(self.run.stage(f"evaluate_{name}"), self.rows[title])
 
-    def measure_transfer(self) -> None:
-        """Rows of the base and of the result on the problems of `transfer`.
+    def measure_transfer(self, result: str) -> None:
+        """Rows of the base and of row `result` on the problems of `transfer`.
 
-        The method is run again, which finds its stages finished and only evaluates.
+        The method is run again, which finds its stages finished and plays these rows only.
         """
         source, rows, problems = self.config.transfer, self.rows, self.eval_problems
-        self.rows, self.suffix = {}, "_transfer"
+        self.rows, self.suffix, self.wanted = {}, "_transfer", (self.base_title, result)
         self.eval_problems = evaluation_problems(replace(self.config, eval_problems=source))
         self.evaluate(self.base_title, self.base, "base", max_attempts=1)
-        for title in (self.base_title, self.method()):
+        self.method()
+        for title in self.wanted:
             rows[f"{title}, {TRANSFER}"] = self.rows[title]
-        self.rows, self.suffix, self.eval_problems = rows, "", problems
+        self.rows, self.suffix, self.wanted, self.eval_problems = rows, "", None, problems
 
     def collect(
         self, name: str, model: str | Path, sample: Callable[[Engine], list[Demonstration]]
@@ -513,7 +521,7 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
         result = todo.method()
         todo.majority(result)
         if config.transfer:
-            todo.measure_transfer()
+            todo.measure_transfer(result)
         return todo.report(result)
     finally:
         tracker.finish()

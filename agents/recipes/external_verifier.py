@@ -106,6 +106,8 @@ class ExternalVerifier(Recipe):
     def measure(self, title: str, generator: str | Path, verifier: Path, name: str) -> None:
         """One row: the generator plays, the verifier judges; its cost goes into the result."""
         config, row = self.config, self.row(title, name)
+        if not row:
+            return
         if row.todo:
             # Always by transformers: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier, chat=self.chat)

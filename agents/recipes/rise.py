@@ -160,7 +160,7 @@ class Rise(Recipe):
         config, turns = self.config, self.config.turns
         vote = f"{title}, m1@t{turns}"
         row = self.row(vote, f"{name}_turns", "turn_votes")
-        if row.todo:
+        if row and row.todo:
             sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
             with self.engine(model) as engine:
                 dialogues = self.dialogues(engine, self.eval_problems, "rise", turns, turns)

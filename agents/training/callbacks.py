@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -139,17 +141,30 @@ def peak_memory() -> int:
 class LostTurns(TrainerCallback):
     """Warns, once for each cause, when more than a tenth of the turns are cut off or malformed.
 
+    One step says little, and the first ones may still learn the format: it is the mean of the last
+    `STEPS` that counts.
+
     Args:
         max_new_tokens: The limit on the length of a turn.
     """
 
+    STEPS = 5
+
     def __init__(self, max_new_tokens: int) -> None:
         self.option = f"the stage's max-new-tokens (now {max_new_tokens})"
         self._causes: set[str] = set()
+        self._steps: deque[dict[str, float]] = deque(maxlen=self.STEPS)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Looks at the rates of a step."""
-        for message in lost_turns(logs or {}, self.option):
+        """Looks at the rates of the last steps."""
+        names = ("truncation_rate", "malformed_rate")
+        rates = {name: logs[name] for name in names if name in (logs or {})}
+        if rates:
+            self._steps.append(rates)
+        if not rates or len(self._steps) < self.STEPS:
+            return
+        means = {name: fmean(step.get(name, 0.0) for step in self._steps) for name in rates}
+        for message in lost_turns(means, self.option):
             cause = message.partition("%")[2]
             if cause not in self._causes:
                 self._causes.add(cause)

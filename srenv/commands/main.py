@@ -10,7 +10,8 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -133,13 +134,37 @@ def main(arguments: list[str] | None = None) -> None:
         elif name == completion.OPTION:
             completion.print_completion(installed_commands(), rest)
         elif name in COMMANDS:
-            run_command(name, rest)
+            with plain_warnings():
+                run_command(name, rest)
         else:
             sys.exit(f"srenv: {unknown('command', name, COMMANDS)}\n\n{usage()}")
     except (ValueError, OSError, ImportError, RuntimeError) as error:
         if os.environ.get("SRENV_TRACEBACK"):
             raise
         sys.exit(f"srenv: {error}\n(set SRENV_TRACEBACK=1 for the traceback)")
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Prints warnings of `srenv` without the file and line of code that they come from."""
+    original = warnings.formatwarning
+
+    def formatted(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if category.__module__.partition(".")[0] == "srenv":
+            return f"srenv: {message}\n"
+        return original(message, category, filename, lineno, line)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = original
 
 
 def usage() -> str:

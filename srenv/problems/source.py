@@ -48,7 +48,8 @@ class SourceSpec:
         body, _, query = text.partition("?")
         scheme, colon, target = body.partition(":")
         if not (scheme and colon and target) and body not in UNTARGETED:
-            raise ValueError(f"source {text!r} is not 'scheme:target', such as 'synthetic:linear'")
+            forms = "'synthetic:linear', 'jsonl:problems.jsonl' or 'hf:openai/gsm8k'"
+            raise ValueError(f"source {text!r} is not 'scheme:target', such as {forms}")
         try:
             options = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
         except ValueError as error:

@@ -54,7 +54,7 @@ class Prompting(Recipe):
 def evaluate_self_refine(recipe: Recipe, max_attempts: int) -> None:
     """Plays Self-Refine with the base model of a recipe; one row of its table."""
     row = recipe.row(REFINED, "self_refine")
-    if row.todo:
+    if row and row.todo:
         max_chars = recipe.config.max_turn_chars
         rules = Rules(Protocol(), max_attempts, make_reward(), max_turn_chars=max_chars)
         with recipe.engine(recipe.base) as engine:

@@ -227,7 +227,7 @@ class Process(Recipe):
         self.evaluate(title, model, name, 1, "intrinsic")
 
         row = self.row(f"{title}, step search", f"{name}_search")
-        if row.todo:
+        if row and row.todo:
             torch.manual_seed(self.config.seed)
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)

@@ -20,7 +20,7 @@ def four_cores(monkeypatch):
     monkeypatch.setattr(agents.models.threads, "core_count", lambda: 4)
 
 
-@pytest.mark.parametrize(("one", "best"), [(0.02, 2), (0.016, 1)])
+@pytest.mark.parametrize(("one", "best"), [(0.02, 2), (0.0115, 1)])
 def test_the_clearly_fastest_number_is_set_and_reported(
     four_cores, monkeypatch, untrained, one, best
 ):

@@ -31,6 +31,8 @@ def test_base_and_result_are_measured_on_the_other_source(tmp_path):
     expected = srenv.load_problems("synthetic:arithmetic", "eval").take(4, seed=0)
     assert other == [problem.id for problem in expected]
     assert find_reading(str(tmp_path)).problems() != other
+    played = {path.stem for path in tmp_path.glob("episodes_*_transfer.jsonl")}
+    assert played == {"episodes_base_transfer", "episodes_stage2_transfer"}
 
 
 def test_an_unknown_source_is_refused_before_anything_is_written(tmp_path):

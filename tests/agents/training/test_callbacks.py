@@ -93,19 +93,22 @@ def test_evaluations_have_no_speed():
 
 def test_lost_turns_are_reported_once_for_each_cause(capsys):
     callback = LostTurns(64)
-    for step, logs in enumerate(
-        [
-            {"truncation_rate": 0.05},
-            {"truncation_rate": 0.3},
-            {"truncation_rate": 0.4},
-            {"truncation_rate": 0.0, "malformed_rate": 0.5},
-        ]
-    ):
+    cut, malformed = {"truncation_rate": 0.3}, {"truncation_rate": 0.0, "malformed_rate": 0.5}
+    for step, logs in enumerate([*[cut] * 8, *[malformed] * 8]):
         callback.on_log(None, state(global_step=step), None, logs=logs)
+        callback.on_log(None, state(global_step=step), None, logs={"eval_score": 0.5})
     output = " ".join(capsys.readouterr().out.split())
     assert output.count("cut off by the stage's max-new-tokens (now 64)") == 1
-    assert "step 1: 30%" in output
-    assert "step 3: 50% of the turns are malformed" in output
+    assert output.count("of the turns are malformed") == 1
+    assert "step 4: 30%" in output
+    assert "step 9: 20% of the turns are malformed" in output
+
+
+def test_a_single_step_with_lost_turns_is_not_reported(capsys):
+    callback = LostTurns(64)
+    for step, rate in enumerate([0.4, 0.0, 0.0, 0.0, 0.0, 0.0, 0.4, 0.0, 0.0]):
+        callback.on_log(None, state(global_step=step), None, logs={"malformed_rate": rate})
+    assert capsys.readouterr().out == ""
 
 
 def test_the_curve_goes_on_from_the_history_of_a_resumed_training(tmp_path):

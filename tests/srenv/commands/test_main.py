@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from agents.recipes import RECIPES
-from srenv.commands.main import COMMANDS, main, wants_threads
+from srenv.commands.main import COMMANDS, main, plain_warnings, wants_threads
+from srenv.problems.records import SkippedRows
 from srenv.registry import config_of, lookup_or_import
 
 
@@ -103,3 +105,11 @@ def test_threads_are_chosen_for_a_model_in_this_process(threads, model, base_url
     if model:
         options.model = model
     assert wants_threads(threads, options) is expected
+
+
+def test_warnings_of_srenv_are_messages_without_a_place_in_the_code():
+    with plain_warnings():
+        ours = warnings.formatwarning(SkippedRows("2 rows"), SkippedRows, "records.py", 1)
+        other = warnings.formatwarning(UserWarning("old"), UserWarning, "theirs.py", 1)
+    assert ours == "srenv: 2 rows\n"
+    assert "theirs.py:1" in other
