@@ -55,7 +55,7 @@ class EvaluateConfig:
     patience: float = 300.0
     """Seconds for which a server that does not answer is asked again."""
     problems: str = "synthetic:linear"
-    """Where problems come from: synthetic:..., jsonl:..., hf:... or rg:..."""
+    """Source of the problems: synthetic:..., jsonl:..., hf:..., rg:... or humaneval."""
     split: Literal["train", "eval"] = "eval"
     """Split of a generated source."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 500

@@ -80,7 +80,7 @@ class Config:
     )
     """Policy gradient."""
     output: Path = Path(__file__).parent / "results" / "gpu.md"
-    """Where the table is written."""
+    """File of the result."""
 
 
 def make_model(folder: Path, config: Config) -> str:

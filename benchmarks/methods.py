@@ -148,7 +148,7 @@ class Config:
     runs: Path = Path("runs/benchmark_methods")
     """Folder of the runs."""
     output: Path = Path("benchmarks/results")
-    """Where the result is written."""
+    """Folder of the result."""
     write_only: bool = False
     """Write the result of the runs that are finished, and run nothing."""
 

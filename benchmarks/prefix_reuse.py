@@ -58,7 +58,7 @@ class Config:
     runs: int = 3
     """Runs of each kind."""
     output: Path = Path(__file__).parent / "results" / "prefix_reuse.md"
-    """Where the table is written."""
+    """File of the result."""
 
 
 BUNDLED = (Case(4, 8, 60, 32, 3), Case(32, 1, 60, 32, 3), Case(4, 8, 300, 64, 3))

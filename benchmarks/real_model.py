@@ -48,7 +48,7 @@ class Config:
     runs: Path = Path("runs/real_model")
     """Folder of the two runs."""
     output: Path = Path("benchmarks/results")
-    """Where the result is written."""
+    """Folder of the result."""
     recipe: SelfRewardingConfig = field(
         default_factory=lambda: read_config(
             preset_file("self_rewarding", "smollm2"), SelfRewardingConfig

@@ -58,7 +58,7 @@ class Config:
     runs: int = 9
     """Runs of each kind."""
     output: Path = RESULTS
-    """Where the table is written."""
+    """File of the result."""
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -233,7 +233,7 @@ def with_transformers(conversations: int, runs: int, folder: Path) -> Iterator[R
 
 
 def time_split(folder: Path) -> Row:
-    """Where the time of training goes, with transformers."""
+    """The time of training by its parts, with transformers."""
     config = PolicyGradientConfig(steps=4, problems_per_step=4, save_every=100)
     problems = srenv.load_problems("synthetic:linear", "train").take(16)
     args = grpo_config(config, folder, seed=0)

@@ -207,7 +207,7 @@ class Runner:
         return sum(len(output.outputs[0].token_ids) for output in outputs) / seconds
 
     def time_split(self) -> str:
-        """Where the time of conversations goes."""
+        """The time of conversations by its parts."""
         clock = Clock()
         with (
             clock.watch("generate", self.llm.llm_engine, "step"),

@@ -4,7 +4,7 @@
 
 Each seed is a whole run of the recipe with its own training problems, samples and evaluation
 problems (greedy, never trained on). Rows are pooled over the seeds; differences between rows are
-paired by problem. A killed benchmark goes on where it was. The result is written to
+paired by problem. A killed benchmark resumes where it was. The result is written to
 benchmarks/results/self_rewarding.md.
 """
 
@@ -51,7 +51,7 @@ class Config:
     runs: Path = Path("runs/benchmark_self_rewarding")
     """Folder of the runs."""
     output: Path = Path("benchmarks/results")
-    """Where the result is written."""
+    """Folder of the result."""
     recipe: SelfRewardingConfig = field(
         default_factory=lambda: SelfRewardingConfig(report_to="none")
     )

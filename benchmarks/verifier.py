@@ -60,7 +60,7 @@ class Config:
     check: bool = False
     """Only measure the ratio to math-verify, and fail below the floor."""
     output: Path = HERE / "results" / "verifier.md"
-    """Where the tables are written."""
+    """File of the result."""
     docs: Path = HERE.parent / "docs" / "verifier.md"
     """The page that holds them between two marks."""
 

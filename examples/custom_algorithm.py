@@ -30,7 +30,7 @@ def main(
 
     Args:
         model: Folder or hub id; the bundled model by default.
-        problems: Where problems come from.
+        problems: Source of the problems.
         steps: Optimiser steps.
         batch: Episodes per step.
         learning_rate: Adam's.

@@ -27,7 +27,7 @@ def main(
 
     Args:
         model: Folder or hub id; the bundled model by default.
-        problems: Where problems come from.
+        problems: Source of the problems.
         steps: Optimizer steps of 64 episodes, eight of each problem.
         rate: Learning rate.
         max_new_tokens: Greatest length of a turn.

@@ -19,7 +19,7 @@ ENGINES: dict[str, str] = {
     "vllm": "agents.engines.vllm:VLLM",
     "transformers": "agents.engines.transformers:TRANSFORMERS",
 }
-"""Where the `Backend` of each engine is, as ``module:attribute``; imported when it is asked for.
+"""The path of each engine's `Backend`, as ``module:attribute``; imported when it is asked for.
 
 ``auto`` takes the first one that suits the machine.
 """

@@ -79,7 +79,7 @@ class RecipeConfig:
     model: str = TINY
     """Folder or hub id of the base model, tiny (the bundled one), or smollm2 (srenv[smollm2])."""
     problems: str = "synthetic:linear"
-    """Where problems come from; training uses its train split, evaluation its eval split."""
+    """Source of the problems; training uses its train split, evaluation its eval split."""
     eval_problems: str | None = None
     """Another source for evaluation (its eval split)."""
     transfer: str | None = None
@@ -108,7 +108,7 @@ class RecipeConfig:
     chat_template_kwargs: str = "{}"
     """What the model's chat template is told, as JSON, such as '{"enable_thinking": false}'."""
     report_to: ReportTo = "wandb"
-    """Where the run is tracked; W&B stays offline unless a key is configured."""
+    """Tracker of the run; W&B stays offline unless a key is configured."""
     artifacts: bool = False
     """Upload checkpoints as artifacts."""
     cold_start: int = 0

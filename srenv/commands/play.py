@@ -30,7 +30,7 @@ class PlayConfig:
     """Play the environment yourself, as the model would."""
 
     problems: str = "synthetic:linear"
-    """Where problems come from (see `srenv.load_problems`)."""
+    """Source of the problems (see `srenv.load_problems`)."""
     split: Literal["train", "eval"] = "train"
     """Split of the source."""
     max_attempts: int = 4

@@ -18,7 +18,7 @@ class ServeConfig:
     openenv: bool = False
     """Speak OpenEnv's protocol, the only one there is."""
     problems: str = "synthetic:linear"
-    """Where problems come from (see `srenv.load_problems`)."""
+    """Source of the problems (see `srenv.load_problems`)."""
     split: Literal["train", "eval"] = "train"
     """Split of the source."""
     max_attempts: int = 4

@@ -31,7 +31,7 @@ class SelfCorrectConfig(vf.TasksetConfig):  # type: ignore[misc]
     """Options of the taskset, ``--env.taskset.NAME`` on the command line."""
 
     problems: str = "synthetic:linear"
-    """Where problems come from (see `srenv.load_problems`)."""
+    """Source of the problems (see `srenv.load_problems`)."""
     split: Literal["train", "eval"] = "eval"
     """Split of the source."""
     max_attempts: int = 4

@@ -66,7 +66,7 @@ def test_every_stage_of_the_base_model_is_played_by_the_server(serve, untrained,
     for path in (tmp_path / "run").glob("episodes_*.jsonl"):
         texts = {turn.text.split("\n")[0] for e in read_episodes(path) for turn in e.turns}
         assert texts <= {"\\boxed{0}", "\\boxed{1}"}  # what the server says
-    # The server may be elsewhere when the run goes on.
+    # The server may be elsewhere when the run continues.
     server.stop()
     moved = dataclasses.replace(config, base_url="http://127.0.0.1:9/v1", resume=True)
     assert prompting.train(moved)[BASE]["n"].value == 6

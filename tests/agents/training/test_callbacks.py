@@ -111,7 +111,7 @@ def test_a_single_step_with_lost_turns_is_not_reported(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_the_curve_goes_on_from_the_history_of_a_resumed_training(tmp_path):
+def test_the_curve_continues_from_the_history_of_a_resumed_training(tmp_path):
     curve = HeldOutCurve(tmp_path / "figures" / "held_out_pg.png", Tracker())
     history = [{"step": 0, "eval_score": 0.9}]
     curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)

@@ -286,7 +286,7 @@ def test_self_rewarding_by_dpo_runs_through(untrained, chat, tmp_path, monkeypat
     pairs = [read_pairs(tmp_path / f"dpo_{k}_pairs" / "pairs.jsonl") for k in (1, 2)]
     assert {pair.kind for pair in pairs[0]} == {"D1", "D2", "D3"}
     assert not {pair.problem for pair in pairs[0]} & {pair.problem for pair in pairs[1]}
-    # Each round goes on from the round before; the warmed-up model is the reference throughout.
+    # Each round continues from the round before; the warmed-up model is the reference throughout.
     warm, first = (str(tmp_path / stage / "final") for stage in ("warmup", "dpo_1"))
     assert learned == [(warm, len(pairs[0]), warm), (first, len(pairs[1]), warm)]
     summary = json.loads((tmp_path / "summary.json").read_text())
