@@ -143,8 +143,8 @@ class Config:
     """Base model of all methods."""
     problems: str = "synthetic:linear"
     """Problems of all methods."""
-    transfer: str = "synthetic:arithmetic"
-    """Problems that no method is trained on, to see what carries over."""
+    transfer: str | None = "synthetic:arithmetic"
+    """Problems that no method is trained on, to see what carries over; None leaves them out."""
     runs: Path = Path("runs/benchmark_methods")
     """Folder of the runs."""
     output: Path = Path("benchmarks/results")
@@ -215,6 +215,10 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
     data = {title: pooled(rows) for title, rows in files.items()}
     metrics = {title: measure(outcomes) for title, outcomes in data.items()}
     seeds = config.seeds[: len(files[BASE])]
+    transfer = config.transfer and (
+        f"Transfer: final accuracy on `{config.transfer}`, which nothing was trained on, and its "
+        "gain over the base. "
+    )
     text = [
         "# Methods of self-correction compared",
         "",
@@ -225,11 +229,10 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
         "training stages on one core, of a machine with other work. Second model: memory that the "
         "weights of a second model take in the evaluation; its tokens count among those of the "
-        f"row. Transfer: final accuracy on `{config.transfer}`, which nothing was trained on, and "
-        f"its gain over the base. The row {MAJORITY} votes over as many attempts of the base as "
-        "cost the tokens of the longest answers.",
+        f"row. {transfer or ''}The row {MAJORITY} votes over as many attempts of the base as cost "
+        "the tokens of the longest answers.",
         "",
-        *table(metrics, files, titled),
+        *table(metrics, files, titled, config.transfer is not None),
         "",
         passes(files[MAJORITY]),
         "",
@@ -307,6 +310,7 @@ def table(
     metrics: Mapping[str, Metrics],
     files: Mapping[str, Sequence[Reading]],
     runs: Mapping[str, Sequence[Path]],
+    transfer: bool,
 ) -> list[str]:
     """One line per method."""
     headings = "method | Acc@t1 | final acc | Δ(t1,final) | Δ i→c | Δ c→i | tokens | per seed"
@@ -320,7 +324,7 @@ def table(
         finals = [100 * row.outcomes().final.mean() for row in files[title]]
         cells.append(", ".join(f"{final:.1f}" for final in finals))
         if title in runs:
-            cells.append(transferred(runs[title]))
+            cells.append(transferred(runs[title]) if transfer else "–")
             used = np.mean([spent(run) for run in runs[title]], axis=0)
             cells += [f"{used[0]:.0f}", f"{used[1]:.0f}", f"{used[2]:.1f}"]
             second = second_model(runs[title][0])

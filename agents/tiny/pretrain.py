@@ -316,7 +316,7 @@ def _save(
 
 
 def _load(path: Path, model: torch.nn.Module, optimisers: Optimisers) -> tuple[int, int]:
-    """Returns the step to go on from and the tokens seen before it."""
+    """Returns the step to resume from and the tokens seen before it."""
     if not path.exists():
         return 0, 0
     state = torch.load(path, weights_only=True)

@@ -305,7 +305,7 @@ def test_a_first_attempt_kl_without_a_reference_is_refused(untrained, tmp_path):
         make_trainer(untrained, tmp_path, first_kl=0.1)
 
 
-def test_a_failed_episode_is_masked_and_training_goes_on(untrained, tmp_path):
+def test_a_failed_episode_is_masked_and_training_continues(untrained, tmp_path):
     trainer, _ = make_trainer(untrained, tmp_path, estimator="rloo", steps=1)
     made = []
 

@@ -81,7 +81,7 @@ def test_what_follows_an_attempt_is_silent_about_its_correctness(correct):
         assert word not in reply.lower()
 
 
-def test_the_gold_answer_never_stands_in_an_observation():
+def test_the_gold_answer_is_never_in_an_observation():
     secret = srenv.Problem("secret", "What is asked?", "314159", "test")
     env = make()
     observation, info = env.reset(options={"problem": secret})

@@ -58,7 +58,7 @@ def envs(protocol="default"):
 
 
 def played(chat, attempt, *lines, protocol="default"):
-    """Conversations that go on from an attempt as told, in the protocol's words."""
+    """Conversations that continue from an attempt as told, in the protocol's words."""
     said = PROTOCOLS[protocol].phrase
     begun = FirstAttempt(PROBLEM, chat.encode(attempt))
     told = [[said(f"{attempt}{first}")[len(attempt) :], *map(said, rest)] for first, *rest in lines]
