@@ -6,22 +6,25 @@ from pathlib import Path
 
 from agents.models.smollm2 import smollm2_folder
 
-TINY = "tiny"
-"""Name of the bundled model, wherever an option takes a model."""
+TINY, TINY_PROGRAMS = "tiny", "tiny_programs"
+"""Names of the bundled models, of maths and of programs, wherever an option takes a model."""
+
+BUNDLED = {TINY: "weights", TINY_PROGRAMS: "weights_programs"}
+"""Their folders in `agents/tiny`."""
 
 SMOLLM2 = "smollm2"
 """Name of SmolLM2-135M-Instruct, a small real model; it needs the extra of the same name."""
 
 
 def model_path(model: str | Path) -> str:
-    """Returns the folder or hub id to load for `model`, which may be ``"tiny"`` or ``"smollm2"``.
+    """Returns the folder or hub id to load for `model`, which may be bundled, or ``"smollm2"``.
 
     Raises:
         ImportError: The model is smollm2, and its extra is not installed.
         FileNotFoundError: `model` looks like a path, and there is no such folder.
     """
-    if model == TINY:
-        return str(Path(__file__).parents[1] / "tiny" / "weights")
+    if folder := BUNDLED.get(str(model)):
+        return str(Path(__file__).parents[1] / "tiny" / folder)
     if model == SMOLLM2:
         return str(smollm2_folder())
     name = str(model)

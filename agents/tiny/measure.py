@@ -1,6 +1,7 @@
 """Measures what a small model can do and what its habits are, each asked for by a prompt.
 
 python -m agents.tiny.measure
+python -m agents.tiny.measure --world programs
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import random
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 import tyro
@@ -18,7 +20,6 @@ from rich.table import Table
 
 import srenv
 from agents.engines import Engine, Sampling, TransformersEngine
-from agents.models.paths import TINY
 from agents.recipes.baselines.prompting import self_refine
 from agents.recipes.process.search import judge
 from agents.recipes.process.solvers import SOLVERS
@@ -38,15 +39,18 @@ MAX_NEW_TOKENS = 96
 Rows = list[tuple[str, Iterable[bool]]]
 
 
-def main(model: str = TINY, world: str = "maths", n: int = 1000) -> None:
+def main(
+    world: Literal["maths", "programs"] = "maths", model: str | None = None, n: int = 1000
+) -> None:
     """Print one table: a row per skill or habit, a column per family, on unseen problems.
 
     Args:
-        model: Folder or hub id; the bundled model by default.
-        world: What the model was made for: maths or programs.
+        world: What the model was made for.
+        model: Folder or hub id; the bundled model of that world by default.
         n: Number of problems of each family.
     """
-    engine, known = TransformersEngine.load(model), WORLDS[world]
+    known = WORLDS[world]
+    engine = TransformersEngine.load(model or known.model)
     table = Table("", *known.families)
     columns = [
         measured(engine, known, srenv.load_problems(name, "eval").take(n))

@@ -1,4 +1,4 @@
-"""Trains the small models: the bundled one from nothing, that of programs from the bundled one.
+"""Trains the bundled models: that of maths from nothing, that of programs from that of maths.
 
     python -m agents.tiny.pretrain --output runs/tiny
     python -m agents.tiny.pretrain --world programs --output runs/tiny_programs

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agents.models.paths import TINY
+from agents.models.paths import TINY, TINY_PROGRAMS
 from agents.recipes.process.solvers import Division
 from srenv.domains import find_domain
 from srenv.episode import Problem
@@ -31,6 +31,7 @@ class World:
         domain: Name of that domain.
         task: Reads a problem.
         words: Texts of problems and answers that are one token each.
+        model: The bundled model that knows it.
         start: Model whose weights training starts from; None starts from nothing.
     """
 
@@ -40,6 +41,7 @@ class World:
     domain: str
     task: Callable[[Problem], Division]
     words: tuple[str, ...]
+    model: str
     start: str | None = None
 
     @classmethod
@@ -111,6 +113,7 @@ WORLDS = {
         domain="maths",
         task=Division.of,
         words=("Solve ", " for x.", "Compute ", "\\boxed{"),
+        model=TINY,
     ),
     "programs": World.make(
         families=("synthetic:programs?kind=inferred&steps=2",),
@@ -124,6 +127,7 @@ WORLDS = {
             f"{_PROGRAM}* ", f"{_PROGRAM}+ ",
             "\n    x = x * ", "\n    x = x + ", "\n    x = x - ", "\n    return x\n```",
         ),
+        model=TINY_PROGRAMS,
         start=TINY,
     ),
 }  # fmt: skip

@@ -13,8 +13,10 @@ def bundled():
     return AutoTokenizer.from_pretrained(model_path(TINY))
 
 
-def test_the_bundled_tokenizer_is_the_one_that_is_made(bundled):
-    assert make_tokenizer(WORLDS["maths"]).get_vocab() == bundled.get_vocab()
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_the_bundled_tokenizers_are_those_that_are_made(world):
+    bundled = AutoTokenizer.from_pretrained(model_path(world.model))
+    assert make_tokenizer(world).get_vocab() == bundled.get_vocab()
 
 
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)

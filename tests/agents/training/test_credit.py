@@ -57,10 +57,10 @@ def test_leave_one_out_needs_company():
 @pytest.mark.parametrize("discount", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(("now", "later"), [(1.0, 0.0), (0.0, 1.0), (0.3, 0.7)])
 def test_unbiased_when_the_policy_chooses_its_last_turn(baseline, discount, now, later):
-    """Stop-or-go: the first verdict stops (pays `now`) or continues (the next attempt pays `later`).
+    """The first verdict stops (and pays `now`) or continues (the next attempt pays `later`).
 
-    The policy continues with probability p = sigmoid(theta). Under discount g the objective that the
-    first verdict answers for is (1 - p) * now + p * g * later, so its gradient in theta is
+    The policy continues with probability p = sigmoid(theta). Under discount g the objective of the
+    first verdict is (1 - p) * now + p * g * later, so its gradient in theta is
     p (1 - p) (g * later - now).
     """
     rng = np.random.default_rng(0)
