@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from srenv.sandbox import host
+from srenv.sandbox.cgroup import make_group
 from srenv.sandbox.jobs import (
     Execution,
     FunctionTests,
@@ -128,6 +129,9 @@ class Host:
 
     def __init__(self) -> None:
         words = command(find_bwrap())
+        self._group = make_group()
+        if self._group:
+            words = self._group.entering(words)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         with theirs:
@@ -150,10 +154,18 @@ class Host:
             b"S", limits.seconds, limits.memory_mb << 20, limits.processes, limits.file_bytes
         )
         try:
+            if self._group:
+                self._group.limit(limits.memory_mb)
+                self._kills = self._group.kills
             self._control.settimeout(GRACE)
             socket.send_fds(self._control, [message], descriptors)
         except OSError as problem:
             raise self.error(problem) from problem
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has killed a process of the last job because of all their memory."""
+        return self._group is not None and self._group.kills > self._kills
 
     def end(self, seconds: float = 0.0) -> int:
         """Waits for the job, for some seconds at most, and ends it; returns its exit status.
@@ -177,6 +189,8 @@ class Host:
         self._process.kill()
         self._process.wait()
         self._errors.close()
+        if self._group:
+            self._group.remove()
 
     def forget(self) -> None:
         """Closes this process's ends; the host belongs to the process that started it."""
@@ -428,7 +442,10 @@ def grade_function(worker: Worker, program: str, tests: FunctionTests, limits: L
         except OSError as problem:
             raise worker.programs.error(f"the program did not start, {problem}") from problem
         ours.setblocking(True)
-        return examiner.examine({**about, "code": tests.code}, ours, deadline)
+        outcome = examiner.examine({**about, "code": tests.code}, ours, deadline)
+        if outcome.passed is False and worker.programs.out_of_memory:
+            return replace(outcome, reason="memory")
+        return outcome
 
 
 def _late(deadline: Deadline) -> Outcome:
@@ -536,7 +553,7 @@ def run_program(worker: Host, program: str, stdin: str, limits: Limits) -> Execu
         reason = "output"
     elif deadline.over:
         reason = "time"
-    elif status == host.OUT_OF_MEMORY:
+    elif status == host.OUT_OF_MEMORY or (status and worker.out_of_memory):
         reason = "memory"
     return Execution(output, error, reason)
 

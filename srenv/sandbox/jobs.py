@@ -13,7 +13,8 @@ class Limits:
 
     Attributes:
         seconds: Wall-clock and processor time.
-        memory_mb: Address space of each of its processes, in MiB.
+        memory_mb: Address space of each of its processes, in MiB; if this process may create
+            control groups, also the memory of all of them together.
         processes: Processes and threads at a time.
         output_bytes: Standard output and error together, or one value that it returns.
         file_bytes: Size of a file, and of all files together.
