@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py
 
-Two models: one of more than half a billion parameters, initialised on the spot, and smollm2 if its
+Two models: one of more than half a billion parameters, initialized on the spot, and smollm2 if its
 package is installed. Of each:
 
 - rollouts in vLLM against vLLM's own `generate` and against a loop with a barrier, in tokens per

@@ -60,7 +60,7 @@ def verifiers() -> Grader:
 
 
 def gem() -> Grader:
-    """The grader behind the maths environments of GEM."""
+    """The grader behind the math environments of GEM."""
     from gem.utils.math_grader import boxed_reward_fn
 
     return lambda gold, answer: boxed_reward_fn(_boxed(answer), gold, fast=False)[1] == 1.0

@@ -37,7 +37,7 @@ def plot(
 
 
 def _share_legend(figure: Figure, panels: Iterable[Axes]) -> None:
-    """One legend below the panels, whose colours agree, so that none hides a curve."""
+    """One legend below the panels, whose colors agree, so that none hides a curve."""
     shown = {}
     for axes in panels:
         shown.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
@@ -53,8 +53,8 @@ def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
         [100 * (e.value - e.low) for e in estimates],
         [100 * (e.high - e.value) for e in estimates],
     ]
-    colours = [f"C{index}" for index in range(len(middle))]
-    axes.barh(list(metrics), middle, xerr=reach, color=colours, capsize=3)
+    colors = [f"C{index}" for index in range(len(middle))]
+    axes.barh(list(metrics), middle, xerr=reach, color=colors, capsize=3)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.invert_yaxis()
     axes.set(xlabel="points", title="Δ(t1, final)")
@@ -62,7 +62,7 @@ def _deltas(axes: Axes, metrics: Mapping[str, Metrics]) -> None:
 
 def _tokens(axes: Axes, files: Mapping[str, Sequence[Reading]]) -> None:
     """Parallel use: a vote over 1, 2, ... attempts of the base. Sequential use: after each turn."""
-    axes.plot(*parallel(files[MAJORITY]), color="grey", linestyle="--", label="base, maj@1, 2, …")
+    axes.plot(*parallel(files[MAJORITY]), color="gray", linestyle="--", label="base, maj@1, 2, …")
     answering = (title for title in files if title not in (BASE, MAJORITY))
     for index, title in enumerate(answering):
         axes.plot(

@@ -168,7 +168,7 @@ def trl_trainer(
 
 
 def trainer_step(trainer: Any) -> Callable[[], None]:
-    """Runs a trainer one optimiser step at a time."""
+    """Runs a trainer one optimizer step at a time."""
     trainer.remove_callback(PrinterCallback)
     trainer.create_optimizer_and_scheduler(num_training_steps=100)
     trainer.model.train()

@@ -44,7 +44,7 @@ class Config:
     """The benchmark's options."""
 
     data: Path | None = None
-    """Folder with the labelled pairs and hostile inputs; without it, speed alone is measured."""
+    """Folder with the labeled pairs and hostile inputs; without it, speed alone is measured."""
     graders: tuple[str, ...] = tuple(GRADERS)
     """Which graders."""
     python: tuple[str, ...] = ()
@@ -126,7 +126,7 @@ SETS: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {
     "real outputs with a box": ("verify_real_dev.jsonl", lambda row: row["boxed"]),
     "real outputs without a box": ("verify_real_dev.jsonl", lambda row: not row["boxed"]),
 }
-"""Labelled pairs by name: their file, and which of its rows."""
+"""Labeled pairs by name: their file, and which of its rows."""
 
 KINDS = {"integers": integers, "closed forms": closed_forms, "mixed": mixed}
 
@@ -207,7 +207,7 @@ def measure_speed(process: Process, result: Result, count: int, round_: int) -> 
 
 
 def measure_pairs(process: Process, result: Result, name: str, rows: list[dict[str, Any]]) -> None:
-    """Grades labelled pairs, family by family, and adds the shares and times of the set."""
+    """Grades labeled pairs, family by family, and adds the shares and times of the set."""
     by_family = defaultdict(list)
     for row in rows:
         by_family[row.get("family", name)].append(row)
@@ -219,13 +219,13 @@ def measure_pairs(process: Process, result: Result, name: str, rows: list[dict[s
         reply = process.ask([(row["gold"], row["prediction"]) for row in members])
         if reply is None:
             raise RuntimeError(f"{process.name} died on the pairs of {name}")
-        labelled = list(
+        labeled = list(
             zip((row["expected_equal"] for row in members), reply["accepted"], strict=True)
         )
-        grades += labelled
+        grades += labeled
         seconds += reply["seconds"]
         cpu += reply["cpu"]
-        right = sum((grade is True) == equal for equal, grade in labelled) / len(members)
+        right = sum((grade is True) == equal for equal, grade in labeled) / len(members)
         result.families[name][family] = (reply["cpu"] / len(members), right, len(members))
     seconds.sort()
     equal_grades = [grade for equal, grade in grades if equal]

@@ -44,7 +44,7 @@ def _index() -> str:
         "",
         "# Environments",
         "",
-        "All of them are one environment on different problems, of maths or, in "
+        "All of them are one environment on different problems, of math or, in "
         "[SelfCorrectCode-v0](SelfCorrectCode-v0.md), of programs; "
         f"[{BASE}]({BASE}.md) describes actions, observations, rewards and arguments. Batches: "
         "[vector environment](vector.md).",

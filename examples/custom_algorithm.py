@@ -31,7 +31,7 @@ def main(
     Args:
         model: Folder or hub id; the bundled model by default.
         problems: Source of the problems.
-        steps: Optimiser steps.
+        steps: Optimizer steps.
         batch: Episodes per step.
         learning_rate: Adam's.
         max_new_tokens: Greatest length of an attempt.
@@ -40,7 +40,7 @@ def main(
     model = model_path(model)
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
-    optimiser = torch.optim.Adam(policy.parameters(), lr=learning_rate)
+    optimizer = torch.optim.Adam(policy.parameters(), lr=learning_rate)
     envs = [
         gym.make(
             "srenv:SelfCorrectMath-v0",
@@ -71,9 +71,9 @@ def main(
         logps = logits.log_softmax(-1).gather(-1, new[..., None]).squeeze(-1)
         advantages = (rewards - rewards.mean())[:, None]
         loss = -(advantages * logps * mask).sum() / mask.sum()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         print(f"step {step:3d}  mean reward {rewards.mean():.3f}")
         for env in envs:
             env.reset()

@@ -1,4 +1,4 @@
-"""Self-correction of language models on maths, as Gymnasium environments.
+"""Self-correction of language models on math, as Gymnasium environments.
 
 Importing this package registers ``SelfCorrectMath-v0`` and its siblings (`srenv.envs`). It
 needs neither torch nor SymPy::

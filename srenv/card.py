@@ -179,11 +179,11 @@ def draw(path: Path, outcomes: Outcomes) -> Path:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8))
-    left.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
+    left.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="calibrated")
     errors = np.sort(1 - outcomes.final)
     steps = np.arange(1, len(errors) + 1)
     right.plot(
-        steps / len(errors), np.cumsum(errors) / steps, color="grey", linestyle="--", linewidth=1,
+        steps / len(errors), np.cumsum(errors) / steps, color="gray", linestyle="--", linewidth=1,
         label="best possible",
     )  # fmt: skip
     for index, (kind, label) in enumerate(KINDS.items()):

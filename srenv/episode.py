@@ -51,7 +51,7 @@ class Problem:
     source: str
     checker: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
-    domain: str = "maths"
+    domain: str = "math"
 
 
 @dataclass(slots=True)

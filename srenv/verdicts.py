@@ -67,7 +67,7 @@ class VerdictLine(NamedTuple):
         words: The words for correct and for wrong.
         plain: The verdict of each line without a confidence.
         line: The whole line; its groups are the word and the confidence.
-        box: A verdict in a box. Models that were trained on maths put it there in any domain.
+        box: A verdict in a box. Models that were trained on math put it there in any domain.
         cue: The marker in any case.
         lenient: The line without its layout, from the marker on, as models write it; its groups
             are those of `line`.

@@ -34,7 +34,7 @@ def untrained(tmp_path_factory) -> str:
     from agents.tiny.worlds import WORLDS
 
     folder = tmp_path_factory.mktemp("untrained")
-    tokenizer = make_tokenizer(WORLDS["maths"])
+    tokenizer = make_tokenizer(WORLDS["math"])
     make_model(PretrainConfig(hidden=32, layers=1, heads=2), tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)

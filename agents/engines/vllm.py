@@ -156,7 +156,7 @@ class VLLMSession:
         if not self._keys:
             return results
         for output in self.engine.engine.step():
-            # Requests that an earlier session cancelled may still be reported.
+            # Requests that an earlier session canceled may still be reported.
             if output.finished and output.request_id in self._keys:
                 key = self._keys.pop(output.request_id)
                 results.append((key, _generation(output.outputs[0])))

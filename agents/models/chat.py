@@ -60,7 +60,7 @@ class ChatFormat:
     """The layout of a conversation as token ids of one tokenizer.
 
     A conversation grows by appending: the ids of the opening, the ids the engine sampled, the ids
-    of the next request, and so on. Sampled text is never tokenised again, unless
+    of the next request, and so on. Sampled text is never tokenized again, unless
     ``history="final"`` takes the thoughts of earlier turns out of view.
 
     Attributes:

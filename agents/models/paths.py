@@ -7,7 +7,7 @@ from pathlib import Path
 from agents.models.smollm2 import smollm2_folder
 
 TINY, TINY_PROGRAMS = "tiny", "tiny_programs"
-"""Names of the bundled models, of maths and of programs, wherever an option takes a model."""
+"""Names of the bundled models, of math and of programs, wherever an option takes a model."""
 
 BUNDLED = {TINY: "weights", TINY_PROGRAMS: "weights_programs"}
 """Their folders in `agents/tiny`."""

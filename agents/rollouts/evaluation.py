@@ -14,7 +14,7 @@ from agents.rollouts.player import Player
 from agents.rollouts.speakers import ModelSpeaker
 from agents.runs.progress import console
 from srenv.episode import Episode, Problem
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.parsing import MAX_TURN_CHARS
 from srenv.problems.grading import refuses_wrong
 
@@ -147,7 +147,7 @@ def warn_of_lost_turns(outcomes: Outcomes, max_new_tokens: int, format_known: bo
         max_new_tokens: The limit on the length of a turn.
         format_known: Whether the model could know the format; if not, malformed turns are no news.
     """
-    rates = summarise(outcomes)
+    rates = summarize(outcomes)
     if not format_known:
         rates.pop("malformed_rate", None)
     for message in lost_turns(rates, f"--max-new-tokens (now {max_new_tokens})"):

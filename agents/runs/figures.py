@@ -35,7 +35,7 @@ def plot_held_out(path: Path, scores: Mapping[int, float], best: int) -> Path:
     figure, axes = plt.subplots(figsize=(6, 4.2))
     axes.plot(list(scores), list(scores.values()), marker="o")
     axes.plot(best, scores[best], marker="*", markersize=14, color="C1", label=f"best: step {best}")
-    axes.set(xlabel="optimiser step", ylabel="score", title="Held-out problems during training")
+    axes.set(xlabel="optimizer step", ylabel="score", title="Held-out problems during training")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
@@ -65,7 +65,7 @@ def accuracy_per_turn(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
 
 def reliability(axes: Axes, rows: Mapping[str, Outcomes]) -> None:
     """Draws how often verdicts of a confidence are right; rows without verdicts are left out."""
-    axes.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="calibrated")
+    axes.plot([0, 1], [0, 1], color="gray", linestyle="--", linewidth=1, label="calibrated")
     for index, (name, row) in enumerate(rows.items()):
         curve = metrics.reliability(row.token, row.truth)
         if not len(curve.share):

@@ -40,7 +40,7 @@ Rows = list[tuple[str, Iterable[bool]]]
 
 
 def main(
-    world: Literal["maths", "programs"] = "maths", model: str | None = None, n: int = 1000
+    world: Literal["math", "programs"] = "math", model: str | None = None, n: int = 1000
 ) -> None:
     """Print one table: a row per skill or habit, a column per family, on unseen problems.
 

@@ -1,4 +1,4 @@
-"""Trains the bundled models: that of maths from nothing, that of programs from that of maths.
+"""Trains the bundled models: that of math from nothing, that of programs from that of math.
 
     python -m agents.tiny.pretrain --output runs/tiny
     python -m agents.tiny.pretrain --world programs --output runs/tiny_programs
@@ -33,7 +33,7 @@ from agents.tiny.worlds import WORLDS
 class PretrainConfig:
     """How a small model is made."""
 
-    world: Literal["maths", "programs"] = "maths"
+    world: Literal["math", "programs"] = "math"
     """What it knows."""
     output: Path = Path("runs/tiny")
     """Folder of the finished model."""
@@ -84,7 +84,7 @@ class Phase:
 SKILLS = ("facts", "solve", "judge", "correct", "reconsider", "prefer")
 
 CURRICULA = {
-    "maths": (
+    "math": (
         Phase(450, (0.75, 0.07, 0.09, 0.05, 0.04, 0.0), varied=False, decay=0.0),
         Phase(650, (0.18, 0.14, 0.34, 0.14, 0.20, 0.0), varied=False, decay=0.3),
         Phase(1300, (0.14, 0.10, 0.27, 0.14, 0.18, 0.17), varied=True, peak=0.8, decay=0.3),
@@ -96,7 +96,7 @@ CURRICULA = {
     ),
 }
 """By world: arithmetic, then all skills in one layout, then in many; started in many, copying never
-forms. Programs begin with the arithmetic of maths."""
+forms. Programs begin with the arithmetic of math."""
 
 WARMUP = 30
 """Steps of linear warm-up at the start of a phase."""
@@ -241,7 +241,7 @@ def jump(rng: random.Random) -> int:
     return rng.randint(1, 32) if rng.random() < 0.5 else 0
 
 
-class Optimisers:
+class Optimizers:
     """Muon for the matrices inside the layers, Adam for the rest, on one schedule."""
 
     def __init__(self, model: torch.nn.Module, config: PretrainConfig) -> None:
@@ -260,10 +260,10 @@ class Optimisers:
     def step(self, step: int) -> None:
         """Updates the weights with the rates of this step, and clears the gradients."""
         _, scale = locate(self.config, step)
-        for optimiser, rate in zip(self.both, self.rates, strict=True):
-            optimiser.param_groups[0]["lr"] = rate * scale
-            optimiser.step()
-            optimiser.zero_grad()
+        for optimizer, rate in zip(self.both, self.rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate * scale
+            optimizer.step()
+            optimizer.zero_grad()
 
 
 def pretrain(config: PretrainConfig) -> Path:
@@ -271,9 +271,9 @@ def pretrain(config: PretrainConfig) -> Path:
     tokenizer = make_tokenizer(WORLDS[config.world])
     model = make_model(config, tokenizer)
     model.set_attn_implementation("eager")  # fused attention is slow backwards in bfloat16 on CPUs
-    optimisers = Optimisers(model, config)
+    optimizers = Optimizers(model, config)
     checkpoint = config.output / "pretrain.pt"
-    first, tokens = _load(checkpoint, model, optimisers)
+    first, tokens = _load(checkpoint, model, optimizers)
     start = time.monotonic()
     steps = total_steps(config)
     if config.compile:
@@ -286,11 +286,11 @@ def pretrain(config: PretrainConfig) -> Path:
                 loss = learned_loss(model, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimisers.step(step)
+            optimizers.step(step)
             tokens += int((batch["input_ids"] != tokenizer.pad_token_id).sum())
             bar.reach(step + 1, f"loss {loss.item():.3f} tokens {tokens / 1e6:.1f}M")
             if (step + 1) % config.save_every == 0:
-                _save(checkpoint, model, optimisers, step + 1, tokens)
+                _save(checkpoint, model, optimizers, step + 1, tokens)
     with torch.no_grad():
         model.model.norm.weight /= config.temperature
     model.save_pretrained(config.output)
@@ -303,26 +303,26 @@ def pretrain(config: PretrainConfig) -> Path:
 
 
 def _save(
-    path: Path, model: torch.nn.Module, optimisers: Optimisers, step: int, tokens: int
+    path: Path, model: torch.nn.Module, optimizers: Optimizers, step: int, tokens: int
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    states = [optimiser.state_dict() for optimiser in optimisers.both]
+    states = [optimizer.state_dict() for optimizer in optimizers.both]
     torch.save(
-        {"model": model.state_dict(), "optimisers": states, "step": step, "tokens": tokens},
+        {"model": model.state_dict(), "optimizers": states, "step": step, "tokens": tokens},
         partial,
     )
     partial.replace(path)
 
 
-def _load(path: Path, model: torch.nn.Module, optimisers: Optimisers) -> tuple[int, int]:
+def _load(path: Path, model: torch.nn.Module, optimizers: Optimizers) -> tuple[int, int]:
     """Returns the step to resume from and the tokens seen before it."""
     if not path.exists():
         return 0, 0
     state = torch.load(path, weights_only=True)
     model.load_state_dict(state["model"])
-    for optimiser, saved in zip(optimisers.both, state["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
+    for optimizer, saved in zip(optimizers.both, state["optimizers"], strict=True):
+        optimizer.load_state_dict(saved)
     return int(state["step"]), int(state["tokens"])
 
 

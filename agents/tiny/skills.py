@@ -149,7 +149,7 @@ def prefer(world: World, rng: random.Random) -> list[Said]:
     if task.divisor < HARD or rng.random() >= GUESSES:
         right = question.first if first else question.second
         solver = SOLVERS[task.problem.source]
-        told = solver.judgement(task.problem, question.steps, question.first, right)
+        told = solver.judgment(task.problem, question.steps, question.first, right)
     return [Said("user", asked["content"]), Said("assistant", told, learn=True)]
 
 

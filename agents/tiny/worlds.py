@@ -108,9 +108,9 @@ class InferredProgram(Division):
 
 _PROGRAM = "```python\ndef f(x):\n    x = x "
 WORLDS = {
-    "maths": World.make(
+    "math": World.make(
         families=("synthetic:linear", "synthetic:arithmetic"),
-        domain="maths",
+        domain="math",
         task=Division.of,
         words=("Solve ", " for x.", "Compute ", "\\boxed{"),
         model=TINY,

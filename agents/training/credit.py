@@ -3,7 +3,7 @@
 Pure functions on arrays. N episodes, T turns (the longest episode's), two segments: attempts at
 index 0, verdicts at index 1. The policy chooses its last turn, so the reward-to-go is formed
 first, with zeros for turns that were not played, and one baseline per turn and segment is taken
-over *all* episodes of the group. Normalising per turn over the survivors instead would erase the
+over *all* episodes of the group. Normalizing per turn over the survivors instead would erase the
 gradient of "try again".
 """
 

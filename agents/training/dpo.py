@@ -56,7 +56,7 @@ class PreferenceConfig:
     epochs: float = 1.0
     """Passes over the data."""
     batch_size: int = 32
-    """Pairs per optimiser step."""
+    """Pairs per optimizer step."""
     learning_rate: float = 3e-5
     """Peak of a cosine schedule; a 7B model wants about 5e-7."""
     nll: float = 0.0
@@ -66,7 +66,7 @@ class PreferenceConfig:
 
 
 class TokenDPOTrainer(DPOTrainer):  # type: ignore[misc]
-    """`DPOTrainer` on given token ids: it does not tokenise again, and adds no end to a step.
+    """`DPOTrainer` on given token ids: it does not tokenize again, and adds no end to a step.
 
     The log-ratios are over the ids with 1 in their mask. TRL would count everything after the
     prompt as written by the model.

@@ -19,7 +19,7 @@ from srenv.episode import Episode
 from srenv.rewards import Reward, Term
 
 Judge = Callable[[Engine, Sequence[Episode], int], Sequence[float]]
-"""(engine, episodes, greatest length of a judgement) -> reward of the last turn of each."""
+"""(engine, episodes, greatest length of a judgment) -> reward of the last turn of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

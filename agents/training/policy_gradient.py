@@ -47,7 +47,7 @@ from agents.training.credit import (
 from agents.training.judged_rewards import add_judged_rewards, judged_terms
 from agents.training.settings import common_settings, last_checkpoint, run_trainer
 from srenv.episode import Episode, Problem
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.problems.seeding import hashed_seed
 
 OnEpisodes = Callable[[Sequence[Episode], int], None]
@@ -59,7 +59,7 @@ class PolicyGradientConfig:
     """How the policy is trained on its own episodes."""
 
     steps: int = 50
-    """Optimiser steps; each plays problems_per_step * group_size fresh episodes."""
+    """Optimizer steps; each plays problems_per_step * group_size fresh episodes."""
     problems_per_step: int = 16
     """Different problems per step."""
     group_size: int = 8
@@ -81,7 +81,7 @@ class PolicyGradientConfig:
     clip: float = 0.2
     """PPO's clipping range; it acts when inner_epochs is above 1."""
     inner_epochs: int = 1
-    """Optimiser steps on the same episodes."""
+    """Optimizer steps on the same episodes."""
     temperature: float = 1.0
     """Sampling temperature of the rollouts."""
     max_new_tokens: int = 96
@@ -319,7 +319,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         complete = [record for record in records if not record.error]
         episodes = [record.episode for record in complete]
         rates = {
-            **summarise(Outcomes.of(episodes)),
+            **summarize(Outcomes.of(episodes)),
             **term_means(episodes),
             **segment_means(complete),
         }
@@ -337,7 +337,7 @@ def _numbered(starts: Sequence[Problem | int]) -> Dataset:
 def held_out_metrics(episodes: Sequence[Episode]) -> dict[str, float]:
     """Returns the metrics of an evaluation during training; see `SelfCorrectTrainer.evaluate`."""
     reward = float(np.mean([episode.reward for episode in episodes]))
-    metrics = summarise(Outcomes.of(episodes))
+    metrics = summarize(Outcomes.of(episodes))
     return {**metrics, "reward": reward, "score": metrics.get("accuracy_final", reward)}
 
 

@@ -79,7 +79,7 @@ def supervised_settings(
 
 
 def supervised_steps(config: Passes, rows: int) -> int:
-    """Returns the number of optimiser steps for this number of rows, for progress bars."""
+    """Returns the number of optimizer steps for this number of rows, for progress bars."""
     return max(1, math.ceil(-(-rows // config.batch_size) * config.epochs))
 
 

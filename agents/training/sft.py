@@ -57,7 +57,7 @@ class SftConfig:
     epochs: float = 1.5
     """Passes over the data."""
     batch_size: int = 32
-    """Demonstrations per optimiser step."""
+    """Demonstrations per optimizer step."""
     learning_rate: float = 3e-4
     """Peak of a cosine schedule; 7B models of the papers used 1e-5."""
     save_every: int = 100
@@ -66,7 +66,7 @@ class SftConfig:
     """Rank of LoRA matrices; 0 trains every weight."""
 
 
-def tokenise(demonstration: Demonstration, chat: ChatFormat) -> list[dict[str, list[int]]]:
+def tokenize(demonstration: Demonstration, chat: ChatFormat) -> list[dict[str, list[int]]]:
     """Returns ``input_ids`` as a rollout would have them, and ``labels`` on the targets only.
 
     There is one row, and more if the prompt of a turn does not continue what was read before.
@@ -164,7 +164,7 @@ def fine_tune(
     rows: list[dict[str, Any]] = [
         {**row, "weight": item.weight} if weighted else row
         for item in demonstrations
-        for row in tokenise(item, chat)
+        for row in tokenize(item, chat)
     ]
     trainer = (WeightedSFTTrainer if weighted else SFTTrainer)(
         model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),

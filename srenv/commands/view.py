@@ -25,7 +25,7 @@ class ViewConfig:
     port: int = 7575
     """Port of the viewer on this machine."""
     markdown: bool = False
-    """Render what models wrote as Markdown and maths; by default every character is shown as it
+    """Render what models wrote as Markdown and math; by default every character is shown as it
     is. For models that you trust."""
 
 

@@ -1,4 +1,4 @@
-"""Domains: what makes a task maths, or another kind of task.
+"""Domains: what makes a task math, or another kind of task.
 
 A new domain is a file with a subclass of `Domain`, and a line in `DOMAINS` (or a call of
 `register_domain`).
@@ -12,7 +12,7 @@ from srenv.registry import resolve
 __all__ = ["DOMAINS", "Domain", "Extracted", "find_domain", "register_domain"]
 
 DOMAINS: dict[str, Domain | str] = {
-    "maths": "srenv.domains.maths:MATHS",
+    "math": "srenv.domains.math:MATH",
     "code": "srenv.domains.code:CODE",
 }
 """Domains by name; a ``module:attribute`` is imported when a problem first names it."""

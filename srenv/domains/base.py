@@ -26,7 +26,7 @@ class Extracted(NamedTuple):
 
 
 class Domain(ABC):
-    r"""A kind of task, such as maths. Protocols, rewards, environments and recipes know no task.
+    r"""A kind of task, such as math. Protocols, rewards, environments and recipes know no task.
 
     A domain holds no state. It is named in `Problem.domain` and found by
     `srenv.domains.find_domain`. Texts come from a model: every method is total on them, and takes

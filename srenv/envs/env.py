@@ -163,7 +163,7 @@ def observation_chars(max_turn_chars: int) -> int:
 
 
 class SelfCorrectMathEnv(SelfCorrectEnv):
-    r"""Solve a maths problem, judge the solution, and try again until it is right.
+    r"""Solve a math problem, judge the solution, and try again until it is right.
 
     ## Description
     A language model reads a problem. Each step it writes one turn: an attempt that ends in

@@ -65,7 +65,7 @@ class UnicodeText(Text):
         max_length: int,
         *,
         seed: int | np.random.Generator | None = None,
-        domain: str = "maths",
+        domain: str = "math",
     ) -> None:
         super().__init__(max_length, min_length=0, charset=string.printable, seed=seed)
         self.domain = domain

@@ -62,7 +62,7 @@ def write_log(
         reading: Its episodes.
         config: Options that they were made with, as far as they are known.
         number: Number of the row, which orders the logs.
-        trust: Whether the viewer renders what models wrote as Markdown and maths.
+        trust: Whether the viewer renders what models wrote as Markdown and math.
 
     Returns:
         The file.

@@ -150,7 +150,7 @@ def viewer(trust: bool, scorer: str = "") -> ViewerConfig:
     """Returns how Inspect's viewer shows these scores.
 
     Args:
-        trust: Whether it renders what models wrote as Markdown and maths.
+        trust: Whether it renders what models wrote as Markdown and math.
         scorer: The scorer that gives all of them; by default each has its own.
     """
     columns = [TaskSamplesColumn(id=name) for name in ("sampleId", "input")]

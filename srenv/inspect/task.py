@@ -39,7 +39,7 @@ from srenv.episode import Episode, Problem
 from srenv.inspect.logs import chat_message
 from srenv.inspect.scores import METRICS, score_episode, tags, viewer
 from srenv.inspect.suites import draw_problems, find_suite
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.problems import Split
 from srenv.problems.seeding import sampling_seed
 from srenv.records import make_record
@@ -182,7 +182,7 @@ def self_correction_metrics() -> Metric:
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         episodes = [Episode.from_json(score.score.metadata["episode"]) for score in scores]
-        values = summarise(Outcomes.of_samples(episodes))
+        values = summarize(Outcomes.of_samples(episodes))
         return {key: values[key] for keys in METRICS.values() for key in keys if key in values}
 
     return compute

@@ -14,7 +14,7 @@ from srenv.metrics.measure import (
     difference,
     measure,
     pass_at_k,
-    summarise,
+    summarize,
     wilson,
 )
 from srenv.metrics.outcomes import Outcomes, majority
@@ -37,6 +37,6 @@ __all__ = [
     "pass_at_k",
     "reliability",
     "risk_coverage",
-    "summarise",
+    "summarize",
     "wilson",
 ]

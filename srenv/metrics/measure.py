@@ -100,7 +100,7 @@ def difference(after: Outcomes, before: Outcomes, resamples: int = 1000, seed: i
     return metrics
 
 
-def summarise(data: Outcomes) -> dict[str, float]:
+def summarize(data: Outcomes) -> dict[str, float]:
     """Computes every metric that is defined for `data`, without intervals."""
     if len(data.final) == 0:
         return {}
@@ -236,9 +236,9 @@ def calibration_error(confidence: Array, truth: Array, weights: Array) -> Array:
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
     """95 % Wilson score interval of a share of `n` independent trials."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    center = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:

@@ -15,7 +15,7 @@
 * `problem`, `answer`, `id`, `source`: the column of each. ``reward_model.ground_truth`` is a path
   into nested objects. Of a prompt that is chat messages the last user message counts.
 * `extract`: how a solution gives its final answer, `hash`, `boxed`, or by default `auto`.
-* `domain`: the domain of all rows, by default `maths`; the forms of rows that `code` reads are
+* `domain`: the domain of all rows, by default `math`; the forms of rows that `code` reads are
   those of `srenv.problems.programs`.
 * `several`: what a list of several answers means: `any` of them is right by itself, or `all` of
   them are asked for. By default such a row cannot be read. A list of one is that one.

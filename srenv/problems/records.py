@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from srenv.domains import DOMAINS, find_domain
-from srenv.domains.maths import after_hashes, inside_box
+from srenv.domains.math import after_hashes, inside_box
 from srenv.episode import Problem
 from srenv.problems.programs import PROMPTS, SOLUTIONS, read_program
 from srenv.problems.source import SourceSpec
@@ -61,7 +61,7 @@ class Columns:
     id: str | None = None
     source: str | None = None
     extract: str = "auto"
-    domain: str = "maths"
+    domain: str = "math"
     several: Several = ""
     strict: bool = False
 
@@ -72,7 +72,7 @@ class Columns:
         Raises:
             ValueError: The domain, the way to extract, or another choice is unknown.
         """
-        extract, domain = options.get("extract", "auto"), options.get("domain", "maths")
+        extract, domain = options.get("extract", "auto"), options.get("domain", "math")
         several, strict = options.get("several", ""), options.get("strict", "0")
         known: dict[str, tuple[str, Iterable[str]]] = {
             "extract": (extract, ("auto", *_EXTRACT)),

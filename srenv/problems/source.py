@@ -187,7 +187,7 @@ class Drawn(NamedTuple):
     answer: str
     checker: str | None = None
     data: dict[str, Any] | None = None
-    domain: str = "maths"
+    domain: str = "math"
 
 
 class EndlessSource(ProblemSource):

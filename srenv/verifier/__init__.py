@@ -9,7 +9,7 @@ first: as text, by exact arithmetic, by value, and only then with math-verify in
 be killed. See `Grade` for the result, and ``docs/verifier.md`` for what equals what. A pair passes
 through four packages, in this order:
 
-* `reading`: extracts the answer from a turn, normalises its text, and parses it into a tree;
+* `reading`: extracts the answer from a turn, normalizes its text, and parses it into a tree;
 * `rules`: compares two answers by their kind, such as numbers, words, sets or relations;
 * `values`: evaluates expressions, exactly or to many digits, when a rule asks for it;
 * `symbolic`: asks math-verify, in a separate process, about what the parser here does not read.

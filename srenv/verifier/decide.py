@@ -15,7 +15,7 @@ from fractions import Fraction
 from srenv.verifier.grade import Decision
 from srenv.verifier.reading.extract import find_answer, is_conclusion, looks_like_turn, only_formula
 from srenv.verifier.reading.labels import letters_of, rename, value_of
-from srenv.verifier.reading.normalise import normalise
+from srenv.verifier.reading.normalize import normalize
 from srenv.verifier.reading.remarks import declared_letters, is_word, split_remarks
 from srenv.verifier.reading.structure import Answer, Relation, is_spaced, read
 from srenv.verifier.reading.tokens import TooLargeError, UnreadableError
@@ -58,7 +58,7 @@ class Reading:
 
     Attributes:
         written: The answer as written, without its box.
-        normal: The same, normalised.
+        normal: The same, normalized.
         number: Its value, if it is a plain number.
     """
 
@@ -87,7 +87,7 @@ def decide(gold: str, answer: str, compare_symbolically: Comparer) -> Decision:
     Args:
         gold: The gold answer.
         answer: An answer, or a turn.
-        compare_symbolically: Compares two normalised answers that no rule here reads.
+        compare_symbolically: Compares two normalized answers that no rule here reads.
     """
     gold_text, answer_text = bare(gold), bare(answer)
     note("extract", "gold:", gold_text)
@@ -135,7 +135,7 @@ def may_hold(gold: str, answer: str) -> bool:
 
 
 def _read(written: str) -> Reading:
-    normal = normalise(written)
+    normal = normalize(written)
     number = parse_number(normal) if not is_spaced(written) else None
     return Reading(written, normal, number)
 

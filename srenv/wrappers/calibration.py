@@ -9,7 +9,7 @@ import gymnasium as gym
 from gymnasium.utils import RecordConstructorArgs
 
 from srenv.episode import Episode
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.wrappers.common import core
 
 
@@ -57,7 +57,7 @@ class CalibrationStatistics(gym.Wrapper[str, str, str, str], RecordConstructorAr
 
     def summary(self) -> dict[str, float]:
         """Returns the measures of recent episodes, by name; undefined ones are left out."""
-        return summarise(Outcomes.of(self.episodes))
+        return summarize(Outcomes.of(self.episodes))
 
 
 def calibration(episode: Episode) -> dict[str, Any]:

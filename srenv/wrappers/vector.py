@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space
 from srenv.envs.spaces import Chat, Messages
 from srenv.envs.vector import SelfCorrectMathVectorEnv
 from srenv.episode import Episode
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.wrappers.calibration import calibration
 from srenv.wrappers.chat import chat_of, chat_space
 from srenv.wrappers.curriculum import BudgetLadder
@@ -117,7 +117,7 @@ class CalibrationStatistics(_Wrapper):
 
     def summary(self) -> Mapping[str, float]:
         """Returns the measures of recent episodes, by name; undefined ones are left out."""
-        return summarise(Outcomes.of(self.episodes))
+        return summarize(Outcomes.of(self.episodes))
 
 
 class TurnBudgetCurriculum(_Wrapper):

@@ -6,13 +6,13 @@ import pytest
 
 import srenv
 from srenv.conversation import Conversation, Rules
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.episode import Problem
 from srenv.parsing import MAX_TURN_CHARS
 from srenv.protocol import PROTOCOLS, Protocol
 
 YES_NO = PROTOCOLS["yes_no"]
-WORDED = YES_NO.worded(MATHS)
+WORDED = YES_NO.worded(MATH)
 ASK = YES_NO.question
 PROBLEM = Problem("p", "2*3?", "6", "test")
 

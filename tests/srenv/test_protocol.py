@@ -2,7 +2,7 @@
 
 import pytest
 
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.envs.env import make_protocol
 from srenv.episode import Problem
 from srenv.protocol import FORM, PROTOCOLS, Protocol
@@ -16,12 +16,12 @@ PROBLEM = Problem("p", "2*3?", "6", "test")
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_sentences_are_worded_by_the_domain(name):
     protocol = PROTOCOLS[name]
-    worded = protocol.worded(MATHS)
+    worded = protocol.worded(MATH)
     (opening,) = protocol.opening(PROBLEM)
     assert FORM in protocol.instruction
     assert opening["content"] == f"2*3?\n{worded.instruction}"
     assert "in \\boxed{}." in worded.instruction
-    assert worded.worded(MATHS) == worded
+    assert worded.worded(MATH) == worded
     for correct in (True, False):
         for verdict in ("correct", "wrong", None):
             request = protocol.follow_up(PROBLEM, correct, verdict)
@@ -31,7 +31,7 @@ def test_sentences_are_worded_by_the_domain(name):
 
 def test_braces_of_a_users_own_sentences_are_kept():
     own = Protocol(instruction="Write {x} in \\boxed{}, {0} or {form!r}.")
-    assert own.worded(MATHS) == Protocol(instruction=own.instruction).worded(MATHS)
+    assert own.worded(MATH) == Protocol(instruction=own.instruction).worded(MATH)
     assert own.opening(PROBLEM)[0]["content"] == f"2*3?\n{own.instruction}"
 
 

@@ -22,9 +22,9 @@ def made_demonstration(turns, targets, kind="test", weight=1.0, index=0):
 def learned_text(demonstration, chat):
     """Returns the text under the labels, in order."""
     from agents.models.chat import IGNORE
-    from agents.training.sft import tokenise
+    from agents.training.sft import tokenize
 
-    (row,) = tokenise(demonstration, chat)
+    (row,) = tokenize(demonstration, chat)
     assert len(row["input_ids"]) == len(row["labels"])
     assert all(
         label in (IGNORE, i) for i, label in zip(row["input_ids"], row["labels"], strict=True)

@@ -1,4 +1,4 @@
-"""Labelled submissions for one task: hostile ones, odd but right ones, and honest wrong ones.
+"""Labeled submissions for one task: hostile ones, odd but right ones, and honest wrong ones.
 
 The task is ``running_max(numbers)``, the largest number so far at each place of a list.
 """

@@ -1,7 +1,7 @@
 """Teaching a judge of steps, and measuring it, by questions of which the first step is right.
 
 Zhang et al. 2025 (arXiv 2503.03746), section 3.2; their questions come from a reward model and
-their judgements from a larger one, these from an exact solver.
+their judgments from a larger one, these from an exact solver.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def questions_from(
     return questions
 
 
-def judgements(solver: Solver, question: Question) -> list[Demonstration]:
+def judgments(solver: Solver, question: Question) -> list[Demonstration]:
     """What a judge should say of a right and a wrong step, in both orders."""
     right, wrong = question.first, question.second
     rules = Rules(JUDGING, 1)
@@ -54,7 +54,7 @@ def judgements(solver: Solver, question: Question) -> list[Demonstration]:
         variant = Question(question.problem, question.steps, first, second)
         problem = Problem(f"judge/{variant.problem.id}/{letter}", variant.text(), letter, "judge")
         conversation = Conversation(problem, rules)
-        conversation.step(solver.judgement(question.problem, question.steps, first, right))
+        conversation.step(solver.judgment(question.problem, question.steps, first, right))
         demonstrations.append(Demonstration(conversation.episode, whole_turns(0), "judging"))
     return demonstrations
 
@@ -79,8 +79,8 @@ def measure_judge(
     """Asks every question in both orders.
 
     Returns:
-        How many pairs there were, the share of right judgements, the share of pairs that were
-        judged alike in both orders, and the number of right judgements of each pair (0 to 2).
+        How many pairs there were, the share of right judgments, the share of pairs that were
+        judged alike in both orders, and the number of right judgments of each pair (0 to 2).
     """
     swapped = [Question(q.problem, q.steps, q.second, q.first) for q in questions]
     in_order = judge(engine, questions, max_new_tokens)

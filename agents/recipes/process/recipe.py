@@ -6,7 +6,7 @@ whereas the paper asks outside teachers (section 3.2). From then on nobody tells
 it searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
 step-wise DPO (3.4), and again with the model that results (M2, M3, ...).
 
-Another reading, which the paper does not try: its judgements enter the reward of policy gradient as
+Another reading, which the paper does not try: its judgments enter the reward of policy gradient as
 a term in addition to correctness (`agents.training.judged_rewards`).
 """
 
@@ -24,7 +24,7 @@ from agents.engines.metered import MeteredEngine
 from agents.models.chat import ChatFormat
 from agents.recipes.base import Recipe, RecipeConfig, run_recipe
 from agents.recipes.process.judge import (
-    judgements,
+    judgments,
     measure_judge,
     questions_from,
     read_preferences,
@@ -80,7 +80,7 @@ class ProcessConfig(RecipeConfig):
     )
     """Optional policy gradient from M1, alongside the DPO rounds; 0 steps disables it [none]."""
     reward: str = "correctness=1,judged_steps=0.5"
-    """Reward of policy gradient: the verifier's grade, and the model's judgement of each step."""
+    """Reward of policy gradient: the verifier's grade, and the model's judgment of each step."""
 
 
 def train(config: ProcessConfig) -> dict[str, Metrics]:
@@ -164,11 +164,11 @@ class Process(Recipe):
         pairs = questions_from(self.solver, problems, contexts, proposed)
         held_out = min(config.held_out, len(pairs) // 4)
         write_questions(self.held_out, pairs[:held_out])
-        demonstrations = [d for pair in pairs[held_out:] for d in judgements(self.solver, pair)]
+        demonstrations = [d for pair in pairs[held_out:] for d in judgments(self.solver, pair)]
         return self.solutions() + demonstrations
 
     def preferences(self, name: str, model: str | Path, k: int) -> tuple[Path, int]:
-        """A stage that searches with the model's own judgement.
+        """A stage that searches with the model's own judgment.
 
         Returns:
             The file of its pairs of steps, and their number.
@@ -215,7 +215,7 @@ class Process(Recipe):
         return self.prefer(name, model, load, self.config.dpo)
 
     def reinforce_with_judge(self, model: str | Path) -> Path:
-        """Policy gradient in which the model's own judgement of its steps is a reward term."""
+        """Policy gradient in which the model's own judgment of its steps is a reward term."""
         config, reward = self.config, self.config.reward
         problems = self.training_problems(config.pg, offset=2)
         make_env = self.make_env(1, "intrinsic", reward)
@@ -233,7 +233,7 @@ class Process(Recipe):
                 engine = MeteredEngine(loaded)
                 step_search = f"evaluate: {title}, step search"
                 searches = self.search(engine, self.eval_problems, step_search)
-            # Candidates and judgements are shared out evenly: the search is one batch.
+            # Candidates and judgments are shared out evenly: the search is one batch.
             share = round(engine.generated / len(searches))
             solutions = zip(self.eval_problems, searches, strict=True)
             row.finish([written(problem, search.steps, share) for problem, search in solutions])

@@ -1,4 +1,4 @@
-"""The model's own judgement of its steps as a reward term."""
+"""The model's own judgment of its steps as a reward term."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def judged_steps(engine: Engine, episodes: Sequence[Episode], max_new_tokens: in
 
     The rivals of a step are the other steps that attempts at the same problem took after the same
     steps. Each pair is judged in both orders, as in the step search of Zhang et al. 2025 (section
-    3.3); judgements that contradict each other cancel.
+    3.3); judgments that contradict each other cancel.
 
     Args:
         engine: Judges, greedily.
         episodes: Those of a group share a problem.
-        max_new_tokens: Greatest length of a judgement.
+        max_new_tokens: Greatest length of a judgment.
 
     Returns:
         Mean over an attempt's steps of ``(wins - losses) / rivals``, in [-1, 1]; a step without

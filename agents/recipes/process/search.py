@@ -7,7 +7,7 @@ pair. If no step is better than another, the level is dropped together with the 
 The paper does not say whether a pair is judged in both orders. If each pair is judged once and
 always has a winner, the scores of an even number of candidates cannot all be equal, and the
 rollback can never happen at the paper's own width of 6. `wins_in_both_orders` lets contradicting
-judgements cancel instead, which is our default.
+judgments cancel instead, which is our default.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def wins_once(width: int, prefers: Prefers) -> Wins:
 
 
 def wins_in_both_orders(width: int, prefers: Prefers) -> Wins:
-    """Judges each pair in both orders; a win counts where both judgements agree."""
+    """Judges each pair in both orders; a win counts where both judgments agree."""
     wins = np.zeros((width, width), dtype=np.bool_)
     for i in range(width):
         for j in range(i + 1, width):
@@ -211,8 +211,8 @@ def compare(
         problems: One per solution.
         contexts: The steps of each solution so far.
         proposed: Its different next steps.
-        max_new_tokens: Greatest length of a judgement.
-        both_orders: Judge each pair in both orders; judgements that contradict each other cancel.
+        max_new_tokens: Greatest length of a judgment.
+        both_orders: Judge each pair in both orders; judgments that contradict each other cancel.
     """
     questions = {
         (n, i, j): Question(problem, tuple(context), steps[i], steps[j])
@@ -228,7 +228,7 @@ def compare(
     wins = wins_in_both_orders if both_orders else wins_once
 
     def judged(n: int, steps: Sequence[str]) -> Wins:
-        # An unreadable judgement prefers the second: asked in both orders, it cancels.
+        # An unreadable judgment prefers the second: asked in both orders, it cancels.
         return wins(len(steps), lambda first, second: answers[n, first, second] is True)
 
     return [judged(n, steps) for n, steps in enumerate(proposed)]
@@ -280,7 +280,7 @@ def search(
         title: Label of the progress bar.
         width: Candidates per level.
         levels: Greatest number of levels, those that are rolled back included.
-        both_orders: Judge each pair in both orders; judgements that contradict each other cancel.
+        both_orders: Judge each pair in both orders; judgments that contradict each other cancel.
     """
     games = [SolutionSearch(problem, key, levels) for key, problem in enumerate(problems)]
 

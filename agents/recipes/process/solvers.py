@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.episode import Problem
 from srenv.problems.families.words import read_result, result_of, solve, write_step
 
@@ -46,7 +46,7 @@ class Solver:
             steps.append(step)
         return steps
 
-    def judgement(self, problem: Problem, steps: Sequence[str], first: str, right: str) -> str:
+    def judgment(self, problem: Problem, steps: Sequence[str], first: str, right: str) -> str:
         """What a judge should write of a right next step and a wrong one, of which `first` is A.
 
         A check of A, how far it is off, and the letter of the better step. To check is easier than
@@ -63,7 +63,7 @@ def finished(steps: Sequence[str]) -> bool:
     """Whether the last step gives the answer, in its form."""
     if not steps:
         return False
-    answer, _, source = MATHS.extract(steps[-1])
+    answer, _, source = MATH.extract(steps[-1])
     return answer is not None and source == "form"
 
 

@@ -66,7 +66,7 @@ _SPLIT_RESULT = re.compile(r"(?<![A-Za-z])(?:otherwise|else|if|unless|or)(?![A-Z
 
 
 def split_remarks(text: str) -> Statement:
-    """Returns a normalised answer apart from what is said about it."""
+    """Returns a normalized answer apart from what is said about it."""
     if len(text) > LENGTH_LIMIT or not _QUICK.search(text):
         return Statement(text)
     text = _LEADING.sub("", text, count=1) if _LEADING.match(text) else text

@@ -1,4 +1,4 @@
-r"""Reads a normalised answer as what it is: a value, a tuple, a set, a relation, a matrix.
+r"""Reads a normalized answer as what it is: a value, a tuple, a set, a relation, a matrix.
 
 `read` cuts the tokens at separators outside all brackets and leaves the pieces to `grammar`.
 """
@@ -166,10 +166,10 @@ def is_spaced(written: str) -> bool:
 
 
 def read(text: str, commas: bool = False) -> Answer:
-    """Reads a normalised answer.
+    """Reads a normalized answer.
 
     Args:
-        text: A result of `srenv.verifier.reading.normalise.normalise`.
+        text: A result of `srenv.verifier.reading.normalize.normalize`.
         commas: Whether a comma always separates, even in `1,200`.
 
     Raises:

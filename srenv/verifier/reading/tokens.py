@@ -1,4 +1,4 @@
-r"""Splits a normalised answer into tokens, within hard limits of size.
+r"""Splits a normalized answer into tokens, within hard limits of size.
 
 This and `grammar` are the only reader of mathematics that runs in the caller's process. They build
 plain tuples and call nothing by a name found in the text.
@@ -168,7 +168,7 @@ _NAMES = re.compile("|".join(sorted([*FUNCTIONS, "pi", *GREEK], key=len, reverse
 
 
 def tokenize(text: str) -> list[Token]:
-    """Splits a normalised answer.
+    """Splits a normalized answer.
 
     Raises:
         UnreadableError: A character has no place in mathematics.

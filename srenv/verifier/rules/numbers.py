@@ -97,10 +97,10 @@ class Number:
 
 
 def parse_number(text: str) -> Number | None:
-    r"""Reads a normalised answer as one rational number with at most one unit.
+    r"""Reads a normalized answer as one rational number with at most one unit.
 
     Args:
-        text: A result of `normalise`, such as ``-1,080``, ``2\frac{1}{3}``, ``1.5e-7``,
+        text: A result of `normalize`, such as ``-1,080``, ``2\frac{1}{3}``, ``1.5e-7``,
             ``\$3.50``, ``28\%`` or ``12 apples``.
 
     Returns:

@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 
 from srenv.verifier.grade import Decision
-from srenv.verifier.reading.normalise import WRAPPER
+from srenv.verifier.reading.normalize import WRAPPER
 
 _LONG_WORD = re.compile(r"[A-Za-z]{3}|^no$")
 _WORDS = re.compile(r"\(?[A-Za-z][A-Za-z ,.'’-]*\)?")
@@ -55,7 +55,7 @@ def compare_words(written: tuple[str, str], normal: tuple[str, str]) -> Decision
 
     Args:
         written: The gold answer and the answer, as written.
-        normal: The same, normalised.
+        normal: The same, normalized.
 
     Returns:
         The decision; None where the gold answer is no word.
@@ -100,7 +100,7 @@ _OPTION = re.compile(
     r"(?:\((?P<a>[A-Ha-h])\)\.? ?|(?P<b>[A-H])(?:[).、]|:(?=[A-Z]?[a-z ]+[a-z]{2})) ?|"
     r"(?P<c>[A-H])(?= ?\())(?P<text>.+)"
 )
-_LABELLED = re.compile(r"([0-9][0-9.,]*) ?([A-Za-z][a-z]+(?: [a-z]+)?)(?:, and |, ?| and |; ?|$)")
+_LABELED = re.compile(r"([0-9][0-9.,]*) ?([A-Za-z][a-z]+(?: [a-z]+)?)(?:, and |, ?| and |; ?|$)")
 
 
 def choice_letter(text: str) -> str | None:
@@ -132,7 +132,7 @@ def _marks(gold: str, answer: str) -> bool:
 
 def _labeled(text: str) -> list[tuple[str, str]]:
     """Returns numbers and what they count, as in `15 chickens and 10 rabbits`."""
-    parts = list(_LABELLED.finditer(text)) if len(text) < 200 else []
+    parts = list(_LABELED.finditer(text)) if len(text) < 200 else []
     if len(parts) < 2 or "".join(part.group() for part in parts) != text:
         return []
     return [(m[1].rstrip(",").replace(",", ""), m[2].casefold().removesuffix("s")) for m in parts]

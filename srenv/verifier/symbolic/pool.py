@@ -65,7 +65,7 @@ class Worker:
             raise OSError("the verifier's worker does not start") from error
 
     def ask(self, gold: str, answer: str) -> Decision:
-        """Compares two normalised answers.
+        """Compares two normalized answers.
 
         Raises:
             TimeoutError: The reply is late.
@@ -133,7 +133,7 @@ class Pool:
         self._closed = False
 
     def ask(self, gold: str, answer: str) -> Decision:
-        """Compares two normalised answers; undecided where the worker is late or lost."""
+        """Compares two normalized answers; undecided where the worker is late or lost."""
         try:
             worker = self._take()
         except (OSError, RuntimeError, ValueError):  # no process to be had
@@ -226,7 +226,7 @@ shared = Pool()
 
 
 def ask_worker(gold: str, answer: str) -> Decision:
-    """Compares two normalised answers in a worker of this process."""
+    """Compares two normalized answers in a worker of this process."""
     return shared.ask(gold, answer)
 
 

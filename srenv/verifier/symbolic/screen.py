@@ -47,7 +47,7 @@ def refuse(latex: str) -> str | None:
     """Says why an answer is not worth parsing.
 
     Args:
-        latex: A result of `srenv.verifier.reading.normalise.normalise`.
+        latex: A result of `srenv.verifier.reading.normalize.normalize`.
 
     Returns:
         ``"too_large"``, ``"unparsable"``, or None for an answer that may be parsed.
@@ -74,7 +74,7 @@ def refuse(latex: str) -> str | None:
 
 
 def compare_symbolically(gold: str, answer: str) -> Decision:
-    """Compares two normalised answers symbolically; never raises, and returns in bounded time.
+    """Compares two normalized answers symbolically; never raises, and returns in bounded time.
 
     Args:
         gold: The gold answer.

@@ -113,7 +113,7 @@ def _supervise(jobs: IO[bytes], replies: IO[bytes], compare: Comparer) -> None:
 
 
 def confine() -> None:
-    """Takes away memory, files, processes and the compiler. A second line of defence."""
+    """Takes away memory, files, processes and the compiler. A second line of defense."""
     try:
         import resource
 

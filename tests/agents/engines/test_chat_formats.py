@@ -15,7 +15,7 @@ from agents.engines.vllm import VLLMEngine
 from agents.models.chat import ChatFormat
 from agents.rollouts.evaluation import play_problems
 from agents.rollouts.rollout import rollout
-from agents.training.sft import Demonstration, tokenise, whole_turns
+from agents.training.sft import Demonstration, tokenize, whole_turns
 from srenv.episode import Problem
 from srenv.wrappers import ChatObservation
 from tests.support.chats import CHATML, LLAMA2, small_tokenizer, trl_template
@@ -117,7 +117,7 @@ def test_ids_are_the_same_in_rollout_sft_and_evaluation(setting, engine):
     assert text.endswith(form.end)
     assert f"{form.end}{form.end}" not in text
 
-    (row,) = tokenise(Demonstration(record.episode, whole_turns(0, 1), "test"), chat)
+    (row,) = tokenize(Demonstration(record.episode, whole_turns(0, 1), "test"), chat)
     assert row["input_ids"] == record.context
     assert [label for label in row["labels"] if label >= 0] == written
 

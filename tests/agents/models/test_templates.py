@@ -9,7 +9,7 @@ import pytest
 from agents.engines import Sampling
 from agents.models.chat import ChatFormat, ChatOptions
 from agents.rollouts.rollout import rollout
-from agents.training.sft import Demonstration, tokenise, whole_turns
+from agents.training.sft import Demonstration, tokenize, whole_turns
 from srenv.episode import Problem
 from srenv.thoughts import without_thoughts
 from srenv.wrappers import ChatObservation
@@ -104,7 +104,7 @@ def test_what_is_trained_is_what_was_sampled(name, thinks):
     chat = ChatFormat(small_tokenizer(trl_template(name)))
     record = play(chat, [thought + FIRST, thought + SECOND])
     demonstration = Demonstration(record.episode, whole_turns(0, 1), "test")
-    (row,) = tokenise(demonstration, chat)
+    (row,) = tokenize(demonstration, chat)
     assert row["input_ids"] == record.context
     labels = [label for label in row["labels"] if label >= 0]
     assert labels == [i for i, turn in zip(record.ids, record.turns, strict=True) if turn]

@@ -18,13 +18,13 @@ from agents.recipes.external_verifier import (
     play_with_critic,
 )
 from agents.recipes.self_rewarding.rejection import Pieces, RejectionConfig, make_demonstration
-from agents.training.sft import SftConfig, tokenise
-from srenv.domains.maths import MATHS
+from agents.training.sft import SftConfig, tokenize
+from srenv.domains.math import MATH
 from srenv.protocol import EVALUATE, PROTOCOLS
 from tests.support import ScriptedEngine
 
 ACCEPT, REFUSE = "2*3=6\n[VERIFY] correct", "2*4=8\n[VERIFY] wrong"
-REVEAL = PROTOCOLS["rise"].worded(MATHS).reveal
+REVEAL = PROTOCOLS["rise"].worded(MATH).reveal
 
 
 def problem(answer="3"):
@@ -50,7 +50,7 @@ def warm_up(kind):
 
 
 def context_and_target(demonstration, chat):
-    (row,) = tokenise(demonstration, chat)
+    (row,) = tokenize(demonstration, chat)
     learned = [i for i, label in zip(row["input_ids"], row["labels"], strict=True) if label >= 0]
     assert row["labels"][-len(learned) :] == learned, "the learned ids are the last"
     decode = chat.tokenizer.decode
@@ -63,7 +63,7 @@ def test_the_verifier_learns_the_evaluations_that_the_warm_up_learns(chat):
         for kind in ("D1", "D2", "D3")
     }
     targets = {kind: [target for _, target in parts] for kind, parts in found.items()}
-    # In D2 the misjudgement is no target; the attempt's last words are no part of its evaluation.
+    # In D2 the misjudgment is no target; the attempt's last words are no part of its evaluation.
     assert targets == {
         "D1": [f"{REFUSE}<|end|>", f"{ACCEPT}<|end|>"],
         "D2": [f"{ACCEPT}<|end|>"],
@@ -89,7 +89,7 @@ def test_the_generator_learns_the_attempts_that_the_warm_up_learns(chat):
         assert REVEAL in found[kind][0][0]
         assert "[VERIFY]" not in found[kind][0][0]
     assert REVEAL not in opening
-    assert IGNORE not in tokenise(attempts(warm_up("D3"))[0], chat)[0]["labels"][-3:]
+    assert IGNORE not in tokenize(attempts(warm_up("D3"))[0], chat)[0]["labels"][-3:]
 
 
 def test_the_generator_may_read_the_check(chat):

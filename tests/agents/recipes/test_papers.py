@@ -153,7 +153,7 @@ def test_a_preference_cycle_of_three_rolls_back_the_step_before_and_its_pair():
     assert search.rollbacks == 2
 
 
-def test_judgements_that_contradict_each_other_cancel():
+def test_judgments_that_contradict_each_other_cancel():
     always_the_first = wins_in_both_orders(6, lambda i, j: True)
     assert not always_the_first.any()
     assert not StepSearch().settle(list("abcdef"), always_the_first)

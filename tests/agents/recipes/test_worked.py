@@ -9,7 +9,7 @@ from agents.engines import Generation
 from agents.recipes.process.solvers import SOLVERS
 from agents.recipes.self_rewarding.rejection import PieceSampler, RejectionConfig
 from agents.recipes.worked import check, find_calculation, slip, worked_conversations
-from agents.training.sft import read_demonstrations, tokenise, write_demonstrations
+from agents.training.sft import read_demonstrations, tokenize, write_demonstrations
 from srenv.problems.families.words import OPERATORS
 from srenv.problems.seeding import hashed_rng
 from srenv.protocol import PROTOCOLS
@@ -119,7 +119,7 @@ def test_what_is_learned_ends_each_message_but_an_attempt_with_a_verdict_to_foll
     assert learned_text(accepted, chat) == f"{solution}{end}{accepting}{end}"
     assert learned_text(corrected, chat) == "".join(f"{text}{end}" for text in turns[1:])
     assert learned_text(attempt, chat) == solution
-    text = chat.tokenizer.decode(tokenise(attempt, chat)[0]["input_ids"])
+    text = chat.tokenizer.decode(tokenize(attempt, chat)[0]["input_ids"])
     assert PROTOCOLS["default"].instruction.partition("{form}")[2] in text
 
 

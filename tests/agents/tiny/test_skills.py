@@ -56,7 +56,7 @@ def graded(world):
 
 
 def test_solutions_are_right_with_the_right_quotient_only(graded, rng):
-    for task in tasks(graded, 100 if graded.domain == "maths" else 25):
+    for task in tasks(graded, 100 if graded.domain == "math" else 25):
         assert right(task, task.solution())
         assert not right(task, task.solution(near_miss(rng, task.quotient)))
 
@@ -84,7 +84,7 @@ def test_checks_say_what_is_true(world, rng):
 
 
 def test_an_apology_always_changes_the_answer_and_a_check_never_spoils_one(graded, rng):
-    for task in tasks(graded, 200 if graded.domain == "maths" else 25):
+    for task in tasks(graded, 200 if graded.domain == "math" else 25):
         for before in (task.quotient, near_miss(rng, task.quotient)):
             attempt = task.solution(before)
             written, revised, after = reconsidered(rng, task, attempt, before)
@@ -122,7 +122,7 @@ def test_attempts_are_given_and_never_learned(world, rng, draw, varied):
 
 def test_the_better_step_is_named(rng):
     for _ in range(50):
-        question, answer = (said.content for said in prefer(WORLDS["maths"], rng))
+        question, answer = (said.content for said in prefer(WORLDS["math"], rng))
         assert "[A] " in question
         assert answer.endswith(("[[A]]", "[[B]]"))
 

@@ -86,7 +86,7 @@ def test_unbiased_when_the_policy_chooses_its_last_turn(baseline, discount, now,
     assert abs(samples.mean() - truth) <= 4 * samples.std() / np.sqrt(n)
 
 
-def test_normalising_over_survivors_would_erase_go_on():
+def test_normalizing_over_survivors_would_erase_go_on():
     """The trap that the estimators avoid: with the survivors' own mean, going on earns nothing."""
     rng = np.random.default_rng(0)
     went = rng.random(8) < 0.5

@@ -10,12 +10,12 @@ from agents.training.sft import (
     WeightedSFTTrainer,
     fine_tune,
     read_demonstrations,
-    tokenise,
+    tokenize,
     weighted_loss,
     whole_turns,
     write_demonstrations,
 )
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.protocol import PROTOCOLS
 from tests.support.demonstrations import learned_text, made_demonstration
 
@@ -58,8 +58,8 @@ def test_labels_are_on_the_targets_only(chat, targets, text):
 
 def test_ids_have_the_layout_of_a_rollout(chat):
     demonstration = made_demonstration([WRONG, RIGHT], whole_turns(1))
-    default = PROTOCOLS["default"].worded(MATHS)
-    assert chat.tokenizer.decode(tokenise(demonstration, chat)[0]["input_ids"]) == (
+    default = PROTOCOLS["default"].worded(MATH)
+    assert chat.tokenizer.decode(tokenize(demonstration, chat)[0]["input_ids"]) == (
         f"<|user|>{demonstration.episode.problem.prompt}\n{default.instruction}<|end|>"
         f"<|assistant|>{WRONG}<|end|><|user|>{default.retry}<|end|><|assistant|>{RIGHT}<|end|>"
     )
@@ -115,7 +115,7 @@ def test_each_row_reaches_the_loss_with_its_weight(untrained, chat, tmp_path, mo
     fine_tune(untrained, tmp_path, three, SftConfig(epochs=1, batch_size=3))
     ((labels, weights),) = batches
     rows = zip(labels.tolist(), weights.tolist(), strict=True)
-    expected = [(tokenise(item, chat)[0]["labels"], item.weight) for item in three]
+    expected = [(tokenize(item, chat)[0]["labels"], item.weight) for item in three]
 
     def without_padding(rows):
         return sorted(([i for i in row if i != IGNORE], weight) for row, weight in rows)

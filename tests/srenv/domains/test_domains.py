@@ -32,9 +32,9 @@ def echo(monkeypatch):
 
 
 def test_a_domain_is_imported_when_it_is_first_named():
-    from srenv.domains.maths import MATHS
+    from srenv.domains.math import MATH
 
-    assert find_domain("maths") is MATHS
+    assert find_domain("math") is MATH
 
 
 def test_a_registered_domain_is_found(echo):
@@ -51,16 +51,16 @@ def test_by_default_equal_answers_are_right(echo):
 
 def test_names_of_domains_are_never_imported():
     assert "this" not in sys.modules
-    for name in ("this:s", "mats", "srenv.domains.maths:MATHS"):
-        with pytest.raises(ValueError, match=r"unknown domain .* Known: .*maths"):
+    for name in ("this:s", "mats", "srenv.domains.math:MATH"):
+        with pytest.raises(ValueError, match=r"unknown domain .* Known: .*math"):
             find_domain(name)
     assert "this" not in sys.modules
 
 
 def test_a_batch_is_graded_domain_by_domain_in_order(echo):
     register_domain(echo)
-    maths = srenv.Problem("m", "1/2+1/2?", "1", "s")
+    sums = srenv.Problem("m", "1/2+1/2?", "1", "s")
     say = srenv.Problem("e", "Say 1.", "1", "s", domain="test_echo")
-    grades = srenv.problems.grade_batch([maths, say, maths, say], ["1.0", "1.0", None, "1"])
+    grades = srenv.problems.grade_batch([sums, say, sums, say], ["1.0", "1.0", None, "1"])
     assert [g.correct for g in grades] == [True, False, False, True]
     assert [g.reason for g in grades][1:3] == ["test_echo", "no_answer"]

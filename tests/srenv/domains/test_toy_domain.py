@@ -1,4 +1,4 @@
-"""A toy domain (`tests.support.toy_domain`) plays, votes and is validated like maths."""
+"""A toy domain (`tests.support.toy_domain`) plays, votes and is validated like math."""
 
 from __future__ import annotations
 

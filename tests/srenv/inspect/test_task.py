@@ -17,7 +17,7 @@ import srenv
 from srenv.episode import Episode
 from srenv.inspect.suites import SUITES
 from srenv.inspect.task import self_correct
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from tests.support.sandbox import real_sandbox
 from tests.support.stub_model import NAME, expected_episodes, stub_server
 
@@ -76,7 +76,7 @@ def solve(messages, seed):
 def test_the_metrics_are_those_of_srenv(tmp_path):
     with stub_server(solve) as address:
         log = run(tmp_path, address, problems="synthetic:linear", n=20)
-    expected = summarise(Outcomes.of_samples(episodes_in(log)))
+    expected = summarize(Outcomes.of_samples(episodes_in(log)))
     (score,) = log.results.scores
     metrics = {name: metric.value for name, metric in score.metrics.items()}
     names = {"accuracy_t1", "accuracy_final", "delta_ic", "delta_ci", "verdict_tpr", "verdict_tnr"}

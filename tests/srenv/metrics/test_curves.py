@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from srenv.metrics import Outcomes, summarise
+from srenv.metrics import Outcomes, summarize
 from srenv.metrics.curves import final_confidence, reliability, risk_coverage
 from tests.support.episodes import made_episode, made_turn
 
@@ -26,7 +26,7 @@ def test_the_gaps_of_the_curve_are_the_calibration_error():
     data = Outcomes.of([made_episode(turn) for turn in turns])
     curve = reliability(data.stated, data.truth)
     gaps = curve.share @ np.abs(curve.confidence - curve.accuracy)
-    assert gaps == pytest.approx(summarise(data)["ece_stated"])
+    assert gaps == pytest.approx(summarize(data)["ece_stated"])
 
 
 def test_risk_falls_with_coverage_if_confidence_ranks_right_answers_first():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from srenv.metrics import Outcomes, measure, summarise
+from srenv.metrics import Outcomes, measure, summarize
 from srenv.metrics.measure import turn_lengths
 from tests.support.episodes import made_episode, made_turn
 
@@ -15,7 +15,7 @@ def turn(tokens, truncated=False, correct=True):
 
 
 def test_lengths_and_truncation_are_those_of_the_turns_that_were_played():
-    metrics = summarise(
+    metrics = summarize(
         Outcomes.of(
             [
                 made_episode(turn(10), turn(30, truncated=True)),

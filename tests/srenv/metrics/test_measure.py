@@ -1,4 +1,4 @@
-"""`measure`, `difference` and `summarise`: metrics of the self-correction papers."""
+"""`measure`, `difference` and `summarize`: metrics of the self-correction papers."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from srenv.metrics import (
     calibration_error,
     difference,
     measure,
-    summarise,
+    summarize,
     wilson,
 )
 from tests.support.episodes import made_episode as episode
@@ -128,7 +128,7 @@ def test_undecided_problems_are_left_out():
 
 def test_nothing_to_measure_is_not_an_error():
     assert measure(Outcomes.of([]))["n"].value == 0
-    assert summarise(Outcomes.of([])) == {}
+    assert summarize(Outcomes.of([])) == {}
 
 
 def estimate_delta(n):

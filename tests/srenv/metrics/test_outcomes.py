@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from srenv.domains.maths import MATHS
-from srenv.metrics import Outcomes, majority, summarise
+from srenv.domains.math import MATH
+from srenv.metrics import Outcomes, majority, summarize
 from tests.support.episodes import made_episode as episode
 from tests.support.episodes import made_turn as turn
 
@@ -16,18 +16,18 @@ HALF, SAME, OTHER = (
 
 
 def test_equal_answers_vote_together():
-    assert majority([OTHER, HALF, SAME], MATHS)
+    assert majority([OTHER, HALF, SAME], MATH)
 
 
 def test_a_tie_goes_to_the_answer_given_first():
-    assert not majority([OTHER, HALF], MATHS)
-    assert majority([HALF, OTHER], MATHS)
+    assert not majority([OTHER, HALF], MATH)
+    assert majority([HALF, OTHER], MATH)
 
 
 def test_turns_without_an_answer_do_not_vote():
     none = turn(False, answer=None)
-    assert not majority([none], MATHS)
-    assert majority([none, none, HALF], MATHS)
+    assert not majority([none], MATH)
+    assert majority([none, none, HALF], MATH)
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ FORMED, MARKED = replace(HALF, answer_source="form"), replace(HALF, answer_sourc
 def test_answers_out_of_form_are_counted():
     outcomes = Outcomes.of([episode(FORMED, MARKED, turn(False, answer=None)), episode(FORMED)])
     assert outcomes.out_of_form.tolist() == [1.0, 0.0]
-    assert summarise(outcomes)["out_of_form_rate"] == 0.25
+    assert summarize(outcomes)["out_of_form_rate"] == 0.25
 
 
 def test_samples_of_a_vote_out_of_form_are_counted():
@@ -87,4 +87,4 @@ def test_samples_of_a_vote_out_of_form_are_counted():
 
 def test_files_that_do_not_say_how_answers_are_given_have_no_such_rate():
     outcomes = Outcomes.pooled([Outcomes.of([episode(FORMED)]), Outcomes.of([episode(HALF)])])
-    assert "out_of_form_rate" not in summarise(outcomes)
+    assert "out_of_form_rate" not in summarize(outcomes)

@@ -203,9 +203,9 @@ def test_named_columns_must_be_there(tmp_path: Path) -> None:
 
 def test_rows_are_of_the_domain_that_the_query_names(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", {"problem": "?", "answer": "2", "domain": "algebra"})
-    assert load_problems(path).problem(0).domain == "maths"
-    assert load_problems(path + "?domain=maths").problem(0).domain == "maths"
-    with pytest.raises(ValueError, match=r"unknown domain 'mats'\. Did you mean 'maths'"):
+    assert load_problems(path).problem(0).domain == "math"
+    assert load_problems(path + "?domain=math").problem(0).domain == "math"
+    with pytest.raises(ValueError, match=r"unknown domain 'mats'\. Did you mean 'math'"):
         load_problems(path + "?domain=mats")
     with pytest.raises(ValueError, match="unknown domain 'this:s'"):
         load_problems(path + "?domain=this:s")

@@ -1,4 +1,4 @@
-"""Labelled submissions: graded as labelled, alone and with eight at a time, and without traces."""
+"""Labeled submissions: graded as labeled, alone and with eight at a time, and without traces."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
 """A judge of steps: its data, and how its judgments are read."""
 
 from agents.engines import Generation
-from agents.recipes.process.judge import judgements
+from agents.recipes.process.judge import judgments
 from agents.recipes.process.search import Question, judge
 from agents.recipes.process.solvers import SOLVERS
 from tests.support.steps import EQUATION, ONE, TWO, StepEngine
 
 
-def test_judgements_are_read_from_the_end(chat):
+def test_judgments_are_read_from_the_end(chat):
     texts = iter(["x [[A]]", "[[B]] ", "[[A]] or so", ""])
 
     class Says(StepEngine):
@@ -19,7 +19,7 @@ def test_judgements_are_read_from_the_end(chat):
 
 
 def test_judging_data_show_each_pair_in_both_orders():
-    demonstrations = judgements(
+    demonstrations = judgments(
         SOLVERS["synthetic:linear"], Question(EQUATION, (ONE,), TWO, "322/7=45")
     )
     first, second = (d.episode for d in demonstrations)

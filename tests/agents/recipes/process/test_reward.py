@@ -1,4 +1,4 @@
-"""The model's own judgement of its steps as a reward term."""
+"""The model's own judgment of its steps as a reward term."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,7 @@ from agents.recipes.process.search import (
     written,
 )
 from agents.recipes.process.solvers import finished
-from agents.training.sft import Demonstration, tokenise
+from agents.training.sft import Demonstration, tokenize
 from tests.support.steps import EQUATION, LAST, ONE, StepEngine
 
 
@@ -54,7 +54,7 @@ def test_context_and_step_are_the_tokens_of_the_demonstration(chat):
     engine = StepEngine(chat, [], None)
     episode = written(EQUATION, [ONE, LAST])
     demonstration = Demonstration(episode, WHOLE, "reasoning")
-    ids = tokenise(demonstration, engine.chat)[0]["input_ids"]
+    ids = tokenize(demonstration, engine.chat)[0]["input_ids"]
     opening = context_ids(engine.chat, EQUATION, [])
     assert opening + step_ids(engine.chat, ONE) + step_ids(engine.chat, LAST) == ids
     assert context_ids(engine.chat, EQUATION, [ONE]) + step_ids(engine.chat, LAST) == ids

@@ -43,10 +43,10 @@ def test_arithmetic_has_a_fourth_step():
     steps = ["396-66=330", "330/5=66", "66+68=134", "\\boxed{134}"]
     assert solver.solution(problem) == steps
     assert division_step(problem, ["396-66=330", "330/5=60"]) == "60+68=128"
-    assert solver.judgement(problem, steps[:1], "330/5=60", steps[1]) == (
+    assert solver.judgment(problem, steps[:1], "330/5=60", steps[1]) == (
         "[A] 5*60=300\n300-330=-30\n[[B]]"
     )
-    assert solver.judgement(problem, steps[:2], "66+68=124", steps[2]) == (
+    assert solver.judgment(problem, steps[:2], "66+68=124", steps[2]) == (
         "[A] 66+68=134\n124-134=-10\n[[B]]"
     )
 
@@ -55,9 +55,9 @@ def test_result_of_a_step_is_read_from_the_whole_step():
     assert division_result("322/7") is division_result("so 322/7=46") is None
 
 
-def test_judgement_checks_the_first_step_and_names_the_better():
+def test_judgment_checks_the_first_step_and_names_the_better():
     def judged(steps, first, right):
-        return SOLVER.judgement(EQUATION, steps, first, right)
+        return SOLVER.judgment(EQUATION, steps, first, right)
 
     assert judged([], "365-43=332", ONE) == "[A] 365-43=322\n332-322=10\n[[B]]"
     assert judged([ONE, TWO], LAST, LAST) == "[A] \\boxed{46}\n46-46=0\n[[A]]"
@@ -71,11 +71,11 @@ def test_words_are_judged_by_the_calculation():
     plan = [["There are {} pens.", 3, "*", 4], ["{} are left.", "#1", "-", 5]]
     problem = srenv.Problem("w", "", "7", "test", data={"steps": plan})
     right, wrong = "There are 3 * 4 = 12 pens.", "There are 3 * 4 = 13 pens."
-    assert solver.judgement(problem, [], wrong, right) == f"[A] {right}\n13-12=1\n[[B]]"
-    assert solver.judgement(problem, [], right, right) == f"[A] {right}\n12-12=0\n[[A]]"
+    assert solver.judgment(problem, [], wrong, right) == f"[A] {right}\n13-12=1\n[[B]]"
+    assert solver.judgment(problem, [], right, right) == f"[A] {right}\n12-12=0\n[[A]]"
     # After a wrong step, what follows from it is right.
     assert solver.next_step(problem, [wrong]) == "13 - 5 = 8 are left."
     last = "The answer is \\boxed{7}."
     steps = [right, "12 - 5 = 7 are left."]
-    assert solver.judgement(problem, steps, "\\boxed{8}", last) == f"[A] {last}\n8-7=1\n[[B]]"
-    assert solver.judgement(problem, steps, "no answer", last) == f"{last}\n[[B]]"
+    assert solver.judgment(problem, steps, "\\boxed{8}", last) == f"[A] {last}\n8-7=1\n[[B]]"
+    assert solver.judgment(problem, steps, "no answer", last) == f"{last}\n[[B]]"

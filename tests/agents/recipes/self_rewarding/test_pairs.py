@@ -30,7 +30,7 @@ from agents.rollouts.environments import environment_factory
 from agents.training.dpo import PreferenceConfig
 from agents.training.sft import Demonstration, SftConfig
 from srenv.conversation import Conversation, Rules
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.episode import Problem
 from srenv.protocol import PROTOCOLS, Protocol
 from srenv.rewards import make_reward
@@ -141,9 +141,7 @@ def test_only_the_models_own_tokens_after_the_first_attempt_are_compared(chat):
     begun, records = played(chat, WRONG, ENDS["mended"], ENDS["in vain"])
     (pair,) = make_pairs(begun, records, ["D1"], random.Random(0))
     preference = pair.preference
-    opening = (
-        f"<|user|>{PROBLEM.prompt}\n{Protocol().worded(MATHS).instruction}<|end|><|assistant|>"
-    )
+    opening = f"<|user|>{PROBLEM.prompt}\n{Protocol().worded(MATH).instruction}<|end|><|assistant|>"
     assert chat.tokenizer.decode(preference.prompt_ids) == opening + WRONG
     for ids, mask, answer in (
         (preference.chosen_ids, preference.chosen_mask, RIGHT),

@@ -15,8 +15,8 @@ from agents.recipes.self_rewarding.rejection import (
     select_demonstrations,
 )
 from agents.rollouts.environments import with_tool
-from agents.training.sft import tokenise
-from srenv.domains.maths import MATHS
+from agents.training.sft import tokenize
+from srenv.domains.math import MATH
 from srenv.episode import Problem
 from srenv.protocol import EVALUATE, PROTOCOLS, Protocol
 from tests.support.demonstrations import learned_text
@@ -62,8 +62,8 @@ def test_d3_teaches_the_right_attempt_and_the_verdict_that_accepts_it(by_kind, c
 
 
 def test_demonstrations_have_the_layout_of_rollouts(by_kind, chat):
-    text = chat.tokenizer.decode(tokenise(by_kind["D1"], chat)[0]["input_ids"])
-    default = PROTOCOLS["default"].worded(MATHS)
+    text = chat.tokenizer.decode(tokenize(by_kind["D1"], chat)[0]["input_ids"])
+    default = PROTOCOLS["default"].worded(MATH)
     assert text == (
         f"<|user|>{problem(1).prompt}\n{default.instruction}<|end|>"
         f"<|assistant|>\\boxed{{4}}\n{CHECK_WRONG}<|end|>"
@@ -107,7 +107,7 @@ class Teller:
                 lying = CHECK_WRONG if right else CHECK_RIGHT
                 two = "[VERIFY] correct\n[VERIFY] wrong"
                 reply = (honest, lying, two, "hm")[number % 4]
-            elif text.endswith(f"{Protocol().worded(MATHS).reveal}<|end|><|assistant|>"):
+            elif text.endswith(f"{Protocol().worded(MATH).reveal}<|end|><|assistant|>"):
                 self.requests["revise"] += 1
                 reply = ("\\boxed{3}", "\\boxed{5}")[number % 2]
             else:
@@ -147,7 +147,7 @@ def test_demonstrations_have_the_instruction_of_the_tool(chat):
         Teller(chat), [problem(i) for i in range(5)], config, NoBar(), 0, protocol
     )
     assert demonstrations
-    instruction = protocol.worded(MATHS).instruction
+    instruction = protocol.worded(MATH).instruction
     assert all(d.episode.messages[0]["content"].endswith(instruction) for d in demonstrations)
 
 

@@ -1,4 +1,4 @@
-r"""Maths: answers in ``\boxed{}``, graded by the rules of `srenv.verifier`."""
+r"""Math: answers in ``\boxed{}``, graded by the rules of `srenv.verifier`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from srenv.verifier.grade import Grade
 from srenv.verifier.reading.extract import EXTRACT_LIMIT, extract_box_span, find_answer
 
 
-class Maths(Domain):
+class Math(Domain):
     r"""Problems with one final answer, a number, a formula or a set.
 
     Example:
-        >>> MATHS.extract("2*3=6, so \\boxed{6}. Check: 6/3=2.")
+        >>> MATH.extract("2*3=6, so \\boxed{6}. Check: 6/3=2.")
         Extracted(answer='6', split=19, source='form')
-        >>> MATHS.same("1/2", "0.5")
+        >>> MATH.same("1/2", "0.5")
         True
     """
 
-    name = "maths"
+    name = "math"
     answer_form = "in \\boxed{}"
 
     def extract(self, text: str) -> Extracted:
@@ -93,7 +93,7 @@ class Maths(Domain):
         return inside_box(solution) if boxed else solution
 
 
-MATHS = Maths()
+MATH = Math()
 
 _SOURCES: dict[str, AnswerSource] = {"box": "form", "marker": "marked", "closing": "stated"}
 """How an answer is given, by what the verifier found it by."""

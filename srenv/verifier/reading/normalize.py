@@ -1,6 +1,6 @@
 r"""Takes the dressing off an answer: dollar signs, spacing, ``\text{}``, ``\dfrac``, Unicode signs.
 
-`normalise` maps the many ways of typing an answer to one. Two answers with equal results are the
+`normalize` maps the many ways of typing an answer to one. Two answers with equal results are the
 same answer, so nothing that carries meaning may be lost here.
 """
 
@@ -142,7 +142,7 @@ _QUOTED = re.compile(r"(['\"])([^'\"]*)\1")
 _IDLE_SPACE = re.compile(r"(?<![A-Za-z0-9}]) | (?![A-Za-z0-9])")
 
 
-def normalise(answer: str) -> str:
+def normalize(answer: str) -> str:
     """Returns an answer without its dressing; answers with equal results are the same answer."""
     text = answer if answer.isascii() else _to_ascii(answer)
     if "\\" in text:

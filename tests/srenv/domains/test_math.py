@@ -1,4 +1,4 @@
-"""The maths domain: extraction, grading, votes, perturbations, and gold answers of data sets."""
+"""The math domain: extraction, grading, votes, perturbations, and gold answers of data sets."""
 
 import time
 
@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import srenv
-from srenv.domains.maths import MATHS
+from srenv.domains.math import MATH
 from srenv.problems import grade_batch
 from srenv.verifier.reading.extract import extract_box_span, find_answer
 
@@ -31,7 +31,7 @@ PIECES = [
 @example("\\boxed{1}" + "x" * 65_527)
 def test_fast_path_extracts_what_the_verifier_extracts(text):
     box, marked = extract_box_span(text), find_answer(text)
-    found = MATHS.extract(text)
+    found = MATH.extract(text)
     if box:
         assert (found.answer, found.source) == (box[2].strip() or None, "form")
         assert text[: found.split].endswith(text[slice(*box[:2])])
@@ -53,30 +53,30 @@ def test_fast_path_extracts_what_the_verifier_extracts(text):
 )
 def test_the_attempt_ends_where_its_answer_is_first_given(text, attempt):
     """Or saying the answer again would get the credit of the attempt, and ending it none."""
-    assert text[: MATHS.extract(text).split] == attempt
+    assert text[: MATH.extract(text).split] == attempt
 
 
 def test_the_answer_is_in_the_attempt():
     text = "\\boxed{4}, which is (B)."
-    assert MATHS.extract(text) == ("4", len("\\boxed{4}"), "form")
+    assert MATH.extract(text) == ("4", len("\\boxed{4}"), "form")
 
 
 @pytest.mark.parametrize("text", ["6x=114", "So I think it is 5.", "I do not know 5."])
 def test_an_answer_must_be_marked(text):
-    assert MATHS.extract(text).source not in ("form", "marked")
+    assert MATH.extract(text).source not in ("form", "marked")
 
 
 @pytest.mark.parametrize("text", ["\\boxed{1}" * 200_000, "\\boxed{" * 200_000, "{" * 1_000_000])
 def test_hostile_text_is_searched_in_linear_time(text):
     start = time.process_time()
-    MATHS.extract(text)
+    MATH.extract(text)
     assert time.process_time() - start < 0.5
 
 
 @given(st.integers().map(str))
 def test_a_written_answer_is_extracted_again(answer):
-    text = MATHS.write(answer)
-    assert MATHS.extract(text) == (answer, len(text), "form")
+    text = MATH.write(answer)
+    assert MATH.extract(text) == (answer, len(text), "form")
 
 
 NUMBERS = st.one_of(
@@ -101,15 +101,15 @@ def test_equal_pairs_are_graded_once():
 
 
 def test_equal_answers_are_the_same_in_other_words():
-    assert MATHS.same("1/2", "0.5")
-    assert not MATHS.same("1/2", "0.6")
-    assert MATHS.same("\\frobnicate", "\\frobnicate")
-    assert not MATHS.same("x", "\\sqrt{x^2}")  # undecided
+    assert MATH.same("1/2", "0.5")
+    assert not MATH.same("1/2", "0.6")
+    assert MATH.same("\\frobnicate", "\\frobnicate")
+    assert not MATH.same("x", "\\sqrt{x^2}")  # undecided
 
 
 def test_perturbed_answers():
     problem = srenv.Problem("p", "?", "120", "s")
-    assert dict(MATHS.perturb(problem, ["120 ", "7"])) == {
+    assert dict(MATH.perturb(problem, ["120 ", "7"])) == {
         "another number": "121",
         "first digit": "220",
         "last digit": "121",
@@ -122,8 +122,8 @@ def test_perturbed_answers():
 
 def test_the_first_perturbed_answer_is_well_formed():
     for gold in ("", "x^2", "-5", "$12$", "(1, 2)", "9" * 200):
-        _, answer = next(MATHS.perturb(srenv.Problem("p", "?", gold, "s"), []))
-        assert MATHS.extract(MATHS.write(answer))[0] == answer != gold
+        _, answer = next(MATH.perturb(srenv.Problem("p", "?", gold, "s"), []))
+        assert MATH.extract(MATH.write(answer))[0] == answer != gold
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_the_first_perturbed_answer_is_well_formed():
     ],
 )
 def test_gold_answer_of_a_worked_solution(solution, gold):
-    assert MATHS.reduce(solution) == gold
+    assert MATH.reduce(solution) == gold
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_gold_answer_of_a_worked_solution(solution, gold):
 )
 def test_worked_solution_without_an_answer(solution, message):
     with pytest.raises(ValueError, match=message):
-        MATHS.reduce(solution)
+        MATH.reduce(solution)
