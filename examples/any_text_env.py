@@ -19,7 +19,7 @@ class Sevens(gym.Env[str, str]):
     observation_space = action_space = gym.spaces.Text(1000)
 
     def reset(self, *, seed=None, options=None):
-        """Asks the question that the seed draws."""
+        """Draws a question from the seed."""
         super().reset(seed=seed)
         a, x = self.np_random.integers(2, 9), self.np_random.integers(10, 99)
         return f"Solve {a}x+{a}={a * x + a} for x.\nGive the answer in \\boxed{{}}.", {}

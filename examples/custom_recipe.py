@@ -41,7 +41,7 @@ class RightAttempts(Recipe):
         return "after SFT"
 
     def sample(self, engine: Engine) -> list[Demonstration]:
-        """First attempts that the verifier accepts, whole."""
+        """Whole first attempts that the verifier accepts."""
         problems = self.training_sample(self.config.sampled, self.config.seed)
         sampling = Sampling(max_new_tokens=self.config.max_new_tokens)
         episodes = play_problems(

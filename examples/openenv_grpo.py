@@ -1,11 +1,14 @@
-"""GRPO by TRL on an environment that runs in another process, or on another machine.
+"""GRPO by TRL on an environment in another process or on another machine (see docs/trainers.md).
 
 srenv serve --openenv --max-attempts 2 --protocol intrinsic --reward improvement=1
 python examples/openenv_grpo.py
 python examples/openenv_grpo.py --model Qwen/Qwen2.5-0.5B-Instruct --max-new-tokens 512 --rate 1e-6
 """
 
+import os
 from tempfile import mkdtemp
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 import tyro
@@ -42,10 +45,8 @@ def main(
             num_generations=8,
             learning_rate=rate,
             max_completion_length=max_new_tokens,
-            logging_steps=5,
             bf16=torch.cuda.is_available(),
             use_cpu=not torch.cuda.is_available(),
-            report_to="none",
         ),
         train_dataset=prompts_for(seeds),
         rollout_func=rollouts_from(seeds, lambda: RemoteEnv(url)),

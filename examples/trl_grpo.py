@@ -1,13 +1,13 @@
-"""TRL's own `GRPOTrainer` on self-correction, with nothing of srenv's trainer.
-
-`reward`, printed every ten steps, is the share of episodes whose last answer is right. With the
-bundled model it rises from about 0.4 to 0.55 within two minutes.
+"""TRL's own `GRPOTrainer`: its `reward`, the share of right last answers, rises from 0.4 to 0.55.
 
 python examples/trl_grpo.py
 python examples/trl_grpo.py --model Qwen/Qwen2.5-0.5B-Instruct --max-new-tokens 512 --rate 1e-6
 """
 
+import os
 from tempfile import mkdtemp
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
 import tyro
@@ -35,8 +35,8 @@ def main(
         rate: Learning rate.
         max_new_tokens: Greatest length of a turn.
     """
-    starts = load_problems(problems).take_passes(8 * steps)
     make_env = environment_factory(2, protocol="intrinsic", reward="improvement=1")
+    starts = load_problems(problems).take_passes(8 * steps)
     trainer = GRPOTrainer(
         model=model_path(model),
         args=GRPOConfig(
@@ -46,10 +46,8 @@ def main(
             num_generations=8,
             learning_rate=rate,
             max_completion_length=max_new_tokens,
-            logging_steps=10,
             bf16=torch.cuda.is_available(),
             use_cpu=not torch.cuda.is_available(),
-            report_to="none",
         ),
         train_dataset=prompts_for(starts),
         rollout_func=rollouts_from(starts, make_env),

@@ -5,9 +5,10 @@ python examples/verifiers_eval.py --model Qwen/Qwen2.5-0.5B-Instruct --max-new-t
 """
 
 import json
+import shutil
 import subprocess
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import tyro
 
@@ -15,9 +16,8 @@ from agents.engines import Sampling, TransformersEngine
 from agents.models.paths import TINY
 
 
-def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTPServer:
+def make_server(engine: TransformersEngine, sampling: Sampling) -> HTTPServer:
     """Returns a server that streams each message of a chat in one piece."""
-    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *_):
@@ -25,9 +25,7 @@ def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTP
 
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                prompt = engine.chat.opening(body["messages"])
-                (turn,) = engine.generate([prompt], sampling)
+            (turn,) = engine.generate([engine.chat.opening(body["messages"])], sampling)
             delta = {"role": "assistant", "content": engine.chat.turn_text(turn.ids)}
             chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "local"}
             chunk["choices"] = [{"index": 0, "delta": delta, "finish_reason": "stop"}]
@@ -36,7 +34,7 @@ def make_server(engine: TransformersEngine, sampling: Sampling) -> ThreadingHTTP
             self.end_headers()
             self.wfile.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    return HTTPServer(("127.0.0.1", 0), Handler)
 
 
 def main(model: str = TINY, problems: int = 4, max_new_tokens: int = 64) -> None:
@@ -47,13 +45,14 @@ def main(model: str = TINY, problems: int = 4, max_new_tokens: int = 64) -> None
         problems: Number of problems.
         max_new_tokens: Greatest length of a turn.
     """
-    engine = TransformersEngine.load(model)
-    server = make_server(engine, Sampling(max_new_tokens=max_new_tokens))
+    if not shutil.which("vf-eval"):
+        raise SystemExit("vf-eval is missing: pip install -e '.[verifiers]', see docs/trainers.md")
+    server = make_server(TransformersEngine.load(model), Sampling(max_new_tokens=max_new_tokens))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    command = ["vf-eval", "srenv-verifiers", "-n", str(problems), "-m", "local"]
-    command += ["--client.base-url", url, "--no-push", "--no-rich"]
-    subprocess.run([*command, "--env.taskset.max-attempts", "2"], check=True)
+    command = ["vf-eval", "srenv-verifiers", "-n", str(problems), "-m", "local", "--no-push"]
+    command += ["--client.base-url", url, "--no-rich", "--env.taskset.max-attempts", "2"]
+    subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 from agents.models.smollm2 import smollm2_folder
@@ -21,13 +22,17 @@ def model_path(model: str | Path) -> str:
 
     Raises:
         ImportError: The model is smollm2, and its extra is not installed.
-        FileNotFoundError: `model` looks like a path, and there is no such folder.
+        FileNotFoundError: `model` looks like a path and there is no such folder, or like a misspelled
+            name from here.
     """
     if folder := BUNDLED.get(str(model)):
         return str(Path(__file__).parents[1] / "tiny" / folder)
     if model == SMOLLM2:
         return str(smollm2_folder())
     name = str(model)
+    nearest = difflib.get_close_matches(name, [*BUNDLED, SMOLLM2], n=1, cutoff=0.85)
+    if nearest and not Path(name).is_dir():
+        raise FileNotFoundError(f"there is no model {name!r}. Did you mean {nearest[0]!r}?")
     if (name.startswith(("/", ".", "~")) or name.count("/") > 1) and not Path(name).is_dir():
         raise FileNotFoundError(
             f"there is no folder {name}; name one with a transformers model, or a hub id"

@@ -77,7 +77,8 @@ class RecipeConfig:
     """What every recipe can be told."""
 
     model: str = TINY
-    """Folder or hub id of the base model, tiny (the bundled one), or smollm2 (srenv[smollm2])."""
+    """Folder or hub id of the base model, tiny or tiny_programs (the bundled ones), or smollm2
+    (srenv[smollm2])."""
     problems: str = "synthetic:linear"
     """Source of the problems; training uses its train split, evaluation its eval split."""
     eval_problems: str | None = None

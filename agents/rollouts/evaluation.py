@@ -168,8 +168,8 @@ def lost_turns(rates: Mapping[str, float], option: str) -> list[str]:
     if malformed > max(LOST, truncated):
         messages.append(
             f"{malformed:.0%} of the turns are malformed, without an answer or a verdict that can "
-            "be read: choose a --protocol that the model follows, or teach it this one (a longer "
-            "warm-up: more demonstrations, --sft.epochs)"
+            "be read: choose a --protocol that the model follows, or train it for this one (if it "
+            "was, by a longer warm-up: more demonstrations, --sft.epochs)"
         )
     return messages
 

@@ -31,6 +31,11 @@ def find_reading(name: str) -> Reading:
         return _find_row(path, title)
     if (path / "episodes.jsonl").exists():
         return Reading(path / "episodes.jsonl", "samples")
+    if (path / "config.json").exists():
+        raise FileNotFoundError(
+            f"the run in {path} is not finished: run its command again with --resume, or name one of "
+            "its files of episodes"
+        )
     raise FileNotFoundError(
         f"{name} is not a file of episodes, and holds neither summary.json (a finished run) nor "
         "episodes.jsonl (an evaluation)"

@@ -71,7 +71,10 @@ def write_logs(config: ViewConfig) -> Path:
     try:
         from srenv.inspect.logs import write_log
     except ImportError as error:
-        message = f'srenv view needs Inspect: pip install "srenv[inspect]" ({error})'
+        message = (
+            'srenv view needs Inspect, in an environment of its own: pip install "srenv[inspect]" '
+            f"(docs/inspect.md; {error})"
+        )
         raise ImportError(message) from error
     settings = find_settings(run)
     folder = config.logs or run / "inspect"

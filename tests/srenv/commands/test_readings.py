@@ -46,6 +46,14 @@ def test_a_missing_run_is_an_error(tmp_path):
         find_reading(str(tmp_path / "missing"))
 
 
+def test_a_run_that_is_not_finished_says_how_to_resume_it(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(
+        FileNotFoundError, match="not finished: run its command again with --resume"
+    ):
+        find_reading(str(tmp_path))
+
+
 def test_the_rows_of_a_run_have_their_readings(run):
     rows = {"base": Reading(run / "base.jsonl"), "maj@k": Reading(run / "votes.jsonl", "votes")}
     assert find_rows(run) == rows
