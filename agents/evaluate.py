@@ -43,7 +43,8 @@ class EvaluateConfig:
 
     model: str = TINY
     """Folder or hub id of any transformers model, tiny or tiny_programs (the bundled ones), or
-    smollm2 (srenv[smollm2]); with a server, the model's name there (not needed when it serves only one)."""
+    smollm2 (srenv[smollm2]); with a server, the model's name there (not needed when it serves only
+    one)."""
     engine: EngineName = "auto"
     """What generates. auto: a server if --base-url is given, vllm if it is installed and there is a
     GPU, transformers otherwise."""

@@ -33,8 +33,8 @@ def find_reading(name: str) -> Reading:
         return Reading(path / "episodes.jsonl", "samples")
     if (path / "config.json").exists():
         raise FileNotFoundError(
-            f"the run in {path} is not finished: run its command again with --resume, or name one of "
-            "its files of episodes"
+            f"the run in {path} is not finished: run its command again with --resume, or name one "
+            "of its files of episodes"
         )
     raise FileNotFoundError(
         f"{name} is not a file of episodes, and holds neither summary.json (a finished run) nor "
