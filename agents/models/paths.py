@@ -22,8 +22,8 @@ def model_path(model: str | Path) -> str:
 
     Raises:
         ImportError: The model is smollm2, and its extra is not installed.
-        FileNotFoundError: `model` looks like a path and there is no such folder, or like a name from
-            here that is misspelled.
+        FileNotFoundError: `model` looks like a path, and there is no such folder; or like one of
+            these names, misspelled.
     """
     if folder := BUNDLED.get(str(model)):
         return str(Path(__file__).parents[1] / "tiny" / folder)

@@ -13,7 +13,7 @@ def test_bundled_models_are_folders_with_weights():
 
 
 def test_a_misspelled_name_is_refused_with_the_nearest():
-    with pytest.raises(FileNotFoundError, match="no model 'tinyy'. Did you mean 'tiny'"):
+    with pytest.raises(FileNotFoundError, match=r"no model 'tinyy'\. Did you mean 'tiny'"):
         model_path("tinyy")
 
 
