@@ -25,14 +25,16 @@ def plot(
     files: Mapping[str, Sequence[Reading]],
 ) -> None:
     """Delta by method, accuracy against turns, reliability, and accuracy against tokens."""
-    figure, axes = plt.subplots(2, 2, figsize=(12, 9.5), layout="constrained")
     answering = {title: row for title, row in data.items() if title not in (BASE, MAJORITY)}
-    _deltas(axes[0, 0], {title: metrics[title] for title in answering})
-    accuracy_per_turn(axes[0, 1], answering)
-    reliability(axes[1, 0], answering)
-    _tokens(axes[1, 1], files)
-    _share_legend(figure, axes.flat)
-    figure.savefig(path, dpi=120)
+    palette = plt.get_cmap("tab10" if len(answering) <= 10 else "tab20")
+    with plt.rc_context({"axes.prop_cycle": plt.cycler(color=palette.colors)}):
+        figure, axes = plt.subplots(2, 2, figsize=(12, 9.5), layout="constrained")
+        _deltas(axes[0, 0], {title: metrics[title] for title in answering})
+        accuracy_per_turn(axes[0, 1], answering)
+        reliability(axes[1, 0], answering)
+        _tokens(axes[1, 1], files)
+        _share_legend(figure, axes.flat)
+        figure.savefig(path, dpi=120)
     plt.close(figure)
 
 
