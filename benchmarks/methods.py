@@ -215,9 +215,11 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
     data = {title: pooled(rows) for title, rows in files.items()}
     metrics = {title: measure(outcomes) for title, outcomes in data.items()}
     seeds = config.seeds[: len(files[BASE])]
-    transfer = config.transfer and (
+    transfer = (
         f"Transfer: final accuracy on `{config.transfer}`, which nothing was trained on, and its "
         "gain over the base. "
+        if config.transfer
+        else ""
     )
     text = [
         "# Methods of self-correction compared",
@@ -229,10 +231,10 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
         "training stages on one core, of a machine with other work. Second model: memory that the "
         "weights of a second model take in the evaluation; its tokens count among those of the "
-        f"row. {transfer or ''}The row {MAJORITY} votes over as many attempts of the base as cost "
+        f"row. {transfer}The row {MAJORITY} votes over as many attempts of the base as cost "
         "the tokens of the longest answers.",
         "",
-        *table(metrics, files, titled, config.transfer is not None),
+        *table(metrics, files, titled, bool(config.transfer)),
         "",
         passes(files[MAJORITY]),
         "",

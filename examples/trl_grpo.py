@@ -35,8 +35,8 @@ def main(
         rate: Learning rate.
         max_new_tokens: Greatest length of a turn.
     """
-    make_env = environment_factory(2, protocol="intrinsic", reward="improvement=1")
     starts = load_problems(problems).take_passes(8 * steps)
+    make_env = environment_factory(2, protocol="intrinsic", reward="improvement=1")
     trainer = GRPOTrainer(
         model=model_path(model),
         args=GRPOConfig(

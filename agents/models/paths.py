@@ -30,10 +30,11 @@ def model_path(model: str | Path) -> str:
     if model == SMOLLM2:
         return str(smollm2_folder())
     name = str(model)
-    nearest = difflib.get_close_matches(name, [*BUNDLED, SMOLLM2], n=1, cutoff=0.85)
-    if nearest and not Path(name).is_dir():
+    if Path(name).is_dir():
+        return name
+    if nearest := difflib.get_close_matches(name, [*BUNDLED, SMOLLM2], n=1, cutoff=0.85):
         raise FileNotFoundError(f"there is no model {name!r}. Did you mean {nearest[0]!r}?")
-    if (name.startswith(("/", ".", "~")) or name.count("/") > 1) and not Path(name).is_dir():
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
         raise FileNotFoundError(
             f"there is no folder {name}; name one with a transformers model, or a hub id"
         )

@@ -1,4 +1,4 @@
-"""Measures how many threads torch should use, because more can be ten times slower."""
+"""Measures how many threads torch should use, because more can be slower."""
 
 from __future__ import annotations
 

@@ -158,12 +158,12 @@ class LostTurns(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         """Looks at the rates of the last steps."""
         names = ("truncation_rate", "malformed_rate")
-        rates = {name: logs[name] for name in names if name in (logs or {})}
-        if rates:
-            self._steps.append(rates)
-        if not rates or len(self._steps) < self.STEPS:
+        if not logs or logs.keys().isdisjoint(names):
             return
-        means = {name: fmean(step.get(name, 0.0) for step in self._steps) for name in rates}
+        self._steps.append({name: logs.get(name, 0.0) for name in names})
+        if len(self._steps) < self.STEPS:
+            return
+        means = {name: fmean(step[name] for step in self._steps) for name in names}
         for message in lost_turns(means, self.option):
             cause = message.partition("%")[2]
             if cause not in self._causes:

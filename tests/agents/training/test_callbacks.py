@@ -93,6 +93,10 @@ def test_evaluations_have_no_speed():
 
 def test_lost_turns_are_reported_once_for_each_cause(capsys):
     callback = LostTurns(64)
+    for _ in range(5):
+        callback.on_log(None, state(global_step=0), None, logs={"truncation_rate": 0.05})
+    assert capsys.readouterr().out == ""
+    callback = LostTurns(64)
     cut, malformed = {"truncation_rate": 0.3}, {"truncation_rate": 0.0, "malformed_rate": 0.5}
     for step, logs in enumerate([*[cut] * 8, *[malformed] * 8]):
         callback.on_log(None, state(global_step=step), None, logs=logs)

@@ -45,7 +45,8 @@ def grade(mb: int, limit: int):
 
 
 def test_processes_of_a_program_have_one_limit_on_their_memory(group):
-    assert (grade(mb=20, limit=256).passed, grade(mb=20, limit=256).reason) == (True, "passed")
+    outcome = grade(mb=20, limit=256)
+    assert (outcome.passed, outcome.reason) == (True, "passed")
     # Less than the limit for each of four processes, and more for all of them.
     outcome = grade(mb=120, limit=256)
     assert (outcome.passed, outcome.reason) == (False, "memory")
