@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from agents.recipes.process.search import written
-from agents.recipes.process.solvers import SOLVERS
+from agents.recipes.process.solvers import find_solver
 from agents.training.sft import Demonstration, whole_turns
 from srenv.domains import find_domain
 from srenv.episode import Episode, Problem
 from srenv.problems.seeding import hashed_rng
-from srenv.registry import lookup
 
 
 def check_cold_start(config: Any) -> None:
@@ -40,7 +39,7 @@ def check_cold_start(config: Any) -> None:
     if config.cold_start_file:
         read_solutions(config.cold_start_file, config.cold_start, config.seed)
     elif config.cold_start:
-        lookup("exact solver of", config.problems, SOLVERS)
+        find_solver(config.problems)
 
 
 def read_solutions(

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from agents.recipes.process.search import written
-from agents.recipes.process.solvers import SOLVERS, Solver, finished
+from agents.recipes.process.solvers import Solver, find_solver, finished
 from agents.training.sft import Demonstration, whole_turns
 from srenv.conversation import make_turn
 from srenv.domains import find_domain
@@ -39,11 +39,11 @@ def worked_conversations(
        not learned.
 
     Args:
-        source: Where the problems come from; a key of `SOLVERS`.
+        source: Where the problems come from; one with an exact solver.
         problems: The problems.
         seed: Seeds the slips.
     """
-    solver, demonstrations = SOLVERS[source], []
+    solver, demonstrations = find_solver(source), []
     for problem in problems:
         right = solver.solution(problem)
         wrong = slip(solver, problem, hashed_rng("slip", seed, problem.id))
@@ -91,7 +91,7 @@ def check(solver: Solver, problem: Problem, steps: Sequence[str]) -> str:
 
     Example:
         >>> problem = Problem("p", "", "7", "", data={"steps": [["{}", 3, "*", 4]]})
-        >>> check(SOLVERS["synthetic:words"], problem, ["3 * 4 = 14", "\\boxed{14}"])
+        >>> check(find_solver("synthetic:words"), problem, ["3 * 4 = 14", "\\boxed{14}"])
         '3 * 4 = 12: 14 is not 12\n[VERIFY] wrong'
     """
     lines, verdict = [], "correct"

@@ -3,6 +3,7 @@
 | source | problems |
 |---|---|
 | `synthetic:linear` | endless, from a family of `srenv.problems.families.FAMILIES` |
+| `synthetic:words?steps=1-2` | endless word problems; see `srenv.problems.families.words` |
 | `jsonl:path/to/file.jsonl` | a file with one `{"problem": ..., "answer": ...}` a line |
 | `hf:openai/gsm8k?config=main` | a Hugging Face dataset |
 | `rg:chain_sum` | endless, from a task of reasoning-gym |

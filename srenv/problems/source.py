@@ -68,6 +68,24 @@ class SourceSpec:
                 raise ValueError(f"source {self.text!r}: {unknown('option', name, allowed)}")
         return dict(self.options)
 
+    def read_steps(self, most: int) -> tuple[int, int]:
+        """Returns the option ``steps``, ``2`` or ``1-3``, as its two ends; by default ``1-3``.
+
+        Args:
+            most: Its greatest value, a digit.
+
+        Raises:
+            ValueError: It is not such a range.
+        """
+        text = dict(self.options).get("steps", "1-3")
+        match = re.fullmatch("([0-9])(?:-([0-9]))?", text)
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= low <= high <= most:
+            raise ValueError(
+                f"source {self.text!r}: steps are a number from 1 to {most} or a range, '1-3'"
+            )
+        return low, high
+
 
 class ProblemSource(ABC):
     """A numbered collection of problems, finite or endless.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from srenv.problems.families import FAMILIES, family_source
 from srenv.problems.families.mixed import MixedSource
 from srenv.problems.families.programs import programs_source
+from srenv.problems.families.words import words_source
 from srenv.problems.source import ProblemSource, SourceSpec
 from srenv.registry import unknown
 
@@ -17,6 +18,8 @@ def synthetic_source(spec: SourceSpec) -> ProblemSource:
     """
     if spec.target == "programs":
         return programs_source(spec)
+    if spec.target == "words":
+        return words_source(spec)
     spec.read_options()
     if spec.target == "mixed":
         return MixedSource(spec.text, spec.split)

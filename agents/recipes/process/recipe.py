@@ -33,14 +33,13 @@ from agents.recipes.process.judge import (
     write_questions,
 )
 from agents.recipes.process.search import StepSearch, propose_steps, search, written
-from agents.recipes.process.solvers import SOLVERS, Solver
+from agents.recipes.process.solvers import Solver, find_solver
 from agents.runs.progress import console, progress_bar
 from agents.training.dpo import Preference, PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import Demonstration, SftConfig, whole_turns
 from srenv.episode import Problem
 from srenv.metrics import Metrics
-from srenv.registry import lookup
 
 WHOLE = whole_turns(0)
 
@@ -89,7 +88,7 @@ def train(config: ProcessConfig) -> dict[str, Metrics]:
     Raises:
         ValueError: No exact solver is known for the problems.
     """
-    lookup("exact solver of", config.problems, SOLVERS)
+    find_solver(config.problems)
     if config.width < 2:
         raise ValueError(f"width {config.width}: there is nothing to prefer among fewer than 2")
     return run_recipe(Process, config)
@@ -103,7 +102,7 @@ class Process(Recipe):
     @property
     def solver(self) -> Solver:
         """Says what the right next step is."""
-        return SOLVERS[self.config.problems]
+        return find_solver(self.config.problems)
 
     @property
     def sampling(self) -> Sampling:

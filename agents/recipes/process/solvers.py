@@ -14,6 +14,7 @@ from typing import NamedTuple
 from srenv.domains.math import MATH
 from srenv.episode import Problem
 from srenv.problems.families.words import read_result, result_of, solve, write_step
+from srenv.registry import lookup
 
 NextStep = Callable[[Problem, Sequence[str]], str | None]
 """(problem, steps so far) -> the right next step; None if nothing right can follow."""
@@ -196,4 +197,13 @@ SOLVERS = {
     "synthetic:arithmetic": Solver(division_step, division_check),
     "synthetic:words": Solver(words_step, words_check),
 }
-"""Solvers by source of the problems."""
+"""Solvers by source of the problems, without its options."""
+
+
+def find_solver(source: str) -> Solver:
+    """Returns the exact solver of a source, whatever its options.
+
+    Raises:
+        ValueError: There is none.
+    """
+    return lookup("exact solver of", source.partition("?")[0], SOLVERS)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import random
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -53,12 +52,7 @@ def programs_source(spec: SourceSpec) -> EndlessSource:
         ValueError: An option is unknown or has no such value.
     """
     options = spec.read_options("steps", "kind")
-    match = re.fullmatch(r"([0-9])(?:-([0-9]))?", options.get("steps", "1-3"))
-    least, most = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= least <= most:
-        raise ValueError(
-            f"source {spec.text!r}: steps are a number from 1 to {MAX_STEPS} or a range, '1-3'"
-        )
+    least, most = spec.read_steps(MAX_STEPS)
     kind = options.get("kind", "")
     if kind not in ("", *KINDS, INFERRED):
         raise ValueError(f"source {spec.text!r}: {unknown('kind', kind, (*KINDS, INFERRED))}")

@@ -10,6 +10,7 @@ of two digits, with results below 1000. Problems are drawn from a table of stori
 wordings, with forty names. The worked solution of a problem is in its ``data``, where
 `srenv.problems.families.words.solve` reads it; a model does not see it. Nothing needs knowledge
 beyond days in a week: no percentages, fractions, units to convert or numbers that do not matter.
+The option ``?steps=1`` or ``?steps=1-2`` chooses the steps.
 
 ## Problems
 ``synthetic:words``: endless, the prompts of ``"train"`` and ``"eval"`` disjoint. Both splits
@@ -26,6 +27,7 @@ User: Add 18 and 14, multiply the sum by 4, and subtract 66. What do you get?
 
 from __future__ import annotations
 
+import functools
 import operator
 import random
 import re
@@ -34,7 +36,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from srenv.problems.families import Family
-from srenv.problems.source import Drawn
+from srenv.problems.source import Drawn, EndlessSource, SourceSpec
 
 WOMEN = [
     "Maria", "Anna", "Emma", "Sofia", "Olivia", "Grace", "Lily", "Nora", "Zoe", "Ruth", "Clara",
@@ -58,6 +60,7 @@ GOODS = (
     ("lamp", "lamps"), ("cup", "cups"), ("puzzle", "puzzles"),
 )  # fmt: skip
 
+MAX_STEPS = 3
 LARGEST = 999
 """Greatest result of a step."""
 TABLE = 12
@@ -535,9 +538,26 @@ An operand is a number, or ``#k`` for the result of step k, counted from 1.
 """
 
 
-def draw(rng: random.Random) -> Drawn:
-    """Draws a problem of one, two or three steps, in one of four by arithmetic alone."""
-    length = rng.randint(1, 3)
+def words_source(spec: SourceSpec) -> EndlessSource:
+    """Returns the source ``synthetic:words``, with its option ``steps``.
+
+    Raises:
+        ValueError: An option is unknown or has no such value.
+    """
+    spec.read_options("steps")
+    least, most = spec.read_steps(MAX_STEPS)
+    return EndlessSource(
+        spec.text, spec.split, "words", functools.partial(_draw, least=least, most=most)
+    )
+
+
+def _draw(seed: int, least: int, most: int) -> Drawn:
+    return draw(random.Random(seed), least, most)
+
+
+def draw(rng: random.Random, least: int = 1, most: int = MAX_STEPS) -> Drawn:
+    """Draws a problem of `least` to `most` steps, in one of four by arithmetic alone."""
+    length = rng.randint(least, most)
     stories = ARITHMETIC if rng.random() < 0.25 else STORIES
     story = rng.choice([story for story in stories if len(story.steps) == length])
     names = cast(rng)

@@ -94,3 +94,14 @@ def test_results_are_read_from_calculations() -> None:
     assert read_result("That is 12 * 4 = 48 dollars.") == 48
     assert read_result("5 - 9 = -4.") == -4
     assert read_result("about 48") is read_result("1 + 1 = " + "9" * 50) is None
+
+
+@pytest.mark.parametrize(("steps", "counts"), [("1", {1}), ("1-2", {1, 2}), ("2-3", {2, 3})])
+def test_the_number_of_steps_can_be_chosen(steps: str, counts: set[int]) -> None:
+    problems = load_problems(f"synthetic:words?steps={steps}", "eval").take(60)
+    assert {len(problem.data["steps"]) for problem in problems} == counts
+
+
+def test_steps_that_no_story_has_are_refused() -> None:
+    with pytest.raises(ValueError, match="steps are a number from 1 to 3"):
+        load_problems("synthetic:words?steps=4")
