@@ -196,6 +196,8 @@ class Host:
         """Closes this process's ends; the host belongs to the process that started it."""
         self._control.close()
         self._errors.close()
+        if self._group:
+            self._group.forget()
         self._process.returncode = 0  # it is no child of this process, so there is none to wait for
 
     def error(self, problem: object) -> HostError:
@@ -475,9 +477,11 @@ def send(
         OSError: The job is gone.
     """
     body = json.dumps(job).encode()
+    message = host.HEADER.pack(len(body)) + body
     channel.settimeout(deadline.left)
-    socket.send_fds(channel, [host.HEADER.pack(len(body))], descriptors)
-    channel.sendall(body)
+    sent = socket.send_fds(channel, [message], descriptors)
+    if rest := message[sent:]:  # else the job may have closed its end already
+        channel.sendall(rest)
 
 
 def begin(channel: socket.socket, deadline: Deadline) -> None:

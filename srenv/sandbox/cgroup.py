@@ -73,6 +73,7 @@ class ControlGroup:
         folder.mkdir()
         try:
             self.limit(1024)
+            self._kills = (folder / files.kills).open("rb", buffering=0)
         except OSError:
             folder.rmdir()
             raise
@@ -97,11 +98,16 @@ class ControlGroup:
     @property
     def kills(self) -> int:
         """How many processes the kernel has killed because the group was out of memory."""
-        lines = (self.folder / self._files.kills).read_text().splitlines()
-        return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+        lines = os.pread(self._kills.fileno(), 4096, 0).splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(b"oom_kill "))
+
+    def forget(self) -> None:
+        """Leaves the group to the process that this one was forked from."""
+        self._kills.close()
 
     def remove(self, seconds: float = 2.0) -> None:
         """Removes the group, whose processes have been killed and may need a moment to end."""
+        self._kills.close()
         end = time.monotonic() + seconds
         while True:
             with suppress(OSError):

@@ -27,6 +27,7 @@ import json
 import math
 import operator
 import os
+import random
 import re
 import resource
 import select
@@ -36,13 +37,14 @@ import socket
 import string
 import struct
 import sys
+import time
 import traceback
 import types
 from collections import deque
 from collections.abc import ItemsView, KeysView, ValuesView
 from typing import Any, NoReturn
 
-LOADED = (bisect, copy, functools, heapq, itertools, operator, re, string)
+LOADED = (bisect, copy, functools, heapq, itertools, operator, random, re, string)
 """What many programs import; they find it loaded."""
 
 MAX_DEPTH = 60
@@ -67,7 +69,8 @@ CHANNEL = 3
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEWUSER, _NEWPID, _NEWNS, _NEWIPC = 0x10000000, 0x20000000, 0x00020000, 0x08000000
-_PRIVATE, _READ_ONLY, _NOSUID, _NODEV = 0x40000 | 0x4000, 1, 2, 4
+_PRIVATE, _READ_ONLY, _NOSUID, _NODEV, _NO_ATIME = 0x40000 | 0x4000, 1, 2, 4, 0x400
+_DETACH, _COARSE = 2, 5
 _PDEATHSIG, _DUMPABLE, _SECCOMP, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 4, 22, 24, 38
 _FILTER = 2
 _CAPABILITIES_3, _NO_CAPABILITIES = struct.pack("Ii", 0x20080522, 0), bytes(24)
@@ -128,10 +131,7 @@ def encode(value: Any, budget: Budget, depth: int = 0) -> Any:
             for k, v in dict.items(value)
         ]
         return {"d": pairs}
-    tags: tuple[tuple[str, Any], ...] = (
-        ("l", list), ("t", tuple), ("e", set), ("z", frozenset), ("l", deque),
-    )  # fmt: skip
-    for tag, kind in tags:
+    for tag, kind in _TAGS:
         if isinstance(value, kind):
             return {tag: [encode(item, budget, depth + 1) for item in kind.__iter__(value)]}
     if isinstance(value, range):
@@ -145,8 +145,14 @@ def encode(value: Any, budget: Budget, depth: int = 0) -> Any:
     raise Unsendable(f"a value of type {type(value).__name__} cannot leave the sandbox")
 
 
+_TAGS: tuple[tuple[str, Any], ...] = (
+    ("l", list), ("t", tuple), ("e", set), ("z", frozenset), ("l", deque),
+)  # fmt: skip
+_KINDS: dict[str, Any] = {"l": list, "t": tuple, "e": set, "z": frozenset, "n": iter}
+
+
 def _odd(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def decode(data: Any, budget: Budget, depth: int = 0) -> Any:
@@ -180,10 +186,9 @@ def decode(data: Any, budget: Budget, depth: int = 0) -> Any:
             decode(key, budget, depth + 1): decode(value, budget, depth + 1) for key, value in body
         }
     items = [decode(item, budget, depth + 1) for item in body]
-    kinds: dict[str, Any] = {"l": list, "t": tuple, "e": set, "z": frozenset, "n": iter}
-    if tag not in kinds:
+    if tag not in _KINDS:
         raise ValueError("not a value")
-    return kinds[tag](items)
+    return _KINDS[tag](items)
 
 
 # Messages
@@ -384,12 +389,13 @@ def test() -> None:
 def _tested(program: int, task: dict[str, Any]) -> bytes:
     """Executes tests; their verdict is None if they have no `check`, or exit."""
     candidate = Candidate(program, task)
-    candidate.wait()
     space: dict[str, Any] = {"__name__": "tests", "math": math}
     passed: bool | None = None
     text = ""
     try:
-        exec(compile(task["code"], "tests.py", "exec"), space)
+        code = compile(task["code"], "tests.py", "exec")  # while the program starts
+        candidate.wait()
+        exec(code, space)
         check = space["check"]
         space[task["entry_point"]] = candidate  # some tests call the function by its name
         passed = False
@@ -480,7 +486,7 @@ class SystemCalls(ctypes.Structure):
 
 
 def isolate(limits: tuple[float, int, int, int], calls: SystemCalls) -> None:
-    """Gives this process, the first of its namespace, files of its own and takes its rights.
+    """Limits this process, the first of its namespace, and takes its rights.
 
     Args:
         limits: Seconds, bytes of memory, processes, and bytes of files.
@@ -490,8 +496,6 @@ def isolate(limits: tuple[float, int, int, int], calls: SystemCalls) -> None:
         OSError: The kernel refuses.
     """
     seconds, memory, processes, size = limits
-    _unshare(_NEWNS)
-    _mount(b"tmpfs", b"/tmp", f"size={max(size, 4096)},nr_inodes=256,mode=777")
     os.chdir("/tmp")
     for name, value in (
         ("AS", memory), ("CPU", math.ceil(seconds) + 1), ("NPROC", processes + 1),
@@ -519,6 +523,51 @@ def _check(result: int, what: str) -> None:
 
 
 # The host
+
+
+class Scratch:
+    """The file system /tmp of jobs, which the next job gets only if no job has touched it.
+
+    Making one for every job, in a namespace of its own, would cost a job of a small program a
+    quarter more.
+    """
+
+    def __init__(self) -> None:
+        self._size, self._made = 0, 0
+
+    def prepare(self, size: int) -> None:
+        """Makes it, unless there is one.
+
+        Args:
+            size: Bytes that fit into it.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        size = max(size, 4096)
+        if size == self._size:
+            return
+        self._remove()
+        _mount(b"tmpfs", b"/tmp", f"size={size},nr_inodes=256,mode=777", _NO_ATIME)
+        self._made = os.stat("/tmp").st_ctime_ns
+        # Whatever a job changes in it sets this time, which nobody can choose. The kernel's clock
+        # for it is a coarse one: a change must not come within the same tick.
+        time.sleep(2 * time.clock_getres(_COARSE))
+        self._size = size
+
+    def release(self) -> None:
+        """Removes it after a job that has touched it.
+
+        Raises:
+            OSError: The kernel refuses.
+        """
+        if self._size and os.stat("/tmp").st_ctime_ns != self._made:
+            self._remove()
+
+    def _remove(self) -> None:
+        if self._size:
+            _check(_LIBC.umount2(b"/tmp", _DETACH), "unmount /tmp")
+            self._size = 0
 
 
 def settle() -> None:
@@ -559,12 +608,18 @@ def settle() -> None:
     os.dup2(os.pidfd_open(os.getpid()), OWN_NAMESPACE)
 
 
-def start(descriptors: list[int], limits: tuple[float, int, int, int], calls: SystemCalls) -> int:
+def start(
+    descriptors: list[int],
+    limits: tuple[float, int, int, int],
+    calls: SystemCalls,
+    scratch: Scratch,
+) -> int:
     """Forks for a job; returns its pid.
 
     Raises:
         OSError: The kernel refuses.
     """
+    scratch.prepare(limits[-1])
     _unshare(_NEWPID)
     try:
         if pid := os.fork():
@@ -614,20 +669,21 @@ def warm_up() -> None:
 
 def host(control: socket.socket, calls: SystemCalls) -> None:
     """Serves its parent, one job at a time, until that is gone."""
-    pid, problem = 0, ""
+    scratch, pid, problem = Scratch(), 0, ""
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, START.size, 4)
         if not message:
             return  # and as the first process of its namespace it takes all others with it
         if message[:1] == b"S":
             try:
-                pid = start(descriptors, START.unpack(message)[1:], calls)
+                pid = start(descriptors, START.unpack(message)[1:], calls, scratch)
             except OSError as error:
                 pid, problem = 0, str(error)
             for descriptor in descriptors:
                 os.close(descriptor)
         elif pid:
             control.send(STATUS.pack(end(pid, END.unpack(message)[1])))
+            scratch.release()
         else:
             control.send(STATUS.pack(-1) + problem.encode())
 

@@ -28,7 +28,7 @@ class Machine(NamedTuple):
 
 
 _X86_64 = """
-umount2 166 pivot_root 155 chroot 161 swapon 167 swapoff 168
+pivot_root 155 chroot 161 swapon 167 swapoff 168
 quotactl 179 name_to_handle_at 303 open_by_handle_at 304 fanotify_init 300 fanotify_mark 301
 add_key 248 request_key 249 keyctl 250 memfd_create 319 ptrace 101 process_vm_readv 310
 process_vm_writev 311 kcmp 312 bpf 321 perf_event_open 298 userfaultfd 323 seccomp 317
@@ -41,7 +41,7 @@ kexec_file_load 320 syslog 103 personality 135 vhangup 153 lookup_dcookie 212 nf
 iopl 172 ioperm 173 modify_ldt 154 uselib 134 _sysctl 156 sysfs 139 ustat 136
 """
 _AARCH64 = """
-umount2 39 pivot_root 41 chroot 51 swapon 224 swapoff 225
+pivot_root 41 chroot 51 swapon 224 swapoff 225
 quotactl 60 name_to_handle_at 264 open_by_handle_at 265 fanotify_init 262 fanotify_mark 263
 add_key 217 request_key 218 keyctl 219 memfd_create 279 ptrace 117 process_vm_readv 270
 process_vm_writev 271 kcmp 272 bpf 280 perf_event_open 241 userfaultfd 282 seccomp 277
@@ -74,7 +74,7 @@ MACHINES = {
         clone=56,
         socket=41,
         socketpair=53,
-        isolating=_numbers("unshare 272 setns 308 mount 165"),
+        isolating=_numbers("unshare 272 setns 308 mount 165 umount2 166"),
         refused=_numbers(_X86_64, _COMMON),
     ),
     "aarch64": Machine(
@@ -82,7 +82,7 @@ MACHINES = {
         clone=220,
         socket=198,
         socketpair=199,
-        isolating=_numbers("unshare 97 setns 268 mount 40"),
+        isolating=_numbers("unshare 97 setns 268 mount 40 umount2 39"),
         refused=_numbers(_AARCH64, _COMMON),
     ),
 }

@@ -202,6 +202,31 @@ def test_a_program_that_ends_or_breaks_the_protocol_is_wrong_whatever_its_tests_
     assert graded == [False, False, False, True, True]  # too long a value is an exception
 
 
+@pytest.mark.parametrize(
+    "touch",
+    [
+        "pass",
+        "open('/tmp/a', 'w').write('b' * 9999)",
+        "os.mkdir('/tmp/a'); os.rmdir('/tmp/a')",
+        "os.chmod('/tmp', 0)",
+        "os.utime('/tmp', (1, 1))",
+        "os.symlink('/proc', '/tmp/a'); os.chdir('/')",
+    ],
+)
+def test_no_program_finds_anything_of_another_one_in_its_folder(runner, touch):
+    look = """
+import os
+state = os.stat('/tmp')
+print(oct(state.st_mode), state.st_nlink, os.listdir('/tmp'), os.listxattr('/tmp'))
+print(state.st_mtime_ns == state.st_ctime_ns, os.statvfs('/tmp').f_bfree)
+open('/tmp/own', 'w').write('mine')
+"""
+    first = runner.execute(look, "", QUICK)
+    assert first.reason == "passed", first
+    assert runner.execute(f"import os\n{touch}", "", QUICK).reason == "passed"
+    assert runner.execute(look, "", QUICK) == first
+
+
 def test_programs_are_graded_with_thousands_of_open_files(runner):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
