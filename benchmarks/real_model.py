@@ -58,7 +58,8 @@ class Config:
     score: ScoreConfig = field(
         default_factory=lambda: read_config(preset_file("score", "smollm2"), ScoreConfig)
     )
-    """Options of SCoRe, but for the model, which is the base of the other run."""
+    """Options of SCoRe, but for the model, which is the base of the other run. Problems and
+    max_new_tokens must be the same."""
 
 
 class Road(SelfRewarding):
@@ -82,8 +83,18 @@ def run(config: Config) -> list[Path]:
     run_recipe(Road, road)
     base = str(road.output / "cold_start" / "final") if road.cold_start else road.model
     output = config.runs / "score"
+    share_base(road.output, output)
     score.train(replace(config.score, output=output, model=base, cold_start=0, **common))
     return [road.output, output]
+
+
+def share_base(source: Path, run: Path) -> None:
+    """Links the base's rows into the folder of SCoRe's run, which has the same base and problems."""
+    run.mkdir(parents=True, exist_ok=True)
+    for row in ("base", "intrinsic"):
+        for part in (f"evaluate_{row}", f"episodes_{row}.jsonl"):
+            if not (run / part).exists():
+                (run / part).symlink_to((source / part).resolve())
 
 
 def load(folders: Sequence[Path]) -> dict[str, Outcomes]:

@@ -36,7 +36,7 @@ def test_a_preset_gives_way_to_the_command_line():
     arguments = expand_preset("score", ["--alpha", "3", "--preset", "smollm2", "--stage1.steps=4"])
     config = parse_options("srenv", find_recipe("score")[1], arguments, config_file=True)
     assert (config.alpha, config.stage1.steps, config.stage1.first_kl) == (3.0, 4, 0.1)
-    assert (config.model, config.problems) == ("smollm2", "synthetic:words")
+    assert (config.model, config.problems) == ("smollm2", "synthetic:words?steps=1")
 
 
 def test_without_a_preset_the_arguments_are_as_they_were():
