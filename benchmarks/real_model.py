@@ -89,7 +89,7 @@ def run(config: Config) -> list[Path]:
 
 
 def share_base(source: Path, run: Path) -> None:
-    """Links the base's rows into the folder of SCoRe's run, which has the same base and problems."""
+    """Links the base's rows into the folder of SCoRe's run, which has the same base."""
     run.mkdir(parents=True, exist_ok=True)
     for row in ("base", "intrinsic"):
         for part in (f"evaluate_{row}", f"episodes_{row}.jsonl"):

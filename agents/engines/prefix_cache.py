@@ -68,16 +68,16 @@ class PrefixCache:
                 batch[:, row, :, columns - known :] = states[:, :, :known]
         return DynamicCache(list(zip(batch[0::2], batch[1::2], strict=True)))
 
-    def keep(self, rows: Sequence[tuple[int, Ids]], cache: Any) -> None:
+    def keep(self, rows: Sequence[tuple[int, int, Ids]], cache: Any) -> None:
         """Stores a copy of the keys and values of a batch.
 
         Args:
-            rows: For each row of the batch, its first column and its ids.
+            rows: Rows of the batch: the number of each, its first column and its ids.
             cache: A cache for which `is_plain` holds; it may lack the last ids.
         """
         columns = cache.get_seq_length()
         tensors = [t for layer in cache.layers for t in (layer.keys, layer.values)]
-        for row, (start, ids) in enumerate(rows):
+        for row, start, ids in rows:
             ids = ids[: columns - start]
             at = bisect_left(self._sorted, ids)
             if at < len(self._sorted) and self._sorted[at][: len(ids)] == ids:

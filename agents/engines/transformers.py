@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from transformers import (
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
 )
 
 from agents.engines.backend import Backend, EngineOptions, TrainerLink, always
@@ -30,13 +33,15 @@ from agents.models.precision import cpu_bfloat16
 
 CACHE_BYTES = 2**30
 """Default limit of an engine's KV cache."""
+LEAVING = 8
+"""Fewest turns that leave a batch together."""
 
 
 class TransformersEngine:
     """Runs a transformers model.
 
     Equal prompts of a batch are prefilled once, and the next turn of a conversation prefills only
-    its new tokens.
+    its new tokens. Turns that have ended leave the batch whenever half of it has.
 
     Args:
         model: A causal language model.
@@ -59,8 +64,8 @@ class TransformersEngine:
         text_config = model.config.get_text_config()
         self.context: int | None = getattr(text_config, "max_position_embeddings", None)
         self.prefixes = PrefixCache(cache_bytes)
-        # Whether keys and values can be reused is known from the first cache that the model makes.
-        self._reuses = cache_bytes > 0
+        # Whether a cache can be taken apart is known from the first one that the model makes.
+        self._plain = True
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._takes_cache = "past_key_values" in inspect.signature(base.forward).parameters
         self._version = self._weights_version()
@@ -122,20 +127,51 @@ class TransformersEngine:
         self.prefixes.clear()
         clear_device_cache(garbage_collection=True)
 
+    @property
+    def _reuses(self) -> bool:
+        return self._plain and self.prefixes.limit > 0
+
     def _batch(self, prompts: list[Ids], sampling: Sampling) -> list[Generation]:
         ids, mask, cache = self._read(prompts)
-        recorder = _LogProbRecorder(sampling.temperature or 1.0)
-        output = self._generate(ids, mask, cache, sampling, recorder)
-        width, logprobs = ids.shape[1], recorder.finish(output.sequences)
-        new = output.sequences[:, width:].tolist()
-        stop = frozenset(sampling.ends(self.chat))
-        generations = [_trim(*row, stop) for row in zip(new, logprobs.tolist(), strict=True)]
-        if self._can_reuse(output.past_key_values):
-            rows = [
-                (width - len(prompt), (*prompt, *generation.ids))
-                for prompt, generation in zip(prompts, generations, strict=True)
-            ]
-            self.prefixes.keep(rows, output.past_key_values)
+        width, stop = ids.shape[1], frozenset(sampling.ends(self.chat))
+        generations = [Generation([], []) for _ in prompts]
+        live = list(range(len(prompts)))
+        while live:
+            left = sampling.max_new_tokens - (ids.shape[1] - width)
+            recorder = _LogProbRecorder(sampling.temperature or 1.0)
+            output = self._generate(
+                ids, mask, cache, replace(sampling, max_new_tokens=left), recorder
+            )
+            new, logprobs = output.sequences[:, ids.shape[1] :], recorder.finish(output.sequences)
+            for row, part, scores in zip(live, new.tolist(), logprobs.tolist(), strict=True):
+                added = _trim(part, scores, stop)
+                generations[row].ids.extend(added.ids)
+                generations[row].logprobs.extend(added.logprobs)
+            ids, cache = output.sequences, output.past_key_values
+            mask = torch.cat([mask, mask.new_ones(new.shape)], dim=1)
+            full = ids.shape[1] - width == sampling.max_new_tokens
+            stay = [
+                place for place, row in enumerate(live)
+                if not full and generations[row].ids[-1] not in stop
+            ]  # fmt: skip
+            plain = self._is_plain(cache)
+            if self._reuses:
+                self.prefixes.keep(
+                    [
+                        (place, width - len(prompts[row]), (*prompts[row], *generations[row].ids))
+                        for place, row in enumerate(live)
+                        if place not in stay
+                    ],
+                    cache,
+                )
+            live = [live[place] for place in stay]
+            if live:
+                index = torch.tensor(stay, device=ids.device)
+                ids, mask = ids[index], mask[index]
+                if plain:
+                    cache.batch_select_indices(index)
+                else:
+                    cache = None
         return generations
 
     def _read(self, prompts: list[Ids]) -> tuple[torch.Tensor, torch.Tensor, Any]:
@@ -157,7 +193,7 @@ class TransformersEngine:
             cache = read.past_key_values
         place = {row: index for index, row in enumerate(rows)}
         index = torch.tensor([place[prompt] for prompt in prompts], device=ids.device)
-        if cache is not None and self._can_reuse(cache):
+        if cache is not None and self._is_plain(cache):
             cache.reorder_cache(index)
         else:
             cache = None
@@ -184,15 +220,18 @@ class TransformersEngine:
                 top_p=sampling.top_p if sampling.temperature > 0 else None,
                 top_k=0 if sampling.temperature > 0 else None,
                 logits_processor=LogitsProcessorList(processors),
+                stopping_criteria=StoppingCriteriaList(
+                    [_HalfEnded(sampling.ends(self.chat))] if self._plain else []
+                ),
                 pad_token_id=self.chat.tokenizer.pad_token_id,
                 eos_token_id=sampling.ends(self.chat) or None,
                 return_dict_in_generate=True,
             )
 
-    def _can_reuse(self, cache: Any) -> bool:
-        """Returns whether `cache` can be reused, and turns reuse off for the model if it cannot."""
-        self._reuses = self._reuses and is_plain(cache)
-        return self._reuses
+    def _is_plain(self, cache: Any) -> bool:
+        """Returns whether `cache` can be taken apart; if not, no cache of the model will be."""
+        self._plain = self._plain and is_plain(cache)
+        return self._plain
 
     def _forget_if_stale(self) -> None:
         """Drops the KV cache if the weights were changed in place, for example by an optimizer."""
@@ -222,6 +261,20 @@ def _plain_generation(model: Any) -> Iterator[None]:
 def _trim(ids: list[int], logprobs: list[float], stop: frozenset[int]) -> Generation:
     end = next((i + 1 for i, token in enumerate(ids) if token in stop), len(ids))
     return Generation(ids[:end], logprobs[:end])
+
+
+class _HalfEnded(StoppingCriteria):
+    """Stops a batch once at least half of it has ended, if that spares enough rows to matter."""
+
+    def __init__(self, stop: Sequence[int]) -> None:
+        self._stop = torch.tensor(list(stop))
+        self._ended: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        last = torch.isin(input_ids[:, -1], self._stop.to(input_ids.device))
+        self._ended = last if self._ended is None else self._ended | last
+        half = int(self._ended.sum()) >= max(LEAVING, len(input_ids) / 2)
+        return torch.full_like(self._ended, half)
 
 
 class _LogProbRecorder(LogitsProcessor):

@@ -149,7 +149,7 @@ def states(ids):
 def cache():
     cache = PrefixCache(10**6)
     for ids in [(1, 2, 3), (1, 2), (1, 2, 3, 4, 5), (1, 9), (7, 7, 7)]:
-        cache.keep([(0, ids)], states(ids))
+        cache.keep([(0, 0, ids)], states(ids))
     return cache
 
 

@@ -45,6 +45,27 @@ def test_greedy_messages_do_not_depend_on_the_batch(engine):
     assert [g.ids for g in batch] == [g.ids for g in singles]
 
 
+def test_turns_that_have_ended_leave_the_batch_and_change_no_other():
+    # Half of them have an attempt to write, and half only its last three tokens.
+    engine = TransformersEngine.load(TINY)
+    problems = srenv.load_problems("synthetic:linear", "eval").take(24)
+    prompts = [engine.chat.opening([{"role": "user", "content": p.prompt}]) for p in problems]
+    prompts += [[*p, *engine.generate([p], Sampling(0.0, 1.0, 96))[0].ids[:-3]] for p in prompts]
+    engine.prefixes.clear()
+    rows = []
+    hook = engine.model.register_forward_pre_hook(
+        lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
+    )
+    together = engine.generate(prompts, Sampling(0.0, 1.0, 96))
+    hook.remove()
+    assert rows[0] == 48
+    assert rows[4] == 24
+    for prompt, generation in zip(prompts, together, strict=True):
+        (alone,) = engine.generate([prompt], Sampling(0.0, 1.0, 96))
+        assert generation.ids == alone.ids
+        assert generation.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+
+
 def test_a_message_has_at_most_the_maximum_length(engine):
     generations = engine.generate(prompts_of(engine), Sampling(1.0, 1.0, 3))
     assert all(len(g.ids) <= 3 and len(g.logprobs) == len(g.ids) for g in generations)
