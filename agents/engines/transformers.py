@@ -31,7 +31,7 @@ from agents.models.chat import ChatFormat, ChatOptions, stop_ids
 from agents.models.paths import model_path
 from agents.models.precision import cpu_bfloat16
 
-CACHE_BYTES = 2**30
+CACHE_BYTES = 2**31
 """Default limit of an engine's KV cache."""
 LEAVING = 8
 """Fewest turns that leave a batch together."""
