@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from srenv.problems.families import FAMILIES, family_source
 from srenv.problems.families.mixed import MixedSource
-from srenv.problems.families.programs import programs_source
-from srenv.problems.families.words import words_source
 from srenv.problems.source import ProblemSource, SourceSpec
-from srenv.registry import unknown
+from srenv.registry import resolve, unknown
+
+_WITH_OPTIONS: dict[str, Callable[[SourceSpec], ProblemSource] | str] = {
+    "programs": "srenv.problems.families.programs:programs_source",
+    "words": "srenv.problems.families.words:words_source",
+}
 
 
 def synthetic_source(spec: SourceSpec) -> ProblemSource:
@@ -16,10 +21,8 @@ def synthetic_source(spec: SourceSpec) -> ProblemSource:
     Raises:
         ValueError: There is no such family or option.
     """
-    if spec.target == "programs":
-        return programs_source(spec)
-    if spec.target == "words":
-        return words_source(spec)
+    if spec.target in _WITH_OPTIONS:
+        return resolve("synthetic family", spec.target, _WITH_OPTIONS)(spec)
     spec.read_options()
     if spec.target == "mixed":
         return MixedSource(spec.text, spec.split)
