@@ -29,6 +29,7 @@ import numpy as np
 import tyro
 from methods_figure import plot
 from methods_findings import claims
+from stages import link_stage
 
 from agents.recipes import find_recipe
 from agents.recipes.base import BASE, MAJORITY, REVISED, TRANSFER
@@ -198,12 +199,7 @@ def share(config: Config, name: str, seed: int) -> None:
     for other in [other for other in METHODS if other != name]:
         source = folder(config, other, seed)
         for stage in (*ALWAYS, *shares.get(other, ())):
-            episodes = f"episodes_{stage.removeprefix('evaluate_')}.jsonl"
-            for part in (stage, episodes):
-                done = (source / stage / "done.json").exists() and (source / part).exists()
-                if done and not (run / part).exists():
-                    run.mkdir(parents=True, exist_ok=True)
-                    (run / part).symlink_to((source / part).resolve())
+            link_stage(source, run, stage)
 
 
 def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from stages import link_stage
 
 from agents.models.precision import cpu_bfloat16
 from agents.recipes import score
@@ -83,18 +84,10 @@ def run(config: Config) -> list[Path]:
     run_recipe(Road, road)
     base = str(road.output / "cold_start" / "final") if road.cold_start else road.model
     output = config.runs / "score"
-    share_base(road.output, output)
+    for stage in ("evaluate_base", "evaluate_intrinsic"):
+        link_stage(road.output, output, stage)
     score.train(replace(config.score, output=output, model=base, cold_start=0, **common))
     return [road.output, output]
-
-
-def share_base(source: Path, run: Path) -> None:
-    """Links the base's rows into the folder of SCoRe's run, which has the same base."""
-    run.mkdir(parents=True, exist_ok=True)
-    for row in ("base", "intrinsic"):
-        for part in (f"evaluate_{row}", f"episodes_{row}.jsonl"):
-            if not (run / part).exists():
-                (run / part).symlink_to((source / part).resolve())
 
 
 def load(folders: Sequence[Path]) -> dict[str, Outcomes]:

@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     DynamicCache,
+    EosTokenCriteria,
     GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
@@ -147,31 +148,19 @@ class TransformersEngine:
                 added = _trim(part, scores, stop)
                 generations[row].ids.extend(added.ids)
                 generations[row].logprobs.extend(added.logprobs)
-            ids, cache = output.sequences, output.past_key_values
-            mask = torch.cat([mask, mask.new_ones(new.shape)], dim=1)
-            full = ids.shape[1] - width == sampling.max_new_tokens
-            stay = [
-                place for place, row in enumerate(live)
-                if not full and generations[row].ids[-1] not in stop
-            ]  # fmt: skip
-            plain = self._is_plain(cache)
-            if self._reuses:
-                self.prefixes.keep(
-                    [
-                        (place, width - len(prompts[row]), (*prompts[row], *generations[row].ids))
-                        for place, row in enumerate(live)
-                        if place not in stay
-                    ],
-                    cache,
-                )
-            live = [live[place] for place in stay]
-            if live:
-                index = torch.tensor(stay, device=ids.device)
-                ids, mask = ids[index], mask[index]
-                if plain:
-                    cache.batch_select_indices(index)
+            ended, stay = [], []
+            for place, row in enumerate(live):
+                written = generations[row].ids
+                if len(written) == sampling.max_new_tokens or written[-1] in stop:
+                    start = width - len(prompts[row])
+                    ended.append((place, start, (*prompts[row], *written)))
                 else:
-                    cache = None
+                    stay.append(place)
+            if self._is_plain(output.past_key_values) and self._reuses:
+                self.prefixes.keep(ended, output.past_key_values)
+            mask = torch.cat([mask, mask.new_ones(new.shape)], dim=1)
+            ids, mask, cache = self._rows(stay, output.sequences, mask, output.past_key_values)
+            live = [live[place] for place in stay]
         return generations
 
     def _read(self, prompts: list[Ids]) -> tuple[torch.Tensor, torch.Tensor, Any]:
@@ -192,9 +181,15 @@ class TransformersEngine:
             read = self._generate(ids[:, :-1], mask[:, :-1], cache, Sampling(0.0, 1.0, 1))
             cache = read.past_key_values
         place = {row: index for index, row in enumerate(rows)}
-        index = torch.tensor([place[prompt] for prompt in prompts], device=ids.device)
+        return self._rows([place[prompt] for prompt in prompts], ids, mask, cache)
+
+    def _rows(
+        self, places: list[int], ids: torch.Tensor, mask: torch.Tensor, cache: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """Returns some rows of a batch; without a cache if it cannot be taken apart."""
+        index = torch.tensor(places, dtype=torch.long, device=ids.device)
         if cache is not None and self._is_plain(cache):
-            cache.reorder_cache(index)
+            cache.batch_select_indices(index)
         else:
             cache = None
         return ids[index], mask[index], cache
@@ -209,6 +204,7 @@ class TransformersEngine:
     ) -> Any:
         if cache is None and self._takes_cache:
             cache = DynamicCache(config=self.model.config)
+        stop = sampling.ends(self.chat)
         with _plain_generation(self.model):
             return self.model.generate(
                 input_ids=ids,
@@ -221,10 +217,10 @@ class TransformersEngine:
                 top_k=0 if sampling.temperature > 0 else None,
                 logits_processor=LogitsProcessorList(processors),
                 stopping_criteria=StoppingCriteriaList(
-                    [_HalfEnded(sampling.ends(self.chat))] if self._plain else []
+                    [_HalfEnded(stop)] if stop and self._plain else []
                 ),
                 pad_token_id=self.chat.tokenizer.pad_token_id,
-                eos_token_id=sampling.ends(self.chat) or None,
+                eos_token_id=stop or None,
                 return_dict_in_generate=True,
             )
 
@@ -267,14 +263,14 @@ class _HalfEnded(StoppingCriteria):
     """Stops a batch once at least half of it has ended, if that spares enough rows to matter."""
 
     def __init__(self, stop: Sequence[int]) -> None:
-        self._stop = torch.tensor(list(stop))
+        self._ends = EosTokenCriteria(list(stop))
         self._ended: torch.Tensor | None = None
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
-        last = torch.isin(input_ids[:, -1], self._stop.to(input_ids.device))
+    def __call__(self, input_ids: Any, scores: Any, **kwargs: Any) -> torch.Tensor:
+        last = self._ends(input_ids, scores)
         self._ended = last if self._ended is None else self._ended | last
         half = int(self._ended.sum()) >= max(LEAVING, len(input_ids) / 2)
-        return torch.full_like(self._ended, half)
+        return torch.full_like(last, half)
 
 
 class _LogProbRecorder(LogitsProcessor):

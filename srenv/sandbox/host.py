@@ -608,18 +608,12 @@ def settle() -> None:
     os.dup2(os.pidfd_open(os.getpid()), OWN_NAMESPACE)
 
 
-def start(
-    descriptors: list[int],
-    limits: tuple[float, int, int, int],
-    calls: SystemCalls,
-    scratch: Scratch,
-) -> int:
+def start(descriptors: list[int], limits: tuple[float, int, int, int], calls: SystemCalls) -> int:
     """Forks for a job; returns its pid.
 
     Raises:
         OSError: The kernel refuses.
     """
-    scratch.prepare(limits[-1])
     _unshare(_NEWPID)
     try:
         if pid := os.fork():
@@ -675,8 +669,10 @@ def host(control: socket.socket, calls: SystemCalls) -> None:
         if not message:
             return  # and as the first process of its namespace it takes all others with it
         if message[:1] == b"S":
+            limits = START.unpack(message)[1:]
             try:
-                pid = start(descriptors, START.unpack(message)[1:], calls, scratch)
+                scratch.prepare(limits[-1])
+                pid = start(descriptors, limits, calls)
             except OSError as error:
                 pid, problem = 0, str(error)
             for descriptor in descriptors:
