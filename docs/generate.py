@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 
@@ -84,12 +85,16 @@ def _document(title: str, docstring: str, facts: str = "") -> str:
 
 
 def _text(entry: Entry) -> str:
-    return entry.page.strip() or _docstring(entry.entry_point)
+    return str(_named(entry.page)) if entry.page else _docstring(entry.entry_point)
 
 
 def _docstring(entry_point: str) -> str:
-    module, _, name = entry_point.partition(":")
-    return inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    return inspect.getdoc(_named(entry_point)) or ""
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _fenced(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from srenv.problems.families import FAMILIES, find_family, mixed
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -13,8 +11,8 @@ class Entry:
 
     Attributes:
         problems: Its source of problems; empty for the default of the class.
-        page: Its page in the documentation: a summary line, then sections in Markdown. Empty if
-            it is the docstring of the class.
+        page: The string that is its page in the documentation, as ``module:attribute``: a summary
+            line, then sections in Markdown. Empty if it is the docstring of the class.
         protocol: Its protocol; empty for the default of the class.
         entry_point: The class, as a string so that specs are JSON.
         vector_entry_point: The class of its vector environment.
@@ -27,7 +25,7 @@ class Entry:
     vector_entry_point: str = "srenv.envs.vector:SelfCorrectMathVectorEnv"
 
 
-_GSM8K = """Grade-school word problems with integer answers.
+GSM8K = """Grade-school word problems with integer answers.
 
 ## Description
 GSM8K (Cobbe et al. 2021, arXiv 2110.14168): word problems that take two to eight steps of
@@ -42,7 +40,7 @@ without one, say ``problems="jsonl:path/to/gsm8k.jsonl"``.
 * v0: Initial version.
 """
 
-_MATH500 = """Competition problems with answers in LaTeX.
+MATH500 = """Competition problems with answers in LaTeX.
 
 ## Description
 MATH-500, the subset of MATH (Hendrycks et al. 2021, arXiv 2103.03874) that Lightman et al.
@@ -59,15 +57,24 @@ evaluation. Needs ``pip install "srenv[hub]"`` and, the first time, a network; w
 * v0: Initial version.
 """
 
+
+def _family(name: str) -> Entry:
+    return Entry(f"synthetic:{name}", f"srenv.problems.families.{name}:__doc__")
+
+
 ENVIRONMENTS: dict[str, Entry] = {
     "SelfCorrectMath-v0": Entry("", ""),
-    "SelfCorrectGSM8K-v0": Entry("hf:openai/gsm8k?config=main", _GSM8K),
-    "SelfCorrectMATH500-v0": Entry("hf:HuggingFaceH4/MATH-500?split=test", _MATH500),
-    **{
-        f"SelfCorrect{family.title}-v0": Entry(f"synthetic:{name}", family.page)
-        for name, family in ((name, find_family(name)) for name in FAMILIES)
-    },
-    "SelfCorrectMixed-v0": Entry("synthetic:mixed", mixed.PAGE),
+    "SelfCorrectGSM8K-v0": Entry("hf:openai/gsm8k?config=main", f"{__name__}:GSM8K"),
+    "SelfCorrectMATH500-v0": Entry("hf:HuggingFaceH4/MATH-500?split=test", f"{__name__}:MATH500"),
+    "SelfCorrectLinear-v0": _family("linear"),
+    "SelfCorrectSystem-v0": _family("system"),
+    "SelfCorrectFactor-v0": _family("factor"),
+    "SelfCorrectRoot-v0": _family("root"),
+    "SelfCorrectModInv-v0": _family("modinv"),
+    "SelfCorrectCountdown-v0": _family("countdown"),
+    "SelfCorrectArithmetic-v0": _family("arithmetic"),
+    "SelfCorrectWords-v0": _family("words"),
+    "SelfCorrectMixed-v0": _family("mixed"),
     "SelfCorrectCode-v0": Entry(
         problems="synthetic:programs",
         page="",

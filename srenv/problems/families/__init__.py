@@ -1,6 +1,7 @@
 """Synthetic families: endless problems whose answers are easier to check than to find.
 
-A family is a file whose docstring is the page of its environment, and a line in `FAMILIES`.
+A family is a file with a function ``draw``, whose docstring is the page of its environment; a line
+in `FAMILIES`; and one in `srenv.envs.catalogue`, which gives the environment its id.
 """
 
 from __future__ import annotations
@@ -8,48 +9,22 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from srenv.problems.seeding import Split
 from srenv.problems.source import Drawn, EndlessSource
 from srenv.registry import resolve
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A family of problems.
-
-    Attributes:
-        title: Its name in the id of its environment: ``Linear`` gives ``SelfCorrectLinear-v0``.
-        draw: Draws a problem from a generator.
-        page: The page of its environment: a summary line, then sections in Markdown.
-    """
-
-    title: str
-    draw: Callable[[random.Random], Drawn]
-    page: str
-
-
-FAMILIES: dict[str, Family | str] = {
-    "linear": "srenv.problems.families.linear:FAMILY",
-    "system": "srenv.problems.families.system:FAMILY",
-    "factor": "srenv.problems.families.factor:FAMILY",
-    "root": "srenv.problems.families.root:FAMILY",
-    "modinv": "srenv.problems.families.modinv:FAMILY",
-    "countdown": "srenv.problems.families.countdown:FAMILY",
-    "arithmetic": "srenv.problems.families.arithmetic:FAMILY",
-    "words": "srenv.problems.families.words:FAMILY",
+FAMILIES: dict[str, Callable[[random.Random], Drawn] | str] = {
+    "linear": "srenv.problems.families.linear:draw",
+    "system": "srenv.problems.families.system:draw",
+    "factor": "srenv.problems.families.factor:draw",
+    "root": "srenv.problems.families.root:draw",
+    "modinv": "srenv.problems.families.modinv:draw",
+    "countdown": "srenv.problems.families.countdown:draw",
+    "arithmetic": "srenv.problems.families.arithmetic:draw",
+    "words": "srenv.problems.families.words:draw",
 }
-"""Families by name, as in the source ``synthetic:linear``."""
-
-
-def find_family(name: str) -> Family:
-    """Returns the family of that name.
-
-    Raises:
-        ValueError: There is no such family.
-    """
-    return resolve("synthetic family", name, FAMILIES)
+"""Families by name, as in the source ``synthetic:linear``: the function that draws a problem."""
 
 
 def family_source(name: str, split: Split) -> EndlessSource:
@@ -58,9 +33,9 @@ def family_source(name: str, split: Split) -> EndlessSource:
     Raises:
         ValueError: There is no such family.
     """
-    draw = functools.partial(_draw, find_family(name))
+    draw = functools.partial(_draw, resolve("synthetic family", name, FAMILIES))
     return EndlessSource(f"synthetic:{name}", split, name, draw)
 
 
-def _draw(family: Family, seed: int) -> Drawn:
-    return family.draw(random.Random(seed))
+def _draw(draw: Callable[[random.Random], Drawn], seed: int) -> Drawn:
+    return draw(random.Random(seed))

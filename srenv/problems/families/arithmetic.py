@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.families.numbers import signed
 from srenv.problems.source import Drawn
 
@@ -34,6 +33,3 @@ def draw(rng: random.Random) -> Drawn:
     p = d * quotient - q
     data = {"p": p, "q": q, "d": d, "r": r}
     return Drawn(f"Compute ({p}{q:+d})/{d}{r:+d}.", str(quotient + r), data=data)
-
-
-FAMILY = Family("Arithmetic", draw, __doc__)

@@ -23,7 +23,6 @@ import re
 from collections import Counter
 
 from srenv.episode import Problem
-from srenv.problems.families import Family
 from srenv.problems.source import Drawn
 from srenv.verifier.grade import Grade
 
@@ -151,6 +150,3 @@ def check_countdown(problem: Problem, answer: str) -> Grade:
     if Counter(numbers) - Counter(problem.data["numbers"]):
         return Grade(False, "countdown_numbers")
     return Grade(value == target, "countdown_value")
-
-
-FAMILY = Family("Countdown", draw, __doc__)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.families.numbers import primes
 from srenv.problems.source import Drawn
 
@@ -30,6 +29,3 @@ def draw(rng: random.Random) -> Drawn:
     # The fewest prompts of all families: 11,600 for training and 1,700 for evaluation.
     p, q = sorted(rng.sample(primes(11, 997), 2))
     return Drawn(f"Find the smaller prime factor of {p * q}.", str(p))
-
-
-FAMILY = Family("Factor", draw, __doc__)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.families.numbers import signed
 from srenv.problems.source import Drawn
 
@@ -32,6 +31,3 @@ def draw(rng: random.Random) -> Drawn:
     x = rng.randint(10, 99)
     c = a * x + b
     return Drawn(f"Solve {a}x{b:+d}={c} for x.", str(x), data={"a": a, "b": b, "c": c})
-
-
-FAMILY = Family("Linear", draw, __doc__)

@@ -24,8 +24,6 @@ from srenv.problems.seeding import Split, hashed_rng
 from srenv.problems.source import ProblemSource
 from srenv.registry import unknown
 
-PAGE = __doc__
-
 MIXED = ("linear", "system", "factor", "root", "modinv", "countdown")
 """The families, in an order that decides which problem has which index."""
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.families.numbers import primes
 from srenv.problems.source import Drawn
 
@@ -31,6 +30,3 @@ def draw(rng: random.Random) -> Drawn:
     a = rng.randint(2, p - 1)
     prompt = f"Find the integer x from 1 to {p - 1} with {a}x = 1 modulo {p}."
     return Drawn(prompt, str(pow(a, -1, p)))
-
-
-FAMILY = Family("ModInv", draw, __doc__)

@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.source import Drawn
 
 
@@ -32,6 +31,3 @@ def draw(rng: random.Random) -> Drawn:
     r = round(n ** (1 / 3))
     r -= r**3 > n
     return Drawn(f"Find the largest integer r with r^3 <= {n}.", str(r))
-
-
-FAMILY = Family("Root", draw, __doc__)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import random
 
-from srenv.problems.families import Family
 from srenv.problems.families.numbers import signed
 from srenv.problems.source import Drawn
 
@@ -33,6 +32,3 @@ def draw(rng: random.Random) -> Drawn:
     first, second = f"{a}x{b:+d}y={a * x + b * y}", f"{c}x{d:+d}y={c * x + d * y}"
     prompt = f"Solve {first} and {second}. Answer with the pair (x, y)."
     return Drawn(prompt, f"({x}, {y})")
-
-
-FAMILY = Family("System", draw, __doc__)

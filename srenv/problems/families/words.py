@@ -35,7 +35,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from srenv.problems.families import Family
 from srenv.problems.source import Drawn, EndlessSource, SourceSpec
 
 WOMEN = [
@@ -667,6 +666,3 @@ def solve(steps: Sequence[Step], written: Sequence[str] = ()) -> str | None:
     if len(results) > len(steps) or results[-1] is None:
         return None
     return f"The answer is \\boxed{{{results[-1]}}}."
-
-
-FAMILY = Family("Words", draw, __doc__)
