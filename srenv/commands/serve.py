@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -44,10 +43,6 @@ def serve(config: ServeConfig) -> None:
     """
     if not config.openenv:
         raise ValueError("say which clients to serve: srenv serve --openenv")
-    if importlib.util.find_spec("openenv") is None:
-        raise ImportError('--openenv needs its extra: pip install "srenv[openenv]"')
-    import uvicorn
-
     from srenv.integrations.openenv import make_app
 
     make_env = partial(
@@ -61,6 +56,8 @@ def serve(config: ServeConfig) -> None:
     )
     make_env().close()  # a wrong option is refused here and not in the first session
     app = make_app(make_env, config.sessions)
+    import uvicorn  # which the extra installs
+
     Console(highlight=False).print(
         f"{config.problems} for OpenEnv clients at http://{config.host}:{config.port}"
     )

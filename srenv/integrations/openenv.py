@@ -17,15 +17,19 @@ from functools import partial
 from typing import Any
 
 import gymnasium as gym
-from openenv.core import EnvClient
-from openenv.core.client_types import StepResult
-from openenv.core.env_server import Action, Environment, Observation, State, create_fastapi_app
-from pydantic import Field
 
 from srenv.envs.spaces import Chat, Messages, UnicodeText
 from srenv.parsing import MAX_TURN_CHARS
 from srenv.wrappers import ChatObservation
 from srenv.wrappers.common import core
+
+try:
+    from openenv.core import EnvClient
+    from openenv.core.client_types import StepResult
+    from openenv.core.env_server import Action, Environment, Observation, State, create_fastapi_app
+    from pydantic import Field
+except ModuleNotFoundError as error:
+    raise ImportError('OpenEnv is missing: pip install "srenv[openenv]"') from error
 
 MAX_CHARS = 1 << 24
 """Greatest length of a chat in the space of `RemoteEnv`, which does not know the server's."""

@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from srenv.commands import serve as module
 from srenv.commands.serve import ServeConfig, serve
 
 
@@ -17,7 +16,8 @@ def test_a_protocol_must_be_chosen():
 
 
 def test_the_extra_is_named_if_openenv_is_missing(monkeypatch):
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "srenv.integrations.openenv", raising=False)
+    monkeypatch.setitem(sys.modules, "openenv.core", None)
     with pytest.raises(ImportError, match=r"srenv\[openenv\]"):
         serve(ServeConfig(openenv=True))
 
