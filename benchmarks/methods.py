@@ -69,7 +69,7 @@ WARMUP = {"self_rewarding": ("rejection_sampling", "warmup", "evaluate_warmup")}
 STEPS = ("reasoning_data", "reasoning", "judging_data", "m1", "evaluate_base_judge")
 CORE = {
     "prompting": Method("Self-Refine", "prompting"),
-    "star": Method("STaR", "star", {"sampled": 900}),
+    "star": Method("STaR", "star"),
     "pair_sft": Method("Pair-SFT", "pair_sft"),
     "direct_rl": Method("direct multi-turn RL", "plain_rl", {"pg": rl(60)}),
     "score": Method("SCoRe", "score", {"stage1": rl(20, first_kl=0.1), "stage2": rl(40)}),
@@ -83,7 +83,7 @@ CORE = {
     "process": Method("process-based, last model", "process", {"iterations": 2}),
 }
 METHODS = CORE | {
-    "star_plus": Method("STaR+", "star", {"sampled": 900, "keep_right": True}),
+    "star_plus": Method("STaR+", "star", {"keep_right": True}),
     "single_turn_rl": Method("single-turn RL", "plain_rl", {"pg": rl(120), "max_attempts": 1}),
     "score_no_stage1": Method("SCoRe, no stage I", "score", {"stage1": rl(0), "stage2": rl(60)}),
     "score_no_bonus": Method(
