@@ -27,6 +27,8 @@ def test_every_part_runs_and_one_that_fails_is_a_row(tmp_path, monkeypatch):
     # In this process: starting five costs a minute.
     monkeypatch.setattr(gpu, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(n))
     monkeypatch.setattr(gpu, "PARTS", (*gpu.PARTS, failing))
+    # A small vocabulary: the logits of a large one take minutes on a CPU without bfloat16.
+    monkeypatch.setattr(gpu, "SMOLLM2", gpu.TINY)
     config = gpu.Config(
         models=(gpu.MADE,),
         hidden=256,
