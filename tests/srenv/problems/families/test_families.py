@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from srenv.envs.catalogue import ENVIRONMENTS
 from srenv.episode import Problem
 from srenv.problems import FAMILIES, grade, load_problems
 from srenv.problems.families.countdown import evaluate
@@ -142,3 +143,8 @@ def solves(family: str, problem: Problem) -> bool:
         return int(x**power) <= number < int((x + 1) ** power)
     low, high, a, one, p = n
     return low <= x <= high == p - 1 and a * x % p == one
+
+
+def test_every_family_has_an_environment():
+    played = {entry.problems for entry in ENVIRONMENTS.values()}
+    assert {f"synthetic:{name}" for name in SYNTHETIC} <= played
