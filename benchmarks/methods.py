@@ -1,14 +1,14 @@
-"""Methods of self-correction compared: one base model, one budget, the same problems.
+"""Methods of self-correction compared: one base model, the same problems.
 
     python benchmarks/methods.py
     python benchmarks/methods.py --methods score score_no_stage1 score_no_bonus
     PYTHONPATH=examples python benchmarks/methods.py --methods score custom_recipe:train
 
-Every method spends about the same number of tokens on training, generated and trained on together,
-and every seed gives all of them the same evaluation problems (greedy, never trained on). Seeds are
-pooled; differences are paired by problem. Stages that two methods have in common run once, and
+Budgets differ, and the table shows what every method spent: tokens generated, tokens trained on,
+and minutes. Every seed gives all methods the same evaluation problems (greedy, never trained on).
+Seeds are pooled; differences are paired by problem. Stages that two methods share run once, and
 count for both. A killed benchmark resumes where it was. The table, a CSV file and the figure are
-rewritten after every run, so that they exist early and grow.
+rewritten after every run, so they exist early and grow.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import csv
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -42,7 +43,7 @@ from srenv.metrics import Metrics, Outcomes, Reading, difference, measure
 
 @dataclass(frozen=True)
 class Method:
-    """A recipe, and the options that give it the common budget.
+    """A recipe and its options.
 
     Attributes:
         title: Name of its row.
@@ -220,9 +221,9 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
     text = [
         "# Methods of self-correction compared",
         "",
-        f"`python benchmarks/methods.py`: the model `{config.model}` on `{config.problems}`, "
+        f"`{command(config)}`: the model `{config.model}` on `{config.problems}`, "
         f"{config.eval_n} unseen problems per seed, greedy; {plural(seeds)}, "
-        "95 % intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
+        "95% intervals in brackets. Accuracies and changes are % of all problems. Tokens: "
         "generated per problem in the evaluation. Generated, trained: thousands of tokens sampled "
         "for training, and read in training (context included), mean over seeds. Minutes: of the "
         "training stages on one core, of a machine with other work. Second model: memory that the "
@@ -242,6 +243,20 @@ def write(config: Config, finished: Mapping[str, Sequence[Path]]) -> None:
     write_csv(config.output / "methods.csv", seeds, files, metrics)
     plot(config.output / "methods.png", data, metrics, files)
     print("\n".join(text))
+
+
+def command(config: Config) -> str:
+    """The command that gives the table."""
+    defaults = Config()
+    named = "" if config.methods == defaults.methods else f" --methods {' '.join(config.methods)}"
+    others = ("eval_n", "model", "problems", "transfer")
+    values = {name: getattr(config, name) for name in others}
+    options = [
+        f" --{name.replace('_', '-')} {shlex.quote(str(value))}"
+        for name, value in values.items()
+        if value != getattr(defaults, name)
+    ]
+    return f"python benchmarks/methods.py{named}{''.join(options)}"
 
 
 def plural(seeds: Sequence[int]) -> str:
@@ -277,7 +292,7 @@ def passes(rows: Sequence[Reading]) -> str:
     ]
     fewest = min(map(len, right))  # seeds may have voted over different numbers
     share = 100 * np.mean([found[:fewest] for found in right], axis=0)
-    shown = ", ".join(f"{value:.1f} % at {k}" for k, value in enumerate(share, 1))
+    shown = ", ".join(f"{value:.1f}% at {k}" for k, value in enumerate(share, 1))
     return f"For orientation, pass@k of the base, sampled: {shown}."
 
 

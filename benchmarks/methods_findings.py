@@ -1,9 +1,9 @@
-"""Findings of the papers as hypotheses, each tested on what `methods.py` measured."""
+"""Hypotheses about the methods, most of them from the papers, and what `methods.py` measured."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from agents.recipes.self_rewarding.recipe import WARM
 from srenv.commands.readings import find_reading
 from srenv.metrics import Estimate, Outcomes, difference, measure
 from srenv.metrics.tables import interval
+
+OWN_IDEA = "–"
+"""In place of a paper, for hypotheses that no paper has tested."""
 
 Runs = Mapping[str, Sequence[Path]]
 """Finished runs by method, one folder per seed."""
@@ -33,13 +36,13 @@ class Finding:
     """A hypothesis about one row, or about the difference of two.
 
     Attributes:
-        text: What a paper reports.
+        text: The hypothesis.
         row: The row that it is about.
         metric: The metric, a key of `srenv.metrics.measure`.
         above: The value, in points, that it has to exceed; `below` likewise. By its whole interval
             if `surely`, else by the estimate.
         over: A row whose value is subtracted, paired by problem.
-        paper: What the paper reports, where it gives a number or says so.
+        paper: What a paper reports of it; `OWN_IDEA` if none does.
     """
 
     text: str
@@ -49,7 +52,7 @@ class Finding:
     below: float | None = None
     surely: bool = True
     over: Row | None = None
-    paper: str = "–"
+    paper: str = OWN_IDEA
 
     def estimate(self, runs: Runs) -> Estimate:
         """What was measured."""
@@ -71,6 +74,8 @@ class Finding:
 SCORE, RISE, OWN, PROCESS = Row("score"), Row("rise"), Row("self_rewarding"), "process"
 HACKED, HONEST = Row("final_bonus"), Row("final_bonus_local")
 
+ABOVE_0 = "interval > 0"
+
 FINDINGS = (
     Finding(
         "being told to revise does not help", Row("prompting", REVISED), "delta", below=1,
@@ -81,7 +86,7 @@ FINDINGS = (
         paper="-1.0 (Kumar, table 2)",
     ),
     Finding(
-        "STaR repairs little", Row("star"), "delta", below=3, surely=False,
+        "STaR corrects little", Row("star"), "delta", below=3, surely=False,
         paper="-14.2 (Kumar, table 1)",
     ),
     Finding(
@@ -136,22 +141,22 @@ FINDINGS = (
     Finding(
         "policy gradient corrects more than the warm-up", OWN, "delta", above=0,
         over=Row("self_rewarding", WARM),
-        paper="5.8 over 4.6, by DPO (Xiong, table 3)",
+        paper="5.8 (DPO) and 4.4 (PPO) over 4.6 (Xiong, table 3)",
     ),
     Finding(
         "self-rewarding ends 5 above Self-Refine", OWN, "accuracy_final", above=5, surely=False,
         over=Row("prompting"),
-        paper="80.2 over 51.4, told to revise (Xiong, table 3)",
     ),
     Finding(
         "self-rewarding beats maj@k of the base at equal tokens", OWN, "accuracy_final", above=0,
         over=Row("self_rewarding", MAJORITY),
     ),
     Finding(
-        "self-rewarding spoils at most 1 % of the answers", OWN, "delta_ci", below=1, surely=False
+        "self-rewarding breaks right answers on at most 1% of the problems", OWN, "delta_ci",
+        below=1, surely=False,
     ),
     Finding(
-        "its verdicts have a balanced accuracy of 85 %", OWN, "verdict_balanced", above=85,
+        "its verdicts have a balanced accuracy of 85%", OWN, "verdict_balanced", above=85,
         surely=False,
     ),
     Finding(
@@ -185,11 +190,11 @@ FINDINGS = (
         "accuracy_t1", below=0, over=Row("final_bonus", WARM),
     ),
     Finding(
-        "and not under turn-local credit", HONEST, "accuracy_t1", above=-2, surely=False,
-        over=Row("final_bonus_local", WARM),
+        "under turn-local credit they do not get worse", HONEST, "accuracy_t1", above=-2,
+        surely=False, over=Row("final_bonus_local", WARM),
     ),
 )  # fmt: skip
-"""What the papers and their baselines report, in points; one hypothesis each."""
+"""The hypotheses: what papers report of the methods and their baselines, and our own."""
 
 
 def pooled(row: Row, runs: Runs) -> Outcomes:
@@ -199,29 +204,44 @@ def pooled(row: Row, runs: Runs) -> Outcomes:
 
 
 def claims(runs: Runs) -> list[str]:
-    """A table of the findings whose methods have run: what was measured, and whether it holds."""
+    """A table of the findings whose methods have run: what was measured, and whether it holds.
+
+    The intervals are over problems; the column of seeds shows how much training runs differ.
+    """
     found = [
-        (finding.text, finding.paper, limit(finding), estimate, finding.holds(estimate))
+        (finding.text, finding.paper, limit(finding), measured, finding.holds(measured[-1]))
         for finding in FINDINGS
         if finding.row.method in runs and (finding.over is None or finding.over.method in runs)
-        for estimate in [finding.estimate(runs)]
+        for measured in [by_seed(finding.estimate, runs)]
     ]
     if PROCESS in runs:
-        gain = judged(runs[PROCESS], "m1", "base")
+        gains = by_seed(lambda part: judged(part[PROCESS], "m1", "base"), runs)
         reported = "92.8 over 57.2 (Zhang, table 3)"
-        found.append(("teaching improves the judge of steps", reported, "> 0", gain, gain.low > 0))
-    holding = sum(holds for *_, holds in found)
+        holds = gains[-1].low > 0
+        found.append(("teaching improves the judge of steps", reported, ABOVE_0, gains, holds))
+    holding = [(paper, holds) for _, paper, *_, holds in found]
+    published = [holds for paper, holds in holding if paper != OWN_IDEA]
     lines = [
-        f"| {text} | {paper} | {bound} | {interval(estimate, 100)} | {'yes' if holds else 'NO'} |"
-        for text, paper, bound, estimate, holds in found
+        f"| {text} | {paper} | {bound} | {interval(pooled, 100)} "
+        f"| {', '.join(f'{100 * one.value:.1f}' for one in seeds)} | {'yes' if holds else 'NO'} |"
+        for text, paper, bound, (*seeds, pooled), holds in found
     ]
     return [
-        f"{holding} of {len(found)} published findings hold here; differences in points.",
+        f"{sum(holds for _, holds in holding)} of {len(found)} hypotheses hold here, "
+        f"{sum(published)} of the {len(published)} that a paper has a result for; differences in "
+        "points. Intervals are over problems, not over training runs.",
         "",
-        "| published finding | in the paper | limit | measured here | holds |",
-        "|---|---|---|---|---|",
+        "| hypothesis | in the paper | limit | measured here | per seed | holds |",
+        "|---|---|---|---|---|---|",
         *lines,
     ]
+
+
+def by_seed(estimate: Callable[[Runs], Estimate], runs: Runs) -> list[Estimate]:
+    """An estimate of every seed by itself, and last of all of them together."""
+    seeds = zip(*runs.values(), strict=True)
+    parts = [{name: [run] for name, run in zip(runs, row, strict=True)} for row in seeds]
+    return [estimate(part) for part in (*parts, runs)]
 
 
 def limit(finding: Finding) -> str:

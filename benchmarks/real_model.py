@@ -168,7 +168,7 @@ def report(config: Config, folders: Sequence[Path]) -> str:
         f"# {config.recipe.model} on {config.recipe.problems}",
         "",
         f"`python benchmarks/real_model.py`: seed {config.seed}, {config.eval_n} unseen problems a "
-        f"row, greedy; 95 % intervals in brackets. In the column maj@k, Turns is k. All later rows "
+        f"row, greedy; 95% intervals in brackets. In the column maj@k, Turns is k. All later rows "
         f"start from '{first}'. {os.cpu_count()} CPU cores, {bfloat16}. "
         f"{config.shown} of the problems as they were played: "
         "[real_model_episodes.md](real_model_episodes.md).",

@@ -159,7 +159,7 @@ def flat(runner: BubblewrapRunner, jobs: Sequence[Job], programs: int) -> list[R
         Row(
             "memory of all processes between them",
             f"{before.memory / 1e6:.0f}, {after.memory / 1e6:.0f} MB",
-            "at most 5 % more",
+            "at most 5% more",
             grown <= 0.05,
         ),
     ]

@@ -139,7 +139,7 @@ def main(config: Config) -> None:
         "# Self-rewarding correction on the bundled model",
         "",
         f"`python benchmarks/self_rewarding.py`: seeds {', '.join(map(str, config.seeds))}, "
-        f"{config.eval_n} unseen problems each, greedy, pooled; 95 % intervals in brackets. "
+        f"{config.eval_n} unseen problems each, greedy, pooled; 95% intervals in brackets. "
         "In the column maj@k, Turns is k.",
         "",
         markdown_table(pooled),

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GPU_MEMORY, BANDWIDTH, FLOPS = 80e9, 3.35e12, 0.4 * 989e12
-"""An H100: bytes; bytes per second; floating-point operations per second, 40 % of the peak."""
+"""An H100: bytes; bytes per second; floating-point operations per second, 40% of the peak."""
 
 TRAINED = 4 + 4 + 8
 """Bytes per trained parameter: float32 weight, its gradient, Adam's two moments."""
@@ -87,7 +87,7 @@ ROWS = (
     "KV cache per token",
     "KV cache that fits a copy",
     "tokens generated, upper bound per copy",
-    "training step, 40 % of peak",
+    "training step, 40% of peak",
 )
 
 

@@ -82,7 +82,7 @@ class Card:
     def percent(self, name: str) -> str:
         """Returns a share in percent with its interval."""
         shown = cell(self.metrics.get(name), 100, 1)
-        return shown.replace(" [", " % [") if "[" in shown else f"{shown} %"
+        return shown.replace(" [", "% [") if "[" in shown else f"{shown}%"
 
     def number(self, name: str) -> str:
         """Returns a number with its interval."""
@@ -146,8 +146,8 @@ def summary(card: Card) -> list[str]:
         f"**Does its confidence mean anything?** By the {KINDS[card.kind]}, the calibration error "
         f"is {card.number(f'ece_{card.kind}')} and the Brier score "
         f"{card.number(f'brier_{card.kind}')} (0 is best for both). Of the half of its answers "
-        f"that it is most confident of, {100 * half:.1f} % are wrong; of all answers, "
-        f"{100 * every:.1f} %.",
+        f"that it is most confident of, {100 * half:.1f}% are wrong; of all answers, "
+        f"{100 * every:.1f}%.",
     ]
 
 
@@ -264,7 +264,7 @@ def _method(card: Card) -> str:
     lines = [f"- {name.replace('_', '-')}: {escape(value)}" for name, value in options.items()]
     return "\n".join(
         [
-            "Intervals in brackets are 95 %. Answers are graded by rules, not by a model. A "
+            "Intervals in brackets are 95%. Answers are graded by rules, not by a model. A "
             "verdict is the model's own word on its attempt. Confidence is the probability that "
             "the attempt is right.",
             "",

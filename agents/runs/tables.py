@@ -31,7 +31,7 @@ def _fits(console: Console, table: Table) -> bool:
 
 def _table(rows: Mapping[str, Metrics], names: Sequence[str], title: str) -> Table:
     """Returns the table with a line per metric and a column per row of the comparison."""
-    table = Table(title=Text(title), caption="95 % intervals in brackets; a dash: not defined")
+    table = Table(title=Text(title), caption="95% intervals in brackets; a dash: not defined")
     table.add_column("", no_wrap=True)
     for row in names:
         table.add_column(Text(row), justify="right")

@@ -126,10 +126,10 @@ def verdict_of(text: str) -> str:
 
 
 def share(successes: Sequence[bool]) -> str:
-    """A share in percent with its 95 % interval."""
+    """A share in percent with its 95% interval."""
     value = float(np.mean(successes))
     low, high = (100 * x for x in wilson(value, len(successes)))
-    return f"{100 * value:.1f} % [{low:.1f}, {high:.1f}]"
+    return f"{100 * value:.1f}% [{low:.1f}, {high:.1f}]"
 
 
 if __name__ == "__main__":

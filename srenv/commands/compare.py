@@ -80,7 +80,7 @@ def compare(config: CompareConfig) -> Metrics:
 
 def make_table(before: Metrics, after: Metrics, differences: Metrics) -> Table:
     """Returns the table that `compare` prints, one row per metric that has a difference."""
-    table = Table(caption="difference: after - before, paired; 95 % intervals in brackets")
+    table = Table(caption="difference: after - before, paired; 95% intervals in brackets")
     table.add_column("", no_wrap=True)
     for heading in ("before", "after", "difference"):
         table.add_column(heading, justify="right", no_wrap=True)

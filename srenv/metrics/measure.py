@@ -31,7 +31,7 @@ PROPORTIONS = ("accuracy_t1", "accuracy_final", "delta_ic", "delta_ci")
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with its 95 % confidence interval; nan where it is not defined."""
+    """A number with its 95% confidence interval; nan where it is not defined."""
 
     value: float
     low: float
@@ -46,7 +46,7 @@ LENGTHS = ("mean", "p95", "max")
 
 
 def measure(data: Outcomes, resamples: int = 1000, seed: int = 0) -> Metrics:
-    """Computes every metric with a 95 % interval.
+    """Computes every metric with a 95% interval.
 
     Shares of problems with one sample get Wilson intervals; everything else the percentiles of a
     bootstrap over problems (turns and samples of one problem are not independent of each other).
@@ -235,7 +235,7 @@ def calibration_error(confidence: Array, truth: Array, weights: Array) -> Array:
 
 
 def wilson(share: float, n: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % Wilson score interval of a share of `n` independent trials."""
+    """95% Wilson score interval of a share of `n` independent trials."""
     center = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     return max(0.0, center - half), min(1.0, center + half)

@@ -55,7 +55,7 @@ def table_lines(rows: Mapping[str, Metrics]) -> dict[str, tuple[str, float, int]
 
 
 def cell(estimate: Estimate | None, factor: float, decimals: int) -> str:
-    """Returns one table cell: the value with its 95 % interval, or a dash if it is not defined."""
+    """Returns one table cell: the value with its 95% interval, or a dash if it is not defined."""
     if estimate is None or math.isnan(estimate.value):
         return "–"
     value, low, high = (

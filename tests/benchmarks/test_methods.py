@@ -89,7 +89,7 @@ def test_a_claim_says_whether_the_final_bonus_was_hacked(tmp_path, wide, local):
     told = table(methods.claims(runs))
     (hacked,) = (holds for text, holds in told.items() if "is gamed" in text)
     assert hacked == ("NO" if wide else "yes")
-    assert told["and not under turn-local credit"] == ("yes" if local else "NO")
+    assert told["under turn-local credit they do not get worse"] == ("yes" if local else "NO")
 
 
 def table(lines):

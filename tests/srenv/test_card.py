@@ -18,12 +18,12 @@ LOST = made_episode(made_turn(False, "correct", 0.6))
 
 def test_the_page_says_what_was_fixed_and_what_was_noticed():
     text = markdown(card(FIXED, RIGHT, LOST, RIGHT))
-    assert "50.0 % [15.0, 85.0] of the first attempts are right" in text
-    assert "first attempt is wrong, 50.0 %" in text
-    assert "it rejects 50.0 %" in text
-    assert "accepts 100.0 % of its right ones" in text
+    assert "50.0% [15.0, 85.0] of the first attempts are right" in text
+    assert "first attempt is wrong, 50.0%" in text
+    assert "it rejects 50.0%" in text
+    assert "accepts 100.0% of its right ones" in text
     # The two most confident answers are right, one of four is wrong.
-    assert "most confident of, 0.0 % are wrong; of all answers, 25.0 %" in text
+    assert "most confident of, 0.0% are wrong; of all answers, 25.0%" in text
 
 
 def test_a_model_without_verdicts_is_said_to_give_none():

@@ -6,7 +6,7 @@ whereas the paper asks outside teachers (section 3.2). From then on nobody tells
 it searches step by step for solutions that it prefers itself (3.3) and learns its preferences by
 step-wise DPO (3.4), and again with the model that results (M2, M3, ...).
 
-Another reading, which the paper does not try: its judgments enter the reward of policy gradient as
+A variant, which the paper does not try: its judgments enter the reward of policy gradient as
 a term in addition to correctness (`agents.training.judged_rewards`).
 """
 
@@ -252,6 +252,6 @@ class Process(Recipe):
         result = stage.result
         console.print(
             f"{title} as a judge of {result['pairs']} held-out pairs: "
-            f"{100 * result['accuracy']:.1f} % right, {100 * result['consistent']:.1f} % alike in "
+            f"{100 * result['accuracy']:.1f}% right, {100 * result['consistent']:.1f}% alike in "
             "both orders"
         )

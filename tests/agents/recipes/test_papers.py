@@ -113,7 +113,7 @@ def test_the_share_of_right_answers_lost_after_a_wrong_verdict(
 
 
 def test_the_share_of_wrong_answers_mended_after_a_right_verdict():
-    # Xiong et al., GSM8K: i->c 9.1, turn 1 73.2, verdicts right on 74.0 % of wrong attempts: 45.9 %
+    # Xiong et al., GSM8K: i->c 9.1, turn 1 73.2, verdicts right on 74.0% of wrong attempts: 45.9%
     wrong = 2680
     flagged, mended = round(wrong * 0.740), 910
     data = Outcomes.of(
