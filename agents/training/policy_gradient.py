@@ -26,6 +26,7 @@ from accelerate.utils import gather_object
 from datasets import Dataset
 from transformers import AutoModelForCausalLM, TrainerCallback, TrainerControl
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import add_fused_lm_head
 
 from agents.engines import Sampling
 from agents.engines.canary import warn_if_stale
@@ -174,7 +175,15 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             callbacks=callbacks,
             peft_config=lora_config(config.lora_rank),
         )
+        if config.kl and config.lora_rank and reference not in (None, model):
+            self.ref_model = self._other_reference(reference)
         self.link.prepare(self)
+
+    def _other_reference(self, path: str | None) -> Any:
+        """Loads a reference next to LoRA, for which TRL knows none but the starting policy."""
+        reference = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+        add_fused_lm_head(reference, temperature=self.temperature)
+        return self.accelerator.prepare_model(reference, evaluation_mode=True)
 
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:

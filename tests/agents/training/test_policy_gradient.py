@@ -258,22 +258,39 @@ def other(untrained, tmp_path):
     return str(tmp_path / "other")
 
 
-def test_the_first_attempts_kl_enters_on_its_tokens_alone(untrained, other, tmp_path):
-    """Advantage minus 0.3 * log(pi / pi_ref) at turn 1; at turn 2 the advantage as it was."""
+def log_probs(folder, record):
+    """Log-probs of the ids of an episode by the model in a folder."""
     from transformers import AutoModelForCausalLM
 
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    ids = torch.tensor([record.prompt_ids + record.ids])
+    with torch.no_grad():
+        logits = model(input_ids=ids).logits[0, len(record.prompt_ids) - 1 : -1]
+    return torch.log_softmax(logits, -1).gather(-1, torch.tensor(record.ids)[:, None])[:, 0]
+
+
+def test_lora_holds_to_the_reference_that_is_given(untrained, other, tmp_path):
+    pytest.importorskip("peft")
+    trainer, _ = make_trainer(
+        untrained, tmp_path / "run", reference=other, kl=1e-3, lora_rank=4, steps=1
+    )
+    rows, batch = train_and_capture(trainer)
+    for record, values in zip(rows, batch["ref_per_token_logps"], strict=True):
+        theirs = values[: len(record.ids)].tolist()
+        assert theirs == pytest.approx(log_probs(other, record).tolist(), abs=1e-4)
+        assert theirs != pytest.approx(log_probs(untrained, record).tolist(), abs=1e-2)
+
+
+def test_the_first_attempts_kl_enters_on_its_tokens_alone(untrained, other, tmp_path):
+    """Advantage minus 0.3 * log(pi / pi_ref) at turn 1; at turn 2 the advantage as it was."""
     trainer, _ = make_trainer(
         untrained, tmp_path / "run", reference=other, kl=1e-3, first_kl=0.3, steps=1
     )
     rows, batch = train_and_capture(trainer)
-    reference = AutoModelForCausalLM.from_pretrained(other).eval()
     plain = hand_made(np.zeros((len(rows), max(len(r.episode.turns) for r in rows), 2)), None, None)
     moved = 0
     for i, record in enumerate(rows):
-        ids = torch.tensor([record.prompt_ids + record.ids])
-        with torch.no_grad():
-            logits = reference(input_ids=ids).logits[0, len(record.prompt_ids) - 1 : -1]
-        theirs = torch.log_softmax(logits, -1).gather(-1, torch.tensor(record.ids)[:, None])[:, 0]
+        theirs = log_probs(other, record)
         for k, (turn, role) in enumerate(zip(record.turns, record.roles, strict=True)):
             expected = plain[i, turn - 1, role - 1] if turn else 0.0
             if turn == 1:
