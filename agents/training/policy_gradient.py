@@ -28,7 +28,7 @@ from transformers import AutoModelForCausalLM, TrainerCallback, TrainerControl
 from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
-from agents.engines import Sampling
+from agents.engines import Engine, Sampling
 from agents.engines.canary import warn_if_stale
 from agents.engines.registry import EngineName, trainer_link
 from agents.models.chat import ChatFormat, ChatOptions
@@ -185,15 +185,19 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         add_fused_lm_head(reference, temperature=self.temperature)
         return self.accelerator.prepare_model(reference, evaluation_mode=True)
 
+    def engine(self) -> Engine:
+        """Returns what plays, with the weights as they were last synced and the trainer's chat."""
+        engine = self.link.engine(self)
+        engine.chat = self.chat
+        return engine
+
     @staticmethod
     def _rollout(prompts: list[str], trainer: SelfCorrectTrainer) -> dict[str, list[Any]]:
         """TRL's hook: plays one episode per prompt; a prompt is the number of a start."""
         starts = [trainer.starts[int(prompt)] for prompt in prompts]
         step, rank = trainer.state.global_step, trainer.accelerator.process_index
         seed = hashed_seed("trainer", trainer.args.seed, step, rank)
-        engine = trainer.link.engine(trainer)
-        if engine.chat.exact:
-            engine.chat = trainer.chat
+        engine = trainer.engine()
         sampling = Sampling(trainer.pg.temperature, 1.0, trainer.pg.max_new_tokens, seed)
         start = time.perf_counter()
         records = rollout(trainer.make_env, engine, starts, sampling, seed=seed)
@@ -260,7 +264,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         keys = range(rank, len(self.held_out), count)
         records = rollout(
             self.make_env,
-            self.link.engine(self),
+            self.engine(),
             [self.held_out[key] for key in keys],
             sampling,
             keys=keys,

@@ -8,6 +8,8 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 import srenv
+from agents.engines import TransformersEngine
+from agents.models.chat import ChatOptions
 from agents.training.callbacks import HeldOutCurve
 from agents.training.policy_gradient import (
     PolicyGradientConfig,
@@ -129,6 +131,29 @@ def test_the_best_checkpoint_is_kept_and_loaded_on_request(untrained, tmp_path, 
     other = weights(tmp_path / f"checkpoint-{4 if load_best else 2}")
     assert (weights(tmp_path / "final") == kept).all()
     assert (kept != other).any()
+
+
+def test_evaluation_shows_conversations_as_the_options_say(untrained, tmp_path, monkeypatch):
+    options = ChatOptions("final", {"enable_thinking": False})
+    generate, shown = TransformersEngine.generate, []
+
+    def spy(self, prompts, sampling):
+        shown.append(self.chat.options)
+        return generate(self, prompts, sampling)
+
+    monkeypatch.setattr(TransformersEngine, "generate", spy)
+    trainer = SelfCorrectTrainer(
+        untrained,
+        PROBLEMS,
+        make_env,
+        CONFIG,
+        grpo_config(CONFIG, tmp_path, seed=0),
+        held_out=HELD_OUT,
+        options=options,
+    )
+    trainer.evaluate()
+    assert shown
+    assert all(each == options for each in shown)
 
 
 def test_a_resumed_training_does_not_evaluate_its_start_again(tmp_path):
