@@ -43,8 +43,8 @@ def requested_model(engine: Any, options: EngineOptions) -> str:
     return options.model
 
 
-def no_action(trainer: Any) -> None:
-    """Does nothing to a trainer."""
+def no_action(_: Any) -> None:
+    """Does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class TrainerLink:
     settings: Callable[[str | None, float], dict[str, Any]]
     """Returns the part of `GRPOConfig` that concerns the engine, from the address of the server and
     the share of a GPU's memory that the engine may take next to the trainer."""
+    check: Callable[[str | None], None] = no_action
+    """Refuses an address, before a trainer is built, whose engine cannot serve one."""
     prepare: Callable[[Any], None] = no_action
     """Prepares a trainer that has just been built; raises `ValueError` if it cannot be served."""
     release: Callable[[Any], None] = no_action

@@ -17,6 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +86,8 @@ class ServerEngine:
         exact: Whether the server takes and returns token ids.
 
     Raises:
-        ServerError: The server cannot be reached, or does not serve the model.
+        ServerError: The server cannot be reached, does not serve the model, or does not say
+            whether it returns token ids.
     """
 
     def __init__(self, options: ServerOptions) -> None:
@@ -94,10 +96,10 @@ class ServerEngine:
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         with httpx.Client(headers=self.headers, timeout=min(60.0, options.timeout)) as client:
             served = _served_model(client, options)
-            self.model = str(served["id"])
-            tokenizer = options.tokenizer or str(served.get("root") or self.model)
-            chat = _chat_format(tokenizer, options.chat)
-            self.exact = chat is not None and _returns_ids(client, options, self.model, chat)
+        self.model = str(served["id"])
+        tokenizer = options.tokenizer or str(served.get("root") or self.model)
+        chat = _chat_format(tokenizer, options.chat)
+        self.exact = chat is not None and self._returns_ids(chat)
         self.chat: ChatFormat = (
             chat
             if chat is not None and self.exact
@@ -175,6 +177,32 @@ class ServerEngine:
             raise ServerError("the server sent ids or log-probs that are out of range")
         return Generation(ids, logprobs)
 
+    def _returns_ids(self, chat: ChatFormat) -> bool:
+        """Returns whether the server takes and returns token ids: not if it refuses to.
+
+        Raises:
+            ServerError: It failed or gave no answer, or its tokenizer is not the one of `chat`.
+        """
+        ids = chat.encode(_PROBE)
+        body: dict[str, Any] = {"model": self.model, "prompt": _PROBE, "max_tokens": 1}
+        body |= {"logprobs": 0, "return_token_ids": True, "add_special_tokens": False}
+        with closing(self.session(Sampling())) as session:
+            response = session.post("completions", body)
+        if response.is_server_error:
+            raise _refusal(response)
+        try:
+            choice = response.json()["choices"][0]
+            prompt_ids = choice["prompt_token_ids"]
+            exact = bool(choice["token_ids"])
+        except (ValueError, KeyError, TypeError, IndexError):
+            return False
+        if prompt_ids != ids:
+            raise ServerError(
+                f"{self.options.base_url} and the local tokenizer disagree about the ids of "
+                f"the same text: name the tokenizer of {self.model!r} with --tokenizer"
+            )
+        return exact
+
 
 class ServerSession:
     """A queue of concurrent requests to a server, sent by a thread with an event loop."""
@@ -197,6 +225,14 @@ class ServerSession:
     def submit(self, request: Request) -> None:
         """Sends a request as soon as fewer than `concurrency` are pending."""
         self._loop.call_soon_threadsafe(self._start, request)
+
+    def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
+        """Sends a request of any kind, and waits for the response.
+
+        Raises:
+            ServerError: There is none in `patience` seconds.
+        """
+        return asyncio.run_coroutine_threadsafe(self._post(path, body), self._loop).result()
 
     def collect(self) -> list[tuple[int, Generation | Exception]]:
         """Waits up to 20 ms for answers."""
@@ -227,9 +263,10 @@ class ServerSession:
             self._client = client
             self._ready.set()
             await self._stop.wait()
-            for task in self._tasks:
+            pending = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in pending:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*pending, return_exceptions=True)
 
     def _start(self, request: Request) -> None:
         task = self._loop.create_task(self._answer(request))
@@ -240,20 +277,21 @@ class ServerSession:
         path, body = self.engine.body(request, self.sampling)
         try:
             async with self._slots:
-                answer = await self._post(_url(self.engine.options, path), body)
+                answer = _json(await self._post(path, body))
             self._answers.put((request.key, self.engine.read(answer, self.sampling)))
         except Exception as error:
             self._answers.put((request.key, error))
 
-    async def _post(self, url: str, body: dict[str, Any]) -> Any:
+    async def _post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """Posts until there is an answer or a refusal, or `patience` is over."""
+        url = _url(self.engine.options, path)
         pause, longest = _PAUSES
         deadline = time.monotonic() + self.engine.options.patience
         while True:
             try:
                 response = await self._client.post(url, json=body)
                 if response.status_code not in _RETRIED:
-                    return _json(response)
+                    return response
                 problem = f"status {response.status_code}"
             except httpx.TransportError as error:
                 problem = f"{type(error).__name__} {error}".strip()
@@ -318,13 +356,17 @@ def _url(options: ServerOptions, path: str) -> str:
     return f"{options.base_url.rstrip('/')}/{path}"
 
 
+def _refusal(response: httpx.Response) -> ServerError:
+    return ServerError(
+        f"{response.url} refused: status {response.status_code}, {response.text[:500]}"
+    )
+
+
 def _json(response: httpx.Response) -> Any:
     if response.status_code == 400 and _LONG_PROMPT.search(response.text):
         raise ContextError(f"{response.url} refused: {response.text[:500]}")
     if response.is_error:
-        raise ServerError(
-            f"{response.url} refused: status {response.status_code}, {response.text[:500]}"
-        )
+        raise _refusal(response)
     try:
         return response.json()
     except ValueError as error:
@@ -361,32 +403,6 @@ def _chat_format(tokenizer: str, options: ChatOptions) -> ChatFormat | None:
         return None
 
 
-def _returns_ids(
-    client: httpx.Client, options: ServerOptions, model: str, chat: ChatFormat
-) -> bool:
-    """Returns whether the server takes and returns token ids.
-
-    Raises:
-        ServerError: The server's tokenizer is not the one of `chat`.
-    """
-    ids = chat.encode(_PROBE)
-    body: dict[str, Any] = {"model": model, "prompt": _PROBE, "max_tokens": 1, "logprobs": 0}
-    body |= {"return_token_ids": True, "add_special_tokens": False}
-    try:
-        response = client.post(_url(options, "completions"), json=body)
-        choice = _json(response)["choices"][0]
-        prompt_ids = choice["prompt_token_ids"]
-        exact = bool(choice["token_ids"])
-    except (httpx.HTTPError, ServerError, KeyError, TypeError, IndexError):
-        return False
-    if prompt_ids != ids:
-        raise ServerError(
-            f"{options.base_url} and the local tokenizer disagree about the ids of "
-            f"the same text: name the tokenizer of {model!r} with --tokenizer"
-        )
-    return exact
-
-
 def _load(options: EngineOptions) -> ServerEngine:
     engine = ServerEngine(
         ServerOptions(
@@ -415,7 +431,22 @@ def _settings(base_url: str | None, memory: float) -> dict[str, Any]:
 def _trainer_engine(trainer: Any) -> ServerEngine:
     # The main process sends the weights; no process may ask before they have arrived.
     trainer.accelerator.wait_for_everyone()
-    return ServerEngine(ServerOptions(f"{trainer.args.vllm_server_base_url}/v1"))
+    return _exact_engine(f"{trainer.args.vllm_server_base_url}/v1")
+
+
+def _check(base_url: str | None) -> None:
+    _exact_engine(base_url or "")
+
+
+def _exact_engine(base_url: str) -> ServerEngine:
+    engine = ServerEngine(ServerOptions(base_url))
+    if not engine.exact:
+        raise ServerError(
+            f"training needs token ids, and {base_url} does not return those of a tokenizer that "
+            "can be loaded here: start it as docs/scaling.md shows, with "
+            "'VLLM_SERVER_DEV_MODE=1 vllm serve MODEL' and a MODEL that this machine has, too"
+        )
+    return engine
 
 
 SERVER = Backend(
@@ -424,6 +455,6 @@ SERVER = Backend(
     suits=always,
     remote=True,
     model_name=_model_name,
-    trainer=TrainerLink(engine=_trainer_engine, settings=_settings),
+    trainer=TrainerLink(engine=_trainer_engine, settings=_settings, check=_check),
 )
-"""A server; a trainer needs one that takes weights from TRL (``trl vllm-serve``)."""
+"""A server; a trainer needs one that takes weights from TRL (docs/scaling.md)."""

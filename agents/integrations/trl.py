@@ -131,7 +131,7 @@ def _engine(trainer: GRPOTrainer) -> Any:
     link = trainer_link(name, trainer.args.vllm_server_base_url if name == "server" else None)
     link.prepare(trainer)
     engine: Any = link.engine(trainer)
-    if engine.chat.exact and trainer.chat_template_kwargs:
+    if trainer.chat_template_kwargs:
         options = ChatOptions(template_kwargs=trainer.chat_template_kwargs)
         engine.chat = ChatFormat(trainer.processing_class, engine.chat.stop_ids, options)
     return engine

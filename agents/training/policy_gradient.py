@@ -149,6 +149,8 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             raise ValueError("eval_every needs held-out problems")
         if config.first_kl and not config.kl:
             raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
+        self.link = trainer_link(config.engine, config.base_url)
+        self.link.check(config.base_url)
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
         # TRL loads the reference from the path in the policy's config.
         policy.config._name_or_path = reference or model
@@ -163,7 +165,6 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         self.judged_tokens = 0
         self.rollout_seconds = 0.0
         self.rows: list[tuple[int, Row]] = []
-        self.link = trainer_link(config.engine, config.base_url)
         super().__init__(
             model=policy,
             reward_funcs=_episode_reward,

@@ -28,12 +28,16 @@ class FakeServer:
         exact: Whether it returns token ids, as vLLM does.
         faults: Consumed one per request: a status, "drop" to hang up, or "long" to refuse a
             prompt for its length.
+        probe_faults: The same for the requests that ask whether it returns token ids.
         name: The model's name.
         context: The greatest length of a conversation, in tokens.
     """
 
-    def __init__(self, tokenizer, exact=True, faults=(), name="served", context=None):
-        self.folder, self.exact, self.faults = tokenizer, exact, list(faults)
+    def __init__(
+        self, tokenizer, exact=True, faults=(), probe_faults=(), name="served", context=None
+    ):
+        self.folder, self.exact = tokenizer, exact
+        self.faults, self.probe_faults = list(faults), list(probe_faults)
         self.name, self.context = name, context
         self.tokenizer = AutoTokenizer.from_pretrained(tokenizer)
         self.bodies = []
@@ -57,7 +61,8 @@ class FakeServer:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 probe = body["max_tokens"] == 1
                 with fake.lock:
-                    fault = fake.faults.pop(0) if fake.faults and not probe else None
+                    faults = fake.probe_faults if probe else fake.faults
+                    fault = faults.pop(0) if faults else None
                     if not probe:
                         fake.bodies.append(body)
                         fake.on_request()

@@ -82,6 +82,27 @@ def test_a_server_without_ids_refuses_them(serve):
         engine.generate([[1]], Sampling())
 
 
+def test_a_busy_server_is_asked_again_whether_it_returns_ids(serve):
+    server = serve(probe_faults=["drop", 503])
+    assert ServerEngine(ServerOptions(server.url)).exact
+    assert not server.probe_faults
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_server_that_refuses_to_return_ids_returns_text(serve, status):
+    assert not ServerEngine(ServerOptions(serve(probe_faults=[status]).url)).exact
+
+
+@pytest.mark.parametrize(
+    ("faults", "message"),
+    [([503] * 9, "gave no answer in 0 s; last: status 503"), ([501], "status 501")],
+)
+def test_a_server_that_fails_is_not_taken_for_one_that_returns_text(serve, faults, message):
+    options = ServerOptions(serve(probe_faults=faults).url, patience=0.4)
+    with pytest.raises(ServerError, match=message):
+        ServerEngine(options)
+
+
 def test_requests_are_repeated_after_drops_and_while_the_server_is_busy(serve):
     server = serve(faults=["drop", 503, 429, "drop"])
     engine = ServerEngine(ServerOptions(server.url, patience=20))

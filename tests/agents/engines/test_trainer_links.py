@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from agents.engines import TransformersEngine
 from agents.engines.registry import trainer_link
-from agents.engines.server import ServerEngine
+from agents.engines.server import ServerEngine, ServerError
 from agents.engines.vllm import VLLMEngine
 from tests.support.server import fake_servers
 
@@ -115,3 +115,20 @@ def test_processes_wait_for_the_weights_before_they_ask_the_server(trainer, untr
         engine = trainer_link("server", "http://x/v1").engine(trainer)
     assert isinstance(engine, ServerEngine)
     assert trainer.accelerator.waits == 1
+
+
+def test_a_server_that_returns_text_only_is_refused(trainer, untrained):
+    with fake_servers(untrained, exact=False) as serve:
+        server = serve()
+        trainer.args.vllm_server_base_url = server.url.removesuffix("/v1")
+        link = trainer_link("server", server.url)
+        with pytest.raises(ServerError, match=r"docs/scaling\.md.*vllm serve MODEL"):
+            link.check(server.url)
+        with pytest.raises(ServerError, match="needs token ids"):
+            link.engine(trainer)
+
+
+def test_a_server_that_returns_ids_may_be_trained_with(untrained):
+    with fake_servers(untrained) as serve:
+        server = serve()
+        trainer_link("server", server.url).check(server.url)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import srenv
+from agents.engines.server import ServerError
 from agents.training.policy_gradient import (
     PolicyGradientConfig,
     SelfCorrectTrainer,
@@ -13,6 +14,7 @@ from agents.training.policy_gradient import (
     sorted_by_length,
 )
 from srenv.wrappers import ChatObservation
+from tests.support.server import fake_servers
 
 PROBLEMS = srenv.load_problems("synthetic:linear", "train").take(8)
 
@@ -320,6 +322,14 @@ def test_a_penalty_on_the_log_ratio_has_the_gradient_of_the_kl():
 def test_a_first_attempt_kl_without_a_reference_is_refused(untrained, tmp_path):
     with pytest.raises(ValueError, match="kl above 0"):
         make_trainer(untrained, tmp_path, first_kl=0.1)
+
+
+def test_a_server_without_token_ids_is_refused_before_the_model_is_loaded(untrained, tmp_path):
+    with (
+        fake_servers(untrained, exact=False) as serve,
+        pytest.raises(ServerError, match="needs token ids"),
+    ):
+        make_trainer("no-such-model", tmp_path, engine="server", base_url=serve().url)
 
 
 def test_a_failed_episode_is_masked_and_training_continues(untrained, tmp_path):
