@@ -14,7 +14,7 @@ from rollout_parts import TURNS, Clock, make_env, ratio, split
 from targets import Row
 
 import srenv
-import srenv.envs.env
+import srenv.conversation
 from agents.engines import Generation, Request, Sampling
 from agents.engines.vllm import VLLMEngine, VLLMSession
 from agents.models.chat import ChatFormat
@@ -211,7 +211,7 @@ class Runner:
         clock = Clock()
         with (
             clock.watch("generate", self.llm.llm_engine, "step"),
-            clock.watch("verify", srenv.envs.env, "check"),
+            clock.watch("verify", srenv.conversation, "grade"),
             clock.watch("environment and verify", gym.wrappers.OrderEnforcing, "step"),
         ):
             began = time.perf_counter()
