@@ -47,6 +47,19 @@ def reward_array(rewards: Sequence[Sequence[tuple[float, float]]]) -> tuple[Arra
     return array, np.arange(array.shape[1]) < lengths[:, None]
 
 
+def comparable(groups: Groups, complete: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Returns which episodes have an advantage: those that are complete, if their group has more.
+
+    An episode that failed has no reward, and a zero in its place would lower the baseline.
+
+    Args:
+        groups: (N,), the numbers of the problems.
+        complete: (N,), which episodes were played to their end.
+    """
+    counts = np.bincount(groups[complete], minlength=groups.max(initial=0) + 1)
+    return complete & (counts[groups] > 1)
+
+
 def reward_to_go(rewards: Array, discount: float = 0.0) -> Array:
     """What follows from each segment: its own reward, then later turns at `discount` a turn.
 

@@ -40,6 +40,7 @@ from agents.rollouts.rollout import rollout
 from agents.runs.processes import process_count
 from agents.training.credit import (
     balanced_weight,
+    comparable,
     make_estimator,
     reward_array,
     scale_by_role,
@@ -293,13 +294,19 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
         rewards, played = reward_array([record.rewards for record in records])
         ids = [record.episode.problem.id for record in records]
         groups = np.unique(ids, return_inverse=True)[1]
-        advantages = self.estimator(rewards, played, groups)
-        if advantages.shape != rewards.shape:
+        counted = comparable(groups, np.array([not record.error for record in records]))
+        advantages = np.zeros_like(rewards)
+        if not counted.any():
+            return advantages
+        rewards, played = rewards[counted], played[counted]
+        estimates = self.estimator(rewards, played, groups[counted])
+        if estimates.shape != rewards.shape:
             raise ValueError(
-                f"estimator {self.pg.estimator!r} returned shape {advantages.shape}; one advantage "
+                f"estimator {self.pg.estimator!r} returned shape {estimates.shape}; one advantage "
                 f"per episode, turn and segment is {rewards.shape}"
             )
-        return scale_by_role(advantages, played) if self.pg.scale_roles else advantages
+        advantages[counted] = scale_by_role(estimates, played) if self.pg.scale_roles else estimates
+        return advantages
 
     def _first_attempt_penalty(self, batch: Mapping[str, Any]) -> torch.Tensor:
         """``first_kl * log(pi / pi_ref)`` on first attempts, to be taken off their advantages.

@@ -4,6 +4,7 @@ import pytest
 from agents.models.roles import ATTEMPT, ENVIRONMENT, VERDICT
 from agents.training.credit import (
     balanced_weight,
+    comparable,
     grpo,
     make_estimator,
     reinforce,
@@ -40,6 +41,14 @@ def test_groups_do_not_see_each_other_but_the_batch_baseline_does():
     groups = np.array([0, 0, 1, 1])
     assert np.allclose(rloo(rewards, groups)[:2], rloo(REWARDS, ONE_GROUP))
     assert not np.allclose(reinforce(rewards, groups)[:2], reinforce(REWARDS, ONE_GROUP))
+
+
+def test_failed_episodes_and_those_they_leave_alone_are_not_compared():
+    groups = np.array([0, 0, 0, 1, 1, 2, 2])
+    complete = np.array([True, False, True, True, False, False, False])
+    expected = [True, False, True, False, False, False, False]
+    assert comparable(groups, complete).tolist() == expected
+    assert comparable(groups, np.ones(7, bool)).all()
 
 
 def test_grpo_divides_by_the_groups_deviation():

@@ -344,7 +344,17 @@ def test_a_failed_episode_is_masked_and_training_continues(untrained, tmp_path):
         made.append(1)
         return Broken(make_env()) if len(made) == 3 else make_env()
 
-    trainer.make_env = sometimes
-    trainer.train()
+    estimate, compared = trainer.estimator, []
+
+    def spy(rewards, played, groups):
+        compared.append(len(rewards))
+        return estimate(rewards, played, groups) + 1
+
+    trainer.make_env, trainer.estimator = sometimes, spy
+    rows, batch = train_and_capture(trainer)
+    assert compared == [7]
+    for record, advantages in zip(rows, batch["advantages"], strict=True):
+        own = [value for turn, value in zip(record.turns, advantages, strict=False) if turn]
+        assert all(value == (0 if record.error else 1) for value in own)
     (log,) = [entry for entry in trainer.state.log_history if "rollout/failed" in entry]
     assert log["rollout/failed"] == 1
