@@ -128,6 +128,7 @@ class ExternalVerifier(Recipe):
                 "bytes": second.model.get_memory_footprint(return_buffers=False),
                 "tokens": meter.generated / len(episodes),
             }
+            second.close()
             row.finish(episodes, second_model=cost)
         self.second_models[title] = row.stage.result["second_model"]
 
