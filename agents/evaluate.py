@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +27,7 @@ from agents.rollouts.evaluation import (
     warn_of_unreadable,
 )
 from agents.runs.progress import console
-from agents.runs.run import Run, show_view_command
+from agents.runs.run import Run, check_folder, show_view_command
 from agents.runs.tables import print_table
 from srenv.domains import find_domain
 from srenv.episode import write_episodes
@@ -119,6 +120,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
     done = config.output / "metrics.json"
     if done.exists():
         return _show_again(done, config)
+    check_folder(config.output, _recorded(config), config.resume)
     source = srenv.load_problems(config.problems, config.split)
     n = config.n if source.size is None else min(config.n, source.size)
     if n < config.n:
@@ -139,52 +141,52 @@ def evaluate(config: EvaluateConfig) -> dict[str, Metrics]:
         patience=config.patience,
         chat=chat_options(config.history, config.chat_template_kwargs),
     )
-    engine = make_engine(config.engine, options)
-    _open_run(config)
-    logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
-    episodes = play_problems(
-        engine,
-        repeated(problems, config.samples),
-        sampling,
-        "evaluate",
-        max_attempts=config.max_attempts,
-        protocol=config.protocol,
-        seed=config.seed,
-        log=logs[0],
-        tool=config.tool,
-        max_turn_chars=config.max_turn_chars,
-    )
-    write_episodes(config.output / "episodes.jsonl", episodes)
-    model = choose(config.engine, config.base_url).model_name(engine, options)
-    outcomes = Outcomes.of_samples(episodes)
-    warn_of_nothing_graded(outcomes)
-    warn_of_lost_turns(outcomes, config.max_new_tokens)
-    rows = {Path(model).name: measure(outcomes)}
-    if config.votes:
-        sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
-        name = f"maj@{config.votes}"
-        ballots = play_votes(
+    with closing(make_engine(config.engine, options)) as engine:
+        Run(config.output, _recorded(config), config.resume)
+        logs = [config.output / f"{name}.partial.jsonl" for name in ("episodes", "votes")]
+        episodes = play_problems(
             engine,
-            problems,
-            config.votes,
+            repeated(problems, config.samples),
             sampling,
-            name,
+            "evaluate",
+            max_attempts=config.max_attempts,
             protocol=config.protocol,
             seed=config.seed,
-            log=logs[1],
+            log=logs[0],
+            tool=config.tool,
             max_turn_chars=config.max_turn_chars,
         )
-        write_episodes(config.output / "episodes_votes.jsonl", ballots)
-        rows[name] = measure(vote_groups(ballots, config.votes))
+        write_episodes(config.output / "episodes.jsonl", episodes)
+        model = choose(config.engine, config.base_url).model_name(engine, options)
+        outcomes = Outcomes.of_samples(episodes)
+        warn_of_nothing_graded(outcomes)
+        warn_of_lost_turns(outcomes, config.max_new_tokens)
+        rows = {Path(model).name: measure(outcomes)}
+        if config.votes:
+            sampling = Sampling(1.0, config.top_p, config.max_new_tokens)
+            name = f"maj@{config.votes}"
+            ballots = play_votes(
+                engine,
+                problems,
+                config.votes,
+                sampling,
+                name,
+                protocol=config.protocol,
+                seed=config.seed,
+                log=logs[1],
+                max_turn_chars=config.max_turn_chars,
+            )
+            write_episodes(config.output / "episodes_votes.jsonl", ballots)
+            rows[name] = measure(vote_groups(ballots, config.votes))
     _write(config, rows, model)
     for log in logs:
         log.unlink(missing_ok=True)
     return rows
 
 
-def _open_run(config: EvaluateConfig) -> None:
+def _recorded(config: EvaluateConfig) -> EvaluateConfig:
     # A server may have moved, and may be waited for longer, when its evaluation resumes.
-    Run(config.output, dataclasses.replace(config, base_url=None, patience=0.0), config.resume)
+    return dataclasses.replace(config, base_url=None, patience=0.0)
 
 
 def _show_again(path: Path, config: EvaluateConfig) -> dict[str, Metrics]:
@@ -194,7 +196,7 @@ def _show_again(path: Path, config: EvaluateConfig) -> dict[str, Metrics]:
             f"{config.output} holds a finished evaluation; add --resume to see its table again, "
             "or name another folder with --output"
         )
-    _open_run(config)
+    check_folder(config.output, _recorded(config), config.resume)
     record = read_json(path, dict[str, dict[str, Any]])
     rows = {name: metrics_from_json(row) for name, row in record["rows"].items()}
     print_table(console, rows, f"{record['config']['model']} on {config.problems}")

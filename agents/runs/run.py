@@ -85,12 +85,10 @@ class Run:
         self.config = to_json(config)
         self._stages: dict[str, Stage] = {}
         path = directory / "config.json"
-        if not is_main():
-            return
-        if path.exists():
-            self._check(path, resume)
-        else:
-            write_json(path, self.config)
+        if is_main():
+            check_folder(directory, config, resume)
+            if not path.exists():
+                write_json(path, self.config)
 
     def stage(self, name: str, everywhere: bool = False) -> Stage:
         """Returns the stage of this name; with `everywhere`, all processes work on it."""
@@ -115,19 +113,34 @@ class Run:
             for name, stage in self._stages.items()
         }
 
-    def _check(self, path: Path, resume: bool) -> None:
-        if not resume:
-            raise FileExistsError(
-                f"{self.directory} holds a run already: add --resume to resume it, or name "
-                "another folder with --output"
-            )
-        before = read_json(path, dict[str, Any])
-        changed = [name for name in changed_options(before, self.config) if name != "resume"]
-        if changed:
-            raise ValueError(
-                f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
-                "name another folder with --output"
-            )
+
+def check_folder(directory: Path, config: Any, resume: bool) -> None:
+    """Refuses a folder that holds another run than the one that is meant; writes nothing.
+
+    Args:
+        directory: The run's folder, which need not exist.
+        config: The configuration of the run that is meant, a dataclass.
+        resume: Whether it resumes the run in the folder.
+
+    Raises:
+        FileExistsError: The folder holds a run, and `resume` is not set.
+        ValueError: The folder holds a run with another configuration.
+    """
+    path = directory / "config.json"
+    if not path.exists():
+        return
+    if not resume:
+        raise FileExistsError(
+            f"{directory} holds a run already: add --resume to resume it, or name "
+            "another folder with --output"
+        )
+    before = read_json(path, dict[str, Any])
+    changed = [name for name in changed_options(before, to_json(config)) if name != "resume"]
+    if changed:
+        raise ValueError(
+            f"{path} was made with other settings for {', '.join(changed)}: repeat them, or "
+            "name another folder with --output"
+        )
 
 
 def show_view_command(folder: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import srenv
-from agents.engines import Sampling
+from agents.engines import Sampling, TransformersEngine
 from agents.evaluate import EvaluateConfig, evaluate
 from agents.rollouts.evaluation import equal_votes, lost_turns, play_problems
 from srenv.metrics import Outcomes, measure
@@ -34,6 +34,35 @@ def test_evaluation_writes_metrics_and_episodes(tmp_path, untrained):
     assert stored["accuracy_t1"] == measure(Outcomes.of(episodes))["accuracy_t1"]
     with pytest.raises(FileExistsError, match="--output"):
         evaluate(config)
+
+
+def test_a_folder_with_another_run_is_refused_before_a_model_is_loaded(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="--resume"):
+        evaluate(EvaluateConfig("nobody/no-such-model", output=tmp_path, n=1))
+
+
+def test_a_model_that_is_not_found_leaves_no_folder_behind(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        evaluate(EvaluateConfig("/no/such/model", output=tmp_path / "run", n=1))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_engine_is_closed_if_the_episodes_cannot_be_played(tmp_path, untrained, monkeypatch):
+    close, closed = TransformersEngine.close, []
+
+    def spy(self):
+        close(self)
+        closed.append(self)
+
+    def fail(self, prompts, sampling):
+        raise OSError("gone")
+
+    monkeypatch.setattr(TransformersEngine, "close", spy)
+    monkeypatch.setattr(TransformersEngine, "generate", fail)
+    with pytest.raises(OSError, match="gone"):
+        evaluate(EvaluateConfig(untrained, output=tmp_path, n=1))
+    assert len(closed) == 1
 
 
 def test_a_finite_source_gives_what_it_has(tmp_path, untrained):
