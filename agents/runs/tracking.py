@@ -18,6 +18,8 @@ from accelerate import PartialState
 from accelerate.tracking import GeneralTracker, TensorBoardTracker, TrackioTracker, WandBTracker
 
 from agents.runs.processes import is_main
+from srenv.json_files import write_json
+from srenv.records import read_json
 
 ReportTo = Literal["wandb", "trackio", "tensorboard", "none"]
 
@@ -91,9 +93,9 @@ class Tracker:
         """
         if not isinstance(self._backend, WandBTracker):
             return {}
-        before = int(self._rows.read_text()) if self._rows.exists() else 0
+        before: int = read_json(self._rows, int) if self._rows.exists() else 0
         row = max(before, self._backend.tracker.step)
-        self._rows.write_text(str(row + 1))
+        write_json(self._rows, row + 1)
         return {"step": row, "commit": True}
 
     def checkpoint(self, name: str, directory: Path) -> None:
@@ -143,9 +145,10 @@ def _make_backend(
 
 def _run_id(directory: Path) -> str:
     path = directory / "run_id"
-    if not path.exists():
-        path.write_text(uuid.uuid4().hex[:12])
-    return path.read_text().strip()
+    known = path.read_text().strip() if path.exists() else ""
+    if not known:  # also after a kill that left the file empty, before the run began
+        path.write_text(known := uuid.uuid4().hex[:12])
+    return known
 
 
 def _wandb_mode() -> Literal["online", "offline", "disabled", "shared"] | None:

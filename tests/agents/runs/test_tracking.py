@@ -88,6 +88,28 @@ def test_a_resumed_offline_wandb_run_is_one_run(tmp_path, picture, monkeypatch):
     assert any(path.endswith(".png") for path in files)
 
 
+def test_the_rows_of_a_wandb_run_are_counted_on_and_replaced_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    path, before = tmp_path / "wandb_rows", tmp_path / "before"
+    path.write_text("7")  # as it was written before
+    before.hardlink_to(path)
+    tracker = Tracker("wandb", tmp_path, "name", {})
+    tracker.log("warmup", {"loss": 0.5}, step=1)
+    tracker.finish()
+    assert json.loads(path.read_text()) == 8
+    assert before.read_text() == "7"  # a kill in the middle would have left this
+
+
+def test_a_run_id_that_a_kill_left_empty_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    (tmp_path / "run_id").write_text("")
+    Tracker("wandb", tmp_path, "name", {}).finish()
+    known = (tmp_path / "run_id").read_text()
+    assert known
+    Tracker("wandb", tmp_path, "name", {}).finish()
+    assert (tmp_path / "run_id").read_text() == known
+
+
 def test_tensorboard_gets_scalars_and_figures(tmp_path, picture):
     pytest.importorskip("tensorboard")
     tracker = Tracker("tensorboard", tmp_path, "name", {"seed": 0})
