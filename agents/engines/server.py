@@ -165,8 +165,9 @@ class ServerEngine:
                 # Lone surrogates cannot be written to a file.
                 text = _message_text(choice["message"]).encode("utf-8", "replace").decode()
                 ids = self.chat.encode(text)
-                used = int((answer.get("usage") or {}).get("completion_tokens", 0)) or None
-                return Generation(ids, [math.nan] * len(ids), used)
+                used = int((answer.get("usage") or {}).get("completion_tokens", 0))
+                known = 0 < used <= sampling.max_new_tokens
+                return Generation(ids, [math.nan] * len(ids), used if known else None)
             ids = [int(token) for token in choice["token_ids"]]
             logprobs = [float(value) for value in choice["logprobs"]["token_logprobs"]]
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -248,6 +248,13 @@ def test_a_thought_that_is_sent_apart_is_part_of_the_text(serve, message, text):
     assert engine.chat.turn_text(generation.ids) == text
 
 
+@pytest.mark.parametrize(("used", "count"), [(1, 1), (9, 9), (10, 5), (0, 5), (-3, 5)])
+def test_a_number_of_tokens_that_cannot_be_is_not_counted(serve, used, count):
+    engine = ServerEngine(ServerOptions(serve(exact=False).url))
+    answer = {"choices": [{"message": {"content": "hello"}}], "usage": {"completion_tokens": used}}
+    assert engine.read(answer, Sampling(max_new_tokens=9)).count == count
+
+
 def test_text_of_a_server_whose_template_opens_a_thought_begins_in_it():
     chat = TextChat(opened="<think>\n")
     assert chat.turn_text(chat.encode("\\boxed{4} hmm")) == "<think>\n\\boxed{4} hmm"
