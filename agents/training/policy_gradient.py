@@ -177,11 +177,11 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
             callbacks=callbacks,
             peft_config=lora_config(config.lora_rank),
         )
-        if config.kl and config.lora_rank and reference not in (None, model):
+        if config.kl and config.lora_rank and reference and reference != model:
             self.ref_model = self._other_reference(reference)
         self.link.prepare(self)
 
-    def _other_reference(self, path: str | None) -> Any:
+    def _other_reference(self, path: str) -> Any:
         """Loads a reference next to LoRA, for which TRL knows none but the starting policy."""
         reference = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
         add_fused_lm_head(reference, temperature=self.temperature)
