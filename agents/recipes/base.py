@@ -21,7 +21,12 @@ from agents.models.chat import History, chat_options
 from agents.models.paths import TINY, model_path
 from agents.recipes.check import check_options
 from agents.recipes.cold_start import read_solutions
-from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
+from agents.recipes.held_out import (
+    evaluation_problems,
+    held_out_problems,
+    take_without,
+    transfer_problems,
+)
 from agents.recipes.worked import worked_conversations
 from agents.rollouts.environments import Tool, environment_factory
 from agents.rollouts.evaluation import (
@@ -80,7 +85,8 @@ class RecipeConfig:
     """Folder or hub id of the base model, tiny or tiny_programs (the bundled ones), or smollm2
     (srenv[smollm2])."""
     problems: str = "synthetic:linear"
-    """Source of the problems; training uses its train split, evaluation its eval split."""
+    """Source of the problems; training uses its train split, evaluation its eval split, and no
+    problem of the table is trained on."""
     eval_problems: str | None = None
     """Another source for evaluation (its eval split)."""
     transfer: str | None = None
@@ -166,6 +172,8 @@ class Recipe:
         rows: The rows of the table, by title; `row` and `evaluate` add to them.
         second_models: The second model of rows that need one, by title: its `parameters` and
             `bytes`, and the `tokens` that it generates per problem.
+        trains: Whether the method trains, for which the source must have problems that no row is
+            measured on.
         measurable: Whether a problem of the evaluation could be graded for the base model.
         base: Folder or hub id of the base model: the one that was given, or the one after the cold
             start.
@@ -174,6 +182,7 @@ class Recipe:
         wanted: Titles of the only rows that are played; None for all.
     """
 
+    trains = True
     measurable = True
     base_title = BASE
     suffix = ""
@@ -188,7 +197,11 @@ class Recipe:
         self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
         self.eval_problems = evaluation_problems(config)
+        self.transfer_problems = transfer_problems(config)
         self.held_out_problems = held_out_problems(config)
+        self.unseen_problems = [
+            *self.eval_problems, *self.transfer_problems, *self.held_out_problems
+        ]  # fmt: skip
         self.greedy = Sampling(temperature=0.0, max_new_tokens=config.max_new_tokens)
         warn_of_unreadable(self.train_source.take_passes(PROBED, config.seed))
         warn_of_unreadable(self.eval_problems)
@@ -230,8 +243,8 @@ class Recipe:
         """Worked solutions of problems that no row is measured on."""
         config = self.config
         if config.cold_start_file:
-            held_out = {p.prompt for p in [*self.eval_problems, *self.held_out_problems]}
-            return read_solutions(config.cold_start_file, config.cold_start, config.seed, held_out)
+            unseen = {problem.prompt for problem in self.unseen_problems}
+            return read_solutions(config.cold_start_file, config.cold_start, config.seed, unseen)
         seed = hashed_seed("cold start", config.seed)
         problems = self.training_sample(config.cold_start, seed)
         return worked_conversations(config.problems, problems, seed)
@@ -308,9 +321,9 @@ class Recipe:
 
         The method is run again, which finds its stages finished and plays these rows only.
         """
-        source, rows, problems = self.config.transfer, self.rows, self.eval_problems
+        rows, problems = self.rows, self.eval_problems
         self.rows, self.suffix, self.wanted = {}, "_transfer", (self.base_title, result)
-        self.eval_problems = evaluation_problems(replace(self.config, eval_problems=source))
+        self.eval_problems = self.transfer_problems
         self.evaluate(self.base_title, self.base, "base", max_attempts=1)
         self.method()
         for title in self.wanted:
@@ -449,8 +462,11 @@ class Recipe:
         return self.training_sample(n, self.config.seed + offset)
 
     def training_sample(self, n: int, seed: int) -> list[Problem]:
-        """Problems to train on; a source with fewer is passed over as often as needed."""
-        problems = take_without(self.train_source, n, seed, self.held_out_problems)
+        """Problems to train on; a source with fewer is passed over as often as needed.
+
+        None of them has the prompt of a problem of the table, or of a held-out one.
+        """
+        problems = take_without(self.train_source, n, seed, self.unseen_problems)
         distinct = len({problem.id for problem in problems})
         if distinct < n:
             console.print(
@@ -509,7 +525,7 @@ def run_recipe(recipe: type[Recipe], config: Any) -> dict[str, Metrics]:
     If no problem of the evaluation can be graded, the table has the base model alone: training
     could not be measured.
     """
-    check_options(config)
+    check_options(config, recipe.trains)
     # A server may have moved when its run resumes.
     run = Run(config.output, replace(config, base_url=None), config.resume)
     name = config.output.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from agents.engines import Sampling
@@ -13,7 +13,7 @@ from agents.models.chat import chat_options
 from agents.models.lora import lora_config
 from agents.models.paths import model_path
 from agents.recipes.cold_start import check_cold_start
-from agents.recipes.held_out import evaluation_problems, held_out_problems
+from agents.recipes.held_out import take_without, unseen_problems
 from agents.training.credit import make_estimator
 from agents.training.dpo import PreferenceConfig
 from agents.training.policy_gradient import (
@@ -27,13 +27,18 @@ from srenv.problems import load_problems
 from srenv.rewards import make_reward
 
 
-def check_options(config: Any) -> None:
+def check_options(config: Any, trains: bool) -> None:
     """Validates a recipe's options before anything is loaded or written.
+
+    Args:
+        config: The options.
+        trains: Whether the recipe's method trains.
 
     Raises:
         FileNotFoundError: There is no such model, or no such file of problems.
-        ValueError: There are no such problems, or too few to evaluate on; a reward, an estimator or
-            an engine is unknown, options do not go together, or a number makes no sense.
+        ValueError: There are no such problems, too few to evaluate on, or none besides those to
+            train on; a reward, an estimator or an engine is unknown, options do not go together,
+            or a number makes no sense.
         ImportError: An option needs a package that is not installed.
     """
     if config.eval_n < 1:
@@ -46,11 +51,10 @@ def check_options(config: Any) -> None:
     model_path(config.model)
     chat_options(config.history, config.chat_template_kwargs)
     check_engine(config.engine, EngineOptions(config.model, base_url=config.base_url))
-    load_problems(config.problems, "train")
-    check_cold_start(config)
-    held_out_problems(config)
-    if config.transfer:
-        evaluation_problems(replace(config, eval_problems=config.transfer))
+    source, unseen = load_problems(config.problems, "train"), unseen_problems(config)
+    check_cold_start(config, {problem.prompt for problem in unseen})
+    if trains or (config.cold_start and not config.cold_start_file):
+        take_without(source, 1, config.seed, unseen)
     Sampling(max_new_tokens=config.max_new_tokens)
     unused = {"dpo": "pg", "pg": "dpo"}.get(getattr(config, "stage2", ""), "")
     for field in fields(config):

@@ -23,8 +23,12 @@ from srenv.episode import Episode, Problem
 from srenv.problems.seeding import hashed_rng
 
 
-def check_cold_start(config: Any) -> None:
+def check_cold_start(config: Any, excluded: Collection[str]) -> None:
     """Validates the options of the cold start.
+
+    Args:
+        config: The options of a recipe.
+        excluded: Prompts of problems that are not learned from.
 
     Raises:
         ValueError: The number makes no sense, nobody solves the problems, or the file holds too few
@@ -37,7 +41,7 @@ def check_cold_start(config: Any) -> None:
             "are learned, of the file if --cold-start-file names one"
         )
     if config.cold_start_file:
-        read_solutions(config.cold_start_file, config.cold_start, config.seed)
+        read_solutions(config.cold_start_file, config.cold_start, config.seed, excluded)
     elif config.cold_start:
         find_solver(config.problems)
 
@@ -62,7 +66,10 @@ def read_solutions(
         raise FileNotFoundError(f"--cold-start-file {path}: there is no such file")
     episodes = [episode for episode in read_rows(path) if episode.problem.prompt not in excluded]
     if len(episodes) < count:
-        raise ValueError(f"{path} has {len(episodes)} worked solutions; {count} were asked for")
+        raise ValueError(
+            f"{path} has {len(episodes)} worked solutions of problems that no row is measured on; "
+            f"{count} were asked for: lower --cold-start, or --eval-n"
+        )
     rng: random.Random = hashed_rng("cold start", seed)
     return [Demonstration(e, whole_turns(0), "attempt") for e in rng.sample(episodes, count)]
 

@@ -42,6 +42,7 @@ class Prompting(Recipe):
     """No training: two ways to ask for a revision."""
 
     config: PromptingConfig
+    trains = False
 
     def method(self) -> str:
         """Revisions of attempts that are wrong, and of attempts that the model calls wrong."""

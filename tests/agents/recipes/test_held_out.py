@@ -1,14 +1,24 @@
-"""Held-out problems are neither trained on nor in the table."""
+"""Held-out problems are not in the table, and problems of neither are trained on."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 import srenv
 from agents.recipes.baselines import plain_rl
-from agents.recipes.baselines.plain_rl import PlainRlConfig
-from agents.recipes.held_out import evaluation_problems, held_out_problems, take_without
+from agents.recipes.baselines.plain_rl import PlainRl, PlainRlConfig
+from agents.recipes.baselines.prompting import PromptingConfig
+from agents.recipes.check import check_options
+from agents.recipes.held_out import (
+    evaluation_problems,
+    held_out_problems,
+    take_without,
+    unseen_problems,
+)
 from agents.recipes.score import ScoreConfig
+from agents.runs.run import Run
+from agents.runs.tracking import Tracker
 from agents.training.policy_gradient import PolicyGradientConfig
 from tests.support.recipes import SHORT
 
@@ -48,6 +58,32 @@ def test_held_out_problems_are_not_in_the_table(file, endless):
     assert not prompts(held_out) & prompts(evaluation_problems(config))
 
 
+def test_no_problem_of_any_row_is_trained_on(file):
+    config = PlainRlConfig(problems=file, transfer=file, pg=PG, eval_n=20, seed=3)
+    source, unseen = srenv.load_problems(file, "train"), unseen_problems(config)
+    measured = prompts([*evaluation_problems(config), *held_out_problems(config)])
+    assert len(measured) == 25
+    assert prompts(take_without(source, 60, 0, unseen)) == prompts(source.take(40)) - measured
+
+
+def test_problems_of_the_transfer_rows_are_neither_held_out_nor_trained_on(file, tmp_path):
+    path = tmp_path / "transfer.jsonl"
+    path.write_text(json.dumps({"problem": "7 + 1?", "answer": "8"}))
+    config = PlainRlConfig(
+        problems=file, eval_problems="synthetic:linear", transfer=f"jsonl:{path}",
+        pg=replace(PG, eval_problems=38),
+    )  # fmt: skip
+    assert "7 + 1?" not in prompts(held_out_problems(config))
+    assert "7 + 1?" in prompts(unseen_problems(config))
+
+
+def test_the_recipe_trains_on_what_is_not_in_its_table(file, tmp_path):
+    config = PlainRlConfig(problems=file, output=tmp_path, **{**SHORT, "eval_n": 30})
+    recipe = PlainRl(config, Run(tmp_path, config, resume=False), Tracker("none", tmp_path, "", {}))
+    assert len(prompts(recipe.training_sample(50, seed=0))) == 10
+    assert not prompts(recipe.training_sample(50, seed=0)) & prompts(recipe.eval_problems)
+
+
 @pytest.mark.parametrize("endless", [True, False])
 def test_training_takes_other_problems_in_as_many_passes_as_needed(file, endless):
     source = srenv.load_problems("synthetic:factor" if endless else file, "train")
@@ -60,6 +96,20 @@ def test_training_takes_other_problems_in_as_many_passes_as_needed(file, endless
 def test_training_without_held_out_problems_takes_what_it_always_took():
     source = srenv.load_problems("synthetic:linear", "train")
     assert take_without(source, 20, 4, []) == source.take_passes(20, 4)
+
+
+def test_a_source_that_is_the_table_is_refused_before_anything_is_written(file, tmp_path):
+    config = PlainRlConfig(problems=file, output=tmp_path / "run", **{**SHORT, "eval_n": 40})
+    with pytest.raises(ValueError, match=r"--eval-problems, or lower --eval-n"):
+        plain_rl.train(config)
+    assert not config.output.exists()
+
+
+def test_options_of_a_recipe_that_does_not_train_may_name_a_source_that_is_the_table(file):
+    options = PromptingConfig(problems=file, **{**SHORT, "eval_n": 40})
+    check_options(options, trains=False)
+    with pytest.raises(ValueError, match="no problems to train on"):
+        check_options(options, trains=True)
 
 
 def test_a_source_that_is_too_small_is_refused_before_anything_is_written(file, tmp_path):

@@ -17,9 +17,9 @@ from srenv.metrics import Outcomes
 
 @pytest.fixture
 def unreadable(tmp_path):
-    """A source of problems that the bundled model answers, without a gold answer to be read."""
+    """A source of problems that the bundled model answers, without gold answers to be read."""
     path = tmp_path / "unreadable.jsonl"
-    problems = srenv.load_problems("synthetic:linear", "eval").take(4)
+    problems = srenv.load_problems("synthetic:linear", "eval").take(5)
     rows = [{"problem": problem.prompt, "answer": "\\foo\\bar{"} for problem in problems]
     path.write_text("\n".join(map(json.dumps, rows)))
     return f"jsonl:{path}"
