@@ -16,6 +16,7 @@ from agents.rollouts.evaluation import lost_turns
 from agents.runs.figures import plot_held_out
 from agents.runs.progress import Bar, console
 from agents.runs.tracking import Tracker
+from agents.training.settings import best_step, held_out_scores
 
 _METRICS = (
     "loss",
@@ -179,7 +180,7 @@ class HeldOutCurve(TrainerCallback):
         tracker: Gets the picture at the end of the training.
 
     Attributes:
-        best: ``best_step`` and ``best_score`` of the checkpoints so far.
+        best: ``best_step`` and ``best_score`` of the evaluations so far; step 0 is the start.
     """
 
     def __init__(self, path: Path, tracker: Tracker) -> None:
@@ -188,15 +189,10 @@ class HeldOutCurve(TrainerCallback):
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draws all evaluations so far, those of before a resumption included."""
-        scores = {
-            entry["step"]: entry["eval_score"]
-            for entry in state.log_history
-            if "eval_score" in entry
-        }
-        checkpoints = [step for step in scores if step > 0]
-        if not checkpoints:  # the start of the training
+        scores = held_out_scores(state.log_history)
+        if len(scores) < 2:  # the start of the training
             return
-        best = max(checkpoints, key=lambda step: scores[step])
+        best = best_step(scores)
         self.best = {"best_step": best, "best_score": scores[best]}
         if state.is_world_process_zero:
             plot_held_out(self.path, scores, best)

@@ -47,7 +47,13 @@ from agents.training.credit import (
     token_advantages,
 )
 from agents.training.judged_rewards import add_judged_rewards, judged_terms
-from agents.training.settings import common_settings, last_checkpoint, run_trainer
+from agents.training.settings import (
+    best_step,
+    common_settings,
+    held_out_scores,
+    last_checkpoint,
+    run_trainer,
+)
 from srenv.episode import Episode, Problem
 from srenv.metrics import Outcomes, summarize
 from srenv.problems.seeding import hashed_seed
@@ -98,7 +104,8 @@ class PolicyGradientConfig:
     eval_problems: int = 100
     """Number of held-out problems; neither training nor the table of results uses them."""
     load_best: bool = False
-    """End with the checkpoint that is best on the held-out problems, not with the last one."""
+    """End with the checkpoint that is best on the held-out problems, not with the last one, or with
+    the starting model if none is better than that."""
     engine: Annotated[EngineName, tyro.conf.Suppress] = "auto"
     """What generates the episodes; in a recipe by default what generates everywhere else."""
     base_url: Annotated[str | None, tyro.conf.Suppress] = None
@@ -562,4 +569,14 @@ def train_policy(
     )
     run_trainer(trainer, output)
     trainer.link.release(trainer)
+    if config.load_best and best_step(held_out_scores(trainer.state.log_history)) == 0:
+        return save_start(trainer, model, output / "final")
     return save_merged(trainer, output / "final")
+
+
+def save_start(trainer: SelfCorrectTrainer, model: str | Path, folder: Path) -> Path:
+    """Saves the model that the training of `trainer` started from, and returns the folder."""
+    if trainer.is_world_process_zero():
+        AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).save_pretrained(folder)
+        trainer.processing_class.save_pretrained(folder)
+    return folder

@@ -1,8 +1,9 @@
-"""Common settings of TRL's trainers, their number of steps, and resuming after a kill."""
+"""Common settings of TRL's trainers, their steps and scores, and resuming after a kill."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,6 +88,20 @@ def run_trainer(trainer: Any, output: Path) -> None:
     """Trains to the end, resuming from the newest checkpoint in `output`."""
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output))
+
+
+def held_out_scores(history: Iterable[Mapping[str, Any]]) -> dict[int, float]:
+    """Returns the scores of a trainer's evaluations by step, in order; step 0 is the start.
+
+    Args:
+        history: The trainer's log history, which survives checkpoints.
+    """
+    return {entry["step"]: entry["eval_score"] for entry in history if "eval_score" in entry}
+
+
+def best_step(scores: Mapping[int, float]) -> int:
+    """Returns the step with the best score, the earliest of several."""
+    return max(scores, key=lambda step: scores[step])
 
 
 def last_checkpoint(folder: Path) -> str | None:

@@ -121,8 +121,10 @@ def test_the_curve_continues_from_the_history_of_a_resumed_training(tmp_path):
     curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)
     assert curve.best == {}  # no checkpoint yet
     assert not curve.path.exists()
-    history += [{"step": 5, "eval_score": 0.7}, {"step": 9, "loss": 1.0}]
-    history += [{"step": 10, "eval_score": 0.6}]
+    history += [{"step": 5, "eval_score": 0.9}, {"step": 9, "loss": 1.0}]
     curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)
-    assert curve.best == {"best_step": 5, "best_score": 0.7}
+    assert curve.best == {"best_step": 0, "best_score": 0.9}  # no better than the start
+    history += [{"step": 10, "eval_score": 0.95}]
+    curve.on_evaluate(None, state(log_history=history, is_world_process_zero=True), None)
+    assert curve.best == {"best_step": 10, "best_score": 0.95}
     assert curve.path.exists()

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import gymnasium as gym
 import pytest
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 import srenv
 from agents.engines import TransformersEngine
 from agents.models.chat import ChatOptions
+from agents.training import policy_gradient
 from agents.training.callbacks import HeldOutCurve
 from agents.training.policy_gradient import (
     PolicyGradientConfig,
@@ -107,7 +108,7 @@ def test_the_curve_is_drawn_and_tracked(run):
     folder, curve = run
     assert (folder / "held_out_pg.png").stat().st_size > 0
     assert curve.tracker.paths == [("figures/held_out_pg", folder / "held_out_pg.png")]
-    assert curve.best["best_step"] in (1, 2)  # the start is no checkpoint
+    assert curve.best["best_step"] in (0, 1, 2)
 
 
 @pytest.mark.slow
@@ -118,18 +119,38 @@ def test_evaluation_does_not_change_what_is_trained(run, untrained, tmp_path):
     assert (weights(plain) == weights(folder / "final")).all()
 
 
+@pytest.fixture
+def scripted(untrained, tmp_path, monkeypatch):
+    """A training with scripted scores, from the `start` on; returns the weights it ends with."""
+
+    def train(start=0.1, callbacks=(), **changes):
+        scores = (start, *Scripted.scores[1:])
+        trainer = type("Trainer", (Scripted,), {"scores": scores})
+        monkeypatch.setattr(policy_gradient, "SelfCorrectTrainer", trainer)
+        config = replace(CONFIG, **changes)
+        return weights(
+            train_policy(
+                untrained,
+                tmp_path,
+                PROBLEMS,
+                make_env,
+                config,
+                callbacks=list(callbacks),
+                held_out=HELD_OUT,
+            )
+        )
+
+    return train
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("load_best", [False, True])
-def test_the_best_checkpoint_is_kept_and_loaded_on_request(untrained, tmp_path, load_best):
-    config = replace(CONFIG, load_best=load_best)
-    arguments = grpo_config(config, tmp_path, seed=0)
-    trainer = Scripted(untrained, PROBLEMS, make_env, config, arguments, held_out=HELD_OUT)
-    trainer.train()
-    trainer.save_model(str(tmp_path / "final"))
+def test_the_best_checkpoint_is_kept_and_loaded_on_request(scripted, tmp_path, load_best):
+    final = scripted(load_best=load_best)
     assert {path.name for path in tmp_path.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4"}
     kept = weights(tmp_path / f"checkpoint-{2 if load_best else 4}")
     other = weights(tmp_path / f"checkpoint-{4 if load_best else 2}")
-    assert (weights(tmp_path / "final") == kept).all()
+    assert (final == kept).all()
     assert (kept != other).any()
 
 
@@ -154,6 +175,25 @@ def test_evaluation_shows_conversations_as_the_options_say(untrained, tmp_path, 
     trainer.evaluate()
     assert shown
     assert all(each == options for each in shown)
+
+
+class Killed(TrainerCallback):
+    """Ends the process, as it were, after the second checkpoint."""
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.global_step == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_the_start_is_kept_if_no_checkpoint_is_better(scripted, untrained, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        scripted(start=0.6, callbacks=[Killed()], load_best=True)
+    final = scripted(start=0.6, load_best=True)  # resumed: the start is not evaluated again
+    assert (final == weights(untrained)).all()
+    assert (final != weights(tmp_path / "checkpoint-2")).any()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "final")
+    assert tokenizer.get_vocab() == AutoTokenizer.from_pretrained(untrained).get_vocab()
 
 
 def test_a_resumed_training_does_not_evaluate_its_start_again(tmp_path):
