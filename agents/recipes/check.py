@@ -18,6 +18,7 @@ from agents.training.credit import make_estimator
 from agents.training.dpo import PreferenceConfig
 from agents.training.policy_gradient import (
     PolicyGradientConfig,
+    check_policy,
     evaluation_settings,
     step_batches,
 )
@@ -64,6 +65,7 @@ def check_options(config: Any, trains: bool) -> None:
         if isinstance(stage, PolicyGradientConfig):
             make_estimator(stage.estimator, stage.turn_discount)
         if isinstance(stage, PolicyGradientConfig) and stage.steps:
+            check_policy(stage)
             evaluation_settings(stage, config.output)
             stage = stage.with_engine(config.engine, config.base_url)
             trainer_link(stage.engine, stage.base_url)

@@ -82,6 +82,8 @@ def train(config: RiseConfig) -> dict[str, Metrics]:
     """Runs the recipe and returns the rows of its table."""
     if min(config.iterations, config.turns, config.width, config.window or 1) < 1:
         raise ValueError("iterations, turns, width and window are at least 1")
+    if config.tau <= 0:
+        raise ValueError(f"tau is a temperature: set it above 0, not to {config.tau}")
     if config.teacher_base_url and not config.teacher:
         raise ValueError("--teacher-base-url needs --teacher, the name of the model there")
     return run_recipe(Rise, config)

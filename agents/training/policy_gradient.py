@@ -155,8 +155,7 @@ class SelfCorrectTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> None:
         if config.eval_every and not held_out:
             raise ValueError("eval_every needs held-out problems")
-        if config.first_kl and not config.kl:
-            raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
+        check_policy(config)
         self.link = trainer_link(config.engine, config.base_url)
         self.link.check(config.base_url)
         policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
@@ -448,6 +447,21 @@ def segment_means(records: Sequence[Rollout]) -> dict[str, float]:
     rewards, _ = reward_array([record.rewards for record in records])
     attempt, verdict = rewards.sum(axis=(0, 1)) / max(1, len(records))
     return {"reward_segment/attempt": float(attempt), "reward_segment/verdict": float(verdict)}
+
+
+def check_policy(config: PolicyGradientConfig) -> None:
+    """Validates how the policy is sampled and held to the reference.
+
+    Raises:
+        ValueError: Episodes of a group would all be the same, or a KL has no reference.
+    """
+    if config.temperature <= 0:
+        raise ValueError(
+            "policy gradient compares different episodes: set temperature above 0, not to "
+            f"{config.temperature}"
+        )
+    if config.first_kl and not config.kl:
+        raise ValueError("first_kl adds to kl, which loads the reference: set kl above 0 too")
 
 
 def step_batches(config: PolicyGradientConfig) -> tuple[int, int]:

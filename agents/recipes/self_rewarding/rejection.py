@@ -50,7 +50,8 @@ class RejectionConfig:
     confirmations: int = 2
     """Revisions per right attempt, told that it is wrong all the same [4]."""
     right_to_wrong: float = 1.0
-    """Demonstrations with a right first attempt per one with a wrong first attempt [about 1]."""
+    """Demonstrations with a right first attempt per one with a wrong first attempt [about 1]; 0
+    leaves them out."""
     confirmed_share: float = 0.2
     """Share of D2 among the demonstrations with a right first attempt."""
     imitate_right_attempts: bool = True
@@ -256,7 +257,8 @@ def select_demonstrations(
     d2 = [s for s in revised if s.correct]
     d3 = [s for s in shuffled if s.correct and s.right_evaluation]
     right = min(len({id(s) for s in d2 + d3}), round(len(d1) * config.right_to_wrong))
-    d1 = d1[: round(right / config.right_to_wrong)]
+    if config.right_to_wrong:
+        d1 = d1[: round(right / config.right_to_wrong)]
     d2 = d2[: round(right * config.confirmed_share)]
     used = {id(s) for s in d2}
     d3 = [s for s in d3 if id(s) not in used][: right - len(d2)]

@@ -32,6 +32,8 @@ from agents.training.sft import SftConfig
         ({"pg": PolicyGradientConfig(micro_batch=5)}, "128 is not a multiple of micro_batch = 5"),
         ({"pg": PolicyGradientConfig(group_size=1)}, "group_size >= 2"),
         ({"pg": PolicyGradientConfig(steps=-3)}, "pg.steps is -3"),
+        ({"pg": PolicyGradientConfig(first_kl=0.1)}, "set kl above 0 too"),
+        ({"pg": PolicyGradientConfig(temperature=0.0)}, "temperature above 0, not to 0.0"),
     ],
 )
 def test_a_recipe_refuses_at_once(tmp_path, changes, message):

@@ -51,6 +51,14 @@ def test_turns_are_sampled_at_inference_if_a_temperature_is_set(untrained, tmp_p
     assert temperatures == [0.5, 1.0, 0.5]  # measured, sampled for training, measured
 
 
+@pytest.mark.parametrize("tau", [0.0, -0.4])
+def test_a_temperature_of_weights_that_is_none_is_refused_at_once(tmp_path, tau):
+    config = RiseConfig(output=tmp_path / "run", tau=tau, **SHORT)
+    with pytest.raises(ValueError, match=f"tau .* set it above 0, not to {tau}"):
+        rise.train(config)
+    assert not config.output.exists()
+
+
 def episode_of(*answers):
     """An episode as RISE samples it; None is a turn without an answer."""
     (conversation,) = rise.start([PROBLEM], "gold", len(answers))

@@ -72,7 +72,11 @@ def test_demonstrations_have_the_layout_of_rollouts(by_kind, chat):
     )
 
 
-def test_the_mix_of_kinds_is_that_of_the_configuration():
+@pytest.mark.parametrize(
+    ("right_to_wrong", "kinds"),
+    [(1.0, {"D1": 40, "D2": 10, "D3": 30}), (0.0, {"D1": 40})],
+)
+def test_the_mix_of_kinds_is_that_of_the_configuration(right_to_wrong, kinds):
     def make(correct, n):
         attempt = "\\boxed{3}" if correct else "\\boxed{4}"
         check = CHECK_RIGHT if correct else CHECK_WRONG
@@ -81,12 +85,13 @@ def test_the_mix_of_kinds_is_that_of_the_configuration():
             for i in range(n)
         ]
 
-    config = RejectionConfig(right_to_wrong=1.0, confirmed_share=0.25)
+    config = RejectionConfig(right_to_wrong=right_to_wrong, confirmed_share=0.25)
     demonstrations = select_demonstrations(
         make(False, 40) + make(True, 500), config, random.Random(0), PROTOCOLS["default"]
     )
-    assert Counter(d.kind for d in demonstrations) == {"D1": 40, "D2": 10, "D3": 30}
-    assert len({id(d.episode.problem) for d in demonstrations}) == 80  # one per attempt
+    assert Counter(d.kind for d in demonstrations) == kinds
+    problems = {id(d.episode.problem) for d in demonstrations}
+    assert len(problems) == sum(kinds.values())  # one per attempt
 
 
 class Teller:
