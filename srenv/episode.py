@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from srenv.json_files import write_jsonl
-from srenv.records import make_record
+from srenv.records import make_record, read_jsonl
 
 Verdict = Literal["correct", "wrong"]
 Segment = Literal["attempt", "verdict"]
@@ -195,9 +194,4 @@ def read_episodes(path: str | Path) -> Iterator[Episode]:
         FileNotFoundError: There is no such file.
         ValueError: A line is not an episode; the message names file and line.
     """
-    with Path(path).open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield Episode.from_json(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
+    return read_jsonl(Path(path), Episode.from_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import types
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -45,6 +45,26 @@ def read_json(path: Path, hint: Any) -> Any:
     if not conforms(value, hint):
         raise ValueError(f"{path} does not hold what was written there: {str(value)[:60]!r}")
     return value
+
+
+def read_jsonl(path: Path, make: Callable[[Any], T]) -> Iterator[T]:
+    """Reads a JSON Lines file.
+
+    Args:
+        path: The file.
+        make: Makes a record of the value of a line.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A line is no JSON, or not such a record; the message names file and line.
+    """
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                record = make(json.loads(line))
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise ValueError(f"{path}, line {number}: {error}") from error
+            yield record
 
 
 def conforms(value: Any, hint: Any) -> bool:

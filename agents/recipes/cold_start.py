@@ -88,9 +88,9 @@ def read_rows(path: Path) -> Iterator[Episode]:
                     f"{path.stem}/{number}", str(row["problem"]), "", f"jsonl:{path.name}"
                 )
                 yield worked_episode(problem, str(row["solution"]))
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 message = "it needs the keys 'problem' and 'solution'"
-                reason = error if isinstance(error, ValueError) else message
+                reason = message if isinstance(error, KeyError | TypeError) else error
                 raise ValueError(f"{path}, line {number}: {reason}") from error
 
 
@@ -105,7 +105,7 @@ def worked_episode(problem: Problem, solution: str) -> Episode:
     domain = find_domain(problem.domain)
     text, mark, _ = solution.rpartition("####")
     if mark:
-        text = re.sub(r"<<.*?>>", "", text).rstrip()
+        text = re.sub(r"<<[^<>]*>>", "", text).rstrip()
         text += f"\nThe answer is {domain.write(domain.reduce(solution))}."
     else:
         text = solution.strip()

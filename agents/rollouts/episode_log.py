@@ -57,7 +57,7 @@ class EpisodeLog:
                 try:
                     record = json.loads(line)
                     self.done[int(record["key"])] = Episode.from_json(record["episode"])
-                except (ValueError, KeyError, TypeError) as error:
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise ValueError(f"{self.path}, line {number}: {error}") from error
                 end += len(line)
         return end

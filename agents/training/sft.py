@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from agents.models.roles import ATTEMPT, VERDICT
 from agents.training.settings import run_trainer, supervised_settings
 from srenv.episode import Episode, Segment
 from srenv.json_files import write_jsonl
+from srenv.records import read_jsonl
 
 
 @dataclass(frozen=True)
@@ -116,14 +116,7 @@ def read_demonstrations(path: Path) -> list[Demonstration]:
     Raises:
         ValueError: A line is not a demonstration; the message names file and line.
     """
-    demonstrations = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                demonstrations.append(_demonstration(json.loads(line)))
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{path}, line {number}: {error}") from error
-    return demonstrations
+    return list(read_jsonl(path, _demonstration))
 
 
 def _demonstration(record: Any) -> Demonstration:

@@ -15,6 +15,8 @@ The fields of episodes, rows and summaries are in ``tests/srenv/test_untrusted_d
     Episodes as above; turns and segments that are there; token ids; texts by problem id.
 ``model.safetensors.index.json`` (averages)
     Names of files in the model's folder; their folders are dropped.
+``--cold-start-file``
+    `problem`, `solution`: text.
 ``run_id``
     Text for the tracker.
 a server's ``/models``
@@ -27,6 +29,7 @@ a server's answers
 """
 
 import json
+import time
 
 import pytest
 
@@ -37,6 +40,7 @@ from agents.models.averaging import average
 from agents.models.chat import ChatFormat
 from agents.models.paths import model_path
 from agents.recipes.base import trained_model
+from agents.recipes.cold_start import read_solutions, worked_episode
 from agents.recipes.process.judge import read_questions
 from agents.recipes.self_rewarding.pairs import read_pairs
 from agents.rollouts.episode_log import EpisodeLog
@@ -48,6 +52,7 @@ from agents.training.sft import (
     whole_turns,
     write_demonstrations,
 )
+from srenv.episode import Problem
 from srenv.metrics import Estimate
 from srenv.metrics.tables import metrics_from_json
 from tests.support.canary import NAME, canary, imported
@@ -158,6 +163,24 @@ def test_pairs_hold_token_ids(tmp_path):
     path.write_text(json.dumps({"kind": "D1", "problem": "p", "preference": ids}) + "\n")
     with pytest.raises(ValueError, match="field 'rejected_ids' of a preference"):
         read_pairs(path)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [read_demonstrations, read_pairs, EpisodeLog, lambda path: read_solutions(path, 1, seed=0)],
+)
+def test_values_that_are_nested_too_deep_are_refused(tmp_path, read):
+    path = tmp_path / "file.jsonl"
+    path.write_text("[" * 100_000 + "\n")
+    with pytest.raises(ValueError, match=r"file\.jsonl, line 1: .*recursion"):
+        read(path)
+
+
+def test_a_solution_of_open_annotations_is_read_in_linear_time():
+    problem = Problem("p", "2 * 3?", "", "test")
+    start = time.process_time()
+    assert worked_episode(problem, "<" * 50_000 + "\n#### 6").final.correct
+    assert time.process_time() - start < 5
 
 
 def test_questions_are_lists(tmp_path):

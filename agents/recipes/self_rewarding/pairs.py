@@ -10,12 +10,11 @@ the environment's messages have a part in it.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from agents.engines import Engine, Sampling
 from agents.models.roles import ATTEMPT
@@ -26,7 +25,7 @@ from agents.training.dpo import Preference
 from srenv.episode import Episode, Problem, Verdict
 from srenv.json_files import write_jsonl
 from srenv.protocol import Protocol
-from srenv.records import make_record
+from srenv.records import make_record, read_jsonl
 
 PairSet = Literal["D1", "D2", "D3"]
 
@@ -216,11 +215,12 @@ def read_pairs(path: Path) -> list[Pair]:
     """Reads what `write_pairs` wrote.
 
     Raises:
-        ValueError: A line is not a pair.
+        ValueError: A line is not a pair; the message names file and line.
     """
-    with path.open(encoding="utf-8") as file:
-        records = [json.loads(line) for line in file]
-    return [
-        make_record(Pair, {**r, "preference": make_record(Preference, r["preference"])})
-        for r in records
-    ]
+    return list(read_jsonl(path, _pair))
+
+
+def _pair(record: Any) -> Pair:
+    """Builds a pair from a line of a file."""
+    preference = make_record(Preference, record["preference"])
+    return make_record(Pair, {**record, "preference": preference})
