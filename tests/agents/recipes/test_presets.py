@@ -75,6 +75,6 @@ def test_a_preset_trains_a_real_model(tmp_path):
         f"--output {tmp_path / 'run'}".split()
     )
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert list(summary["rows"])[0] == "base"
+    assert next(iter(summary["rows"])) == "base"
     assert summary["config"]["stage2"]["kl"] == 0.01
     assert preset_file("score", "smollm2").is_file()
