@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -142,27 +142,25 @@ class Training:
     result: dict[str, Any] = field(default_factory=dict)
 
 
+Play = Callable[[Sequence[Problem]], list[Episode]]
+"""Plays one episode per problem."""
+
+
 @dataclass(frozen=True)
 class Row:
-    """A row of the table as a stage of the run: episodes are played and written once."""
+    """How a row of the table is played.
 
-    stage: Stage
-    reading: Reading
+    Attributes:
+        name: Its name in the run's folder.
+        play: Plays it.
+        reading: How its episodes are read; a key of `srenv.metrics.READINGS`.
+        result: What else goes into the result of its stage; `play` may fill in what it holds.
+    """
 
-    @property
-    def todo(self) -> bool:
-        """Whether the episodes have to be played."""
-        return self.stage.todo
-
-    def finish(self, episodes: Sequence[Episode], **result: Any) -> None:
-        """Writes the episodes; `result` goes into the stage's result."""
-        write_episodes(self.reading.episodes, episodes)
-        self.stage.finish(episodes=str(self.reading.episodes), **result)
-
-    def outcomes(self) -> Outcomes:
-        """Reads the episodes."""
-        _ = self.stage.result  # other processes wait for them
-        return self.reading.outcomes()
+    name: str
+    play: Play
+    reading: str
+    result: Mapping[str, Any]
 
 
 class Recipe:
@@ -178,21 +176,18 @@ class Recipe:
         base: Folder or hub id of the base model: the one that was given, or the one after the cold
             start.
         base_title: Title of its row.
-        suffix: Ends the names of rows; those on the problems of `transfer` have one.
-        wanted: Titles of the only rows that are played; None for all.
     """
 
     trains = True
     measurable = True
     base_title = BASE
-    suffix = ""
-    wanted: Collection[str] | None = None
 
     def __init__(self, config: Any, run: Run, tracker: Tracker) -> None:
         self.config, self.run, self.tracker = config, run, tracker
         self.base = self._given = model_path(config.model)
         self.chat = chat_options(config.history, config.chat_template_kwargs)
         self.rows: dict[str, Reading] = {}
+        self._plays: dict[str, Row] = {}
         self.second_models: dict[str, dict[str, float]] = {}
         self._pushed = False  # whether training has replaced the server's weights
         self.train_source = srenv.load_problems(config.problems, "train")
@@ -259,14 +254,12 @@ class Recipe:
         tool: Tool = "none",
     ) -> None:
         """Plays the evaluation problems greedily; one row of the table."""
-        row = self.row(title, name)
-        if not row:
-            return
-        if row.todo:
+
+        def play(problems: Sequence[Problem]) -> list[Episode]:
             with self.engine(model) as engine:
-                episodes = play_problems(
+                return play_problems(
                     engine,
-                    self.eval_problems,
+                    problems,
                     self.greedy,
                     f"evaluate: {title}",
                     max_attempts=max_attempts,
@@ -275,8 +268,8 @@ class Recipe:
                     tool=tool,
                     max_turn_chars=self.config.max_turn_chars,
                 )
-            row.finish(episodes)
-        outcomes = row.outcomes()
+
+        outcomes = self.row(title, name, play)
         if title == self.base_title:
             self.measurable = not warn_of_nothing_graded(outcomes)
         warn_of_lost_turns(outcomes, self.config.max_new_tokens, str(model) != self.base)
@@ -285,50 +278,56 @@ class Recipe:
         """Votes over attempts of the base model: as many as cost the tokens of row `result`."""
         outcomes = [self.rows[name].outcomes() for name in (result, self.base_title)]
         votes = equal_votes(*map(tokens_per_problem, outcomes))
-        row = self.row(MAJORITY, "majority", "votes")
-        if row and row.todo:
+
+        def play(problems: Sequence[Problem]) -> list[Episode]:
             with self.engine(self.base) as engine:
-                episodes = play_votes(
+                return play_votes(
                     engine,
-                    self.eval_problems,
+                    problems,
                     votes,
                     Sampling(1.0, 1.0, self.config.max_new_tokens),
                     f"evaluate: base, maj@{votes}",
                     seed=self.config.seed,
                     max_turn_chars=self.config.max_turn_chars,
                 )
-            row.finish(episodes, votes=votes)
 
-    def row(self, title: str, name: str, reading: str = "final") -> Row | None:
-        """Returns a row of the table, whose episodes may have been played already.
+        self.row(MAJORITY, "majority", play, "votes", votes=votes)
 
-        None if it is not `wanted`: then there is nothing to play.
+    def row(
+        self, title: str, name: str, play: Play, reading: str = "final", **result: Any
+    ) -> Outcomes:
+        """A row of the table, as a stage that plays its problems; returns its outcomes.
 
         Args:
             title: Its title in the table.
-            name: Its name in the run's folder.
-            reading: How its episodes are read; a key of `srenv.metrics.READINGS`.
+            name: See `Row`, as for `play`, `reading` and `result`. A `second_model` among the
+                result goes into `second_models`.
+            play: Plays the row.
+            reading: How its episodes are read.
+            result: What else goes into the result of the stage.
         """
-        name = f"{name}{self.suffix}"
-        path = self.run.directory / f"episodes_{name}.jsonl"
-        self.rows[title] = Reading(path, reading)
-        if self.wanted is not None and title not in self.wanted:
-            return None
-        return Row(self.run.stage(f"evaluate_{name}"), self.rows[title])
+        self._plays[title] = Row(name, play, reading, result)
+        return self._played(title, self._plays[title], self.eval_problems)
+
+    def _played(self, title: str, row: Row, problems: Sequence[Problem]) -> Outcomes:
+        stage = self.run.stage(f"evaluate_{row.name}")
+        path = self.run.directory / f"episodes_{row.name}.jsonl"
+        self.rows[title] = Reading(path, row.reading)
+        if stage.todo:
+            write_episodes(path, row.play(problems))
+            stage.finish(episodes=str(path), **row.result)
+        result = stage.result  # other processes wait for it
+        if "second_model" in result:
+            self.second_models[title] = result["second_model"]
+        return self.rows[title].outcomes()
 
     def measure_transfer(self, result: str) -> None:
-        """Rows of the base and of row `result` on the problems of `transfer`.
-
-        The method is run again, which finds its stages finished and plays these rows only.
-        """
-        rows, problems = self.rows, self.eval_problems
-        self.rows, self.suffix, self.wanted = {}, "_transfer", (self.base_title, result)
-        self.eval_problems = self.transfer_problems
-        self.evaluate(self.base_title, self.base, "base", max_attempts=1)
-        self.method()
-        for title in self.wanted:
-            rows[f"{title}, {TRANSFER}"] = self.rows[title]
-        self.rows, self.suffix, self.wanted, self.eval_problems = rows, "", None, problems
+        """Rows of the base and of row `result` on the problems of `transfer`."""
+        for title in (self.base_title, result):
+            row = replace(self._plays[title], name=f"{self._plays[title].name}_transfer")
+            outcomes = self._played(f"{title}, {TRANSFER}", row, self.transfer_problems)
+            warn_of_nothing_graded(outcomes)
+            warn_of_lost_turns(outcomes, self.config.max_new_tokens, title != self.base_title)
 
     def collect(
         self, name: str, model: str | Path, sample: Callable[[Engine], list[Demonstration]]

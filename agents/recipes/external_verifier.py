@@ -105,10 +105,10 @@ class ExternalVerifier(Recipe):
 
     def measure(self, title: str, generator: str | Path, verifier: Path, name: str) -> None:
         """One row: the generator plays, the verifier judges; its cost goes into the result."""
-        config, row = self.config, self.row(title, name)
-        if not row:
-            return
-        if row.todo:
+        config = self.config
+        cost: dict[str, float] = {}
+
+        def play(problems: Sequence[Problem]) -> list[Episode]:
             # Always by transformers: two vLLM engines would fight for one GPU.
             second = TransformersEngine.load(verifier, chat=self.chat)
             meter = MeteredEngine(second)
@@ -116,21 +116,22 @@ class ExternalVerifier(Recipe):
                 episodes = play_with_critic(
                     engine,
                     meter,
-                    self.eval_problems,
+                    problems,
                     self.greedy,
                     config.max_attempts,
                     title=f"evaluate: {title}",
                     show_check=config.show_check,
                     max_turn_chars=config.max_turn_chars,
                 )
-            cost = {
-                "parameters": second.model.num_parameters(),
-                "bytes": second.model.get_memory_footprint(return_buffers=False),
-                "tokens": meter.generated / len(episodes),
-            }
+            cost.update(
+                parameters=second.model.num_parameters(),
+                bytes=second.model.get_memory_footprint(return_buffers=False),
+                tokens=meter.generated / len(episodes),
+            )
             second.close()
-            row.finish(episodes, second_model=cost)
-        self.second_models[title] = row.stage.result["second_model"]
+            return episodes
+
+        self.row(title, name, play, second_model=cost)
 
 
 def play_with_critic(

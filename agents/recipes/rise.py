@@ -161,15 +161,15 @@ class Rise(Recipe):
         """Rows of one model over all turns: a vote, the last answer, and an oracle's choice."""
         config, turns = self.config, self.config.turns
         vote = f"{title}, m1@t{turns}"
-        row = self.row(vote, f"{name}_turns", "turn_votes")
-        if row and row.todo:
-            sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
+        sampling = Sampling(config.turn_temperature, 1.0, config.max_new_tokens)
+
+        def play(problems: Sequence[Problem]) -> list[Episode]:
             with self.engine(model) as engine:
-                dialogues = self.dialogues(engine, self.eval_problems, "rise", turns, turns)
+                dialogues = self.dialogues(engine, problems, "rise", turns, turns)
                 speaker = ModelSpeaker(engine, sampling)
-                row.finish(
-                    play_episodes(dialogues, speaker, f"evaluate: {title}", seed=config.seed)
-                )
+                return play_episodes(dialogues, speaker, f"evaluate: {title}", seed=config.seed)
+
+        self.row(vote, f"{name}_turns", play, "turn_votes")
         path = self.rows[vote].episodes
         self.rows[f"{title}, last of {turns}"] = Reading(path)
         self.rows[f"{title}, p1@t{turns} (oracle)"] = Reading(path, "any_turn")

@@ -54,13 +54,14 @@ class Prompting(Recipe):
 
 def evaluate_self_refine(recipe: Recipe, max_attempts: int) -> None:
     """Plays Self-Refine with the base model of a recipe; one row of its table."""
-    row = recipe.row(REFINED, "self_refine")
-    if row and row.todo:
-        max_chars = recipe.config.max_turn_chars
-        rules = Rules(Protocol(), max_attempts, make_reward(), max_turn_chars=max_chars)
+    max_chars = recipe.config.max_turn_chars
+    rules = Rules(Protocol(), max_attempts, make_reward(), max_turn_chars=max_chars)
+
+    def play(problems: Sequence[Problem]) -> list[Episode]:
         with recipe.engine(recipe.base) as engine:
-            title = "evaluate: Self-Refine"
-            row.finish(self_refine(engine, recipe.eval_problems, recipe.greedy, rules, title))
+            return self_refine(engine, problems, recipe.greedy, rules, "evaluate: Self-Refine")
+
+    recipe.row(REFINED, "self_refine", play)
 
 
 def self_refine(

@@ -38,7 +38,7 @@ from agents.runs.progress import console, progress_bar
 from agents.training.dpo import Preference, PreferenceConfig
 from agents.training.policy_gradient import PolicyGradientConfig
 from agents.training.sft import Demonstration, SftConfig, whole_turns
-from srenv.episode import Problem
+from srenv.episode import Episode, Problem
 from srenv.metrics import Metrics
 
 WHOLE = whole_turns(0)
@@ -225,17 +225,19 @@ class Process(Recipe):
         name = title.lower()
         self.evaluate(title, model, name, 1, "intrinsic")
 
-        row = self.row(f"{title}, step search", f"{name}_search")
-        if row and row.todo:
+        def play(problems: Sequence[Problem]) -> list[Episode]:
             torch.manual_seed(self.config.seed)
             with self.engine(model) as loaded:
                 engine = MeteredEngine(loaded)
-                step_search = f"evaluate: {title}, step search"
-                searches = self.search(engine, self.eval_problems, step_search)
+                searches = self.search(engine, problems, f"evaluate: {title}, step search")
             # Candidates and judgments are shared out evenly: the search is one batch.
             share = round(engine.generated / len(searches))
-            solutions = zip(self.eval_problems, searches, strict=True)
-            row.finish([written(problem, search.steps, share) for problem, search in solutions])
+            return [
+                written(problem, search.steps, share)
+                for problem, search in zip(problems, searches, strict=True)
+            ]
+
+        self.row(f"{title}, step search", f"{name}_search", play)
         self.measure_judge(title, model)
 
     def measure_judge(self, title: str, model: str | Path) -> None:

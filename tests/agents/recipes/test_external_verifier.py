@@ -11,6 +11,7 @@ from agents.engines import Sampling
 from agents.models.chat import IGNORE, ChatFormat
 from agents.models.paths import TINY, model_path
 from agents.recipes import external_verifier
+from agents.recipes.base import BASE, TRANSFER
 from agents.recipes.external_verifier import (
     ExternalVerifierConfig,
     attempts,
@@ -149,17 +150,22 @@ def test_each_model_speaks_for_itself_alone(chat, attempt, words, answer, malfor
 def test_it_runs_through_and_reports_what_the_second_model_costs(tmp_path):
     config = ExternalVerifierConfig(
         output=tmp_path, rejection=RejectionConfig(problems=12), sft=SftConfig(epochs=1),
-        max_attempts=2, eval_n=4, report_to="none",
+        max_attempts=2, eval_n=4, report_to="none", transfer="synthetic:arithmetic",
     )  # fmt: skip
     metrics = external_verifier.train(config)
     rows = ["base, external verifier", "after SFT, external verifier"]
-    assert list(metrics)[-2:] == rows
+    transfer = f"{rows[1]}, {TRANSFER}"
+    assert list(metrics)[-4:] == [*rows, f"{BASE}, {TRANSFER}", transfer]
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["result"] == rows[1]
     cost = summary["second_models"][rows[1]]
     parameters = AutoModelForCausalLM.from_pretrained(model_path(TINY)).num_parameters()
     assert (cost["parameters"], cost["bytes"]) == (parameters, 4 * parameters)
     assert 0 < cost["tokens"] < metrics[rows[1]]["tokens"].value
+    # Each row has the tokens of its own problems.
+    for title, stage in ((rows[1], "verified"), (transfer, "verified_transfer")):
+        done = json.loads((tmp_path / f"evaluate_{stage}" / "done.json").read_text())
+        assert summary["second_models"][title] == done["second_model"]
     assert f"{parameters:,} parameters" in (tmp_path / "table.md").read_text()
     # What was measured stays with the run.
     external_verifier.train(replace(config, resume=True))
