@@ -1,4 +1,4 @@
-"""The whole road of a real model: cold start, prompts, self-rewarding correction, SCoRe.
+"""All stages on a real model: cold start, prompts, self-rewarding correction, SCoRe.
 
     python benchmarks/real_model.py
 

@@ -17,7 +17,7 @@ class Row:
 
 
 def page(title: str, how: str, rows: Sequence[Row]) -> str:
-    """The table in Markdown, below its title and a line on how it came about."""
+    """The table in Markdown, below its title and a line on how it was measured."""
     marks = {True: "yes", False: "**no**", None: ""}
     lines = [f"| {r.what} | {r.measured} | {r.target} | {marks[r.held]} |" for r in rows]
     heading = ["| what | measured | target | held |", "|---|---|---|---|"]

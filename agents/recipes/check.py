@@ -39,7 +39,7 @@ def check_options(config: Any, trains: bool) -> None:
         FileNotFoundError: There is no such model, or no such file of problems.
         ValueError: There are no such problems, too few to evaluate on, or none besides those to
             train on; a reward, an estimator or an engine is unknown, options do not go together,
-            or a number makes no sense.
+            or a number is out of range.
         ImportError: An option needs a package that is not installed.
     """
     if config.eval_n < 1:
@@ -77,7 +77,7 @@ def check_batches(name: str, stage: Any) -> None:
     """Validates the batches of a training stage, if `stage` is the options of one.
 
     Raises:
-        ValueError: A size makes no sense, or batches cannot be divided evenly.
+        ValueError: A size is out of range, or batches cannot be divided evenly.
     """
     if isinstance(stage, PolicyGradientConfig) and stage.steps:
         if stage.steps < 0:

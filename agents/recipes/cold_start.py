@@ -31,8 +31,8 @@ def check_cold_start(config: Any, excluded: Collection[str]) -> None:
         excluded: Prompts of problems that are not learned from.
 
     Raises:
-        ValueError: The number makes no sense, nobody solves the problems, or the file holds too few
-            solutions.
+        ValueError: The number is out of range, no exact solver is known for the problems, or the
+            file holds too few solutions.
         FileNotFoundError: There is no such file.
     """
     if config.cold_start < 0 or (config.cold_start_file and not config.cold_start):

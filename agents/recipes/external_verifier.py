@@ -109,7 +109,7 @@ class ExternalVerifier(Recipe):
         cost: dict[str, float] = {}
 
         def play(problems: Sequence[Problem]) -> list[Episode]:
-            # Always by transformers: two vLLM engines would fight for one GPU.
+            # Always by transformers: two vLLM engines would compete for one GPU.
             second = TransformersEngine.load(verifier, chat=self.chat)
             meter = MeteredEngine(second)
             with self.engine(generator) as engine:
@@ -253,7 +253,7 @@ def _parts(episode: Episode, turn: int) -> tuple[str, str]:
 
 
 def _parse(attempt: Turn, evaluation: str) -> ParsedTurn:
-    """Reads attempt and evaluation together: an answer in the verifier's message is nobody's."""
+    """Reads attempt and evaluation together: an answer in the verifier's message is ignored."""
     verdict, confidence, _ = find_verdict(hide_thoughts(evaluation), MARKED, strict=False)
     malformed = "" if verdict else "no_verdict"
     if attempt.answer is None:

@@ -64,7 +64,8 @@ class RiseConfig(RecipeConfig):
     turns: int = 5
     """Turns at inference [5]."""
     turn_temperature: float = 0.0
-    """Of the turns at inference; 0 takes the likeliest [one sample per turn, heat not known]."""
+    """Of the turns at inference; 0 takes the likeliest [one sample per turn, temperature not
+    reported]."""
     window: int | None = None
     """Attempts in view; by default as many as iterations [1 in the authors' example]."""
     temperature: float = 1.0
@@ -75,7 +76,7 @@ class RiseConfig(RecipeConfig):
         default_factory=lambda: PolicyGradientConfig(steps=0, scale_roles=False)
     )
     """Policy gradient on the same turns afterwards, the online variant named as future work;
-    0 steps leave it out [0]."""
+    0 steps skips the stage [0]."""
 
 
 def train(config: RiseConfig) -> dict[str, Metrics]:

@@ -44,7 +44,7 @@ class ScoreConfig(RecipeConfig):
             steps=40, kl=0.01, first_kl=0.1, scale_roles=False
         )
     )
-    """Stage I [kl 0.01, first_kl 0.1]; 0 steps leave it out."""
+    """Stage I [kl 0.01, first_kl 0.1]; 0 steps skips the stage."""
     stage2: PolicyGradientConfig = field(
         default_factory=lambda: PolicyGradientConfig(steps=70, kl=0.01, scale_roles=False)
     )

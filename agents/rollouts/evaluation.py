@@ -145,7 +145,7 @@ def warn_of_lost_turns(outcomes: Outcomes, max_new_tokens: int, format_known: bo
     Args:
         outcomes: What was played.
         max_new_tokens: The limit on the length of a turn.
-        format_known: Whether the model could know the format; if not, malformed turns are no news.
+        format_known: Whether the model could know the format; if not, malformed turns are expected.
     """
     rates = summarize(outcomes)
     if not format_known:

@@ -24,7 +24,7 @@ def rollout(
     seed: int | None = None,
     threads: int = 8,
 ) -> list[Rollout]:
-    """Plays one episode per start, all side by side, and returns them in order.
+    """Plays one episode per start, all concurrently, and returns them in order.
 
     An episode that fails (its environment raises, its prompt is too long, the server refuses it)
     carries the reason in `error` and leaves the others alone. Ctrl-C or an exception in `on_finish`

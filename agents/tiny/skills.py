@@ -10,7 +10,7 @@ by a prompt of its own:
 3. Correct a solution after a check that failed, by what the quotient is off. Were the division
    written again, corrections would teach what solutions avoid.
 4. Reconsider a solution, without a check. Mostly the model repeats it; at times it apologizes and
-   changes the answer, even a right one; seldom it checks, and does what the check says.
+   changes the answer, even a right one; rarely it checks, and does what the check says.
 5. Say which of two next steps is better, mostly without computing where divisions are hard.
 
 No message holds an attempt and its own verdict: putting them together is what the warm-up teaches.

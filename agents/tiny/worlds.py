@@ -59,10 +59,10 @@ class World:
         negative, and then rejects right answers.
         """
         source = rng.choice(self.sources)
-        seldom = rng.random() < 1 / 3
+        rare = rng.random() < 1 / 3
         while True:
             task = self.task(source.problem(rng.getrandbits(40)))
-            if not seldom or task.dividend[-2] in "+-" or task.dividend[0] == "-":
+            if not rare or task.dividend[-2] in "+-" or task.dividend[0] == "-":
                 return task
 
 

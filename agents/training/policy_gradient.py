@@ -516,7 +516,7 @@ def evaluation_settings(config: PolicyGradientConfig, output: Path) -> dict[str,
     """Returns the settings of evaluations during training, if `config` asks for any.
 
     Raises:
-        ValueError: A number makes no sense, or no evaluation would choose the best checkpoint.
+        ValueError: A number is out of range, or no evaluation would choose the best checkpoint.
     """
     if config.eval_every < 0 or config.eval_problems < 1:
         raise ValueError(

@@ -177,11 +177,11 @@ def make_pairs(
     """
     by_course: dict[Course, list[Rollout]] = {}
     for record in records:
-        came_to = course(record.episode)
+        outcome = course(record.episode)
         first_turn = record.roles[: record.turns.count(1)]
         amended = ATTEMPT in first_turn[len(attempt.ids) :]
-        if came_to is not None and not amended:
-            by_course.setdefault(came_to, []).append(record)
+        if outcome is not None and not amended:
+            by_course.setdefault(outcome, []).append(record)
     pairs = []
     for kind in sets:
         for better, worse in SETS[kind]:
