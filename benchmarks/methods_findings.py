@@ -74,8 +74,6 @@ class Finding:
 SCORE, RISE, OWN, PROCESS = Row("score"), Row("rise"), Row("self_rewarding"), "process"
 HACKED, HONEST = Row("final_bonus"), Row("final_bonus_local")
 
-ABOVE_0 = "interval > 0"
-
 FINDINGS = (
     Finding(
         "being told to revise does not help", Row("prompting", REVISED), "delta", below=1,
@@ -222,17 +220,16 @@ def claims(runs: Runs) -> list[str]:
     if PROCESS in runs:
         gains = by_seed(lambda part: judged(part[PROCESS], "m1", "base"), runs)
         reported = "92.8 over 57.2 (Zhang, table 3)"
-        holds = gains[-1].low > 0
-        found.append(("teaching improves the judge of steps", reported, ABOVE_0, gains, holds))
-    holding = [(paper, holds) for _, paper, *_, holds in found]
-    published = [holds for paper, holds in holding if paper != OWN_IDEA]
+        text, holds = "teaching improves the judge of steps", gains[-1].low > 0
+        found.append((text, reported, "interval > 0", gains, holds))
+    published = [holds for _, paper, *_, holds in found if paper != OWN_IDEA]
     lines = [
         f"| {text} | {paper} | {bound} | {interval(pooled, 100)} "
         f"| {', '.join(f'{100 * one.value:.1f}' for one in seeds)} | {'yes' if holds else 'NO'} |"
         for text, paper, bound, (*seeds, pooled), holds in found
     ]
     return [
-        f"{sum(holds for _, holds in holding)} of {len(found)} hypotheses hold here, "
+        f"{sum(holds for *_, holds in found)} of {len(found)} hypotheses hold here, "
         f"{sum(published)} of the {len(published)} that a paper has a result for; differences in "
         "points. Intervals are over problems, not over training runs.",
         "",

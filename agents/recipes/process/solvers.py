@@ -127,7 +127,7 @@ def _sum(first: int, second: int) -> tuple[str, int]:
 
 
 def division_step(problem: Problem, steps: Sequence[str]) -> str | None:
-    """The next step; earlier steps are assumed correct, right or wrong."""
+    """The next step; earlier steps are taken as correct, even if they are wrong."""
     task = Division.of(problem)
     results = [division_result(step) for step in steps]
     if not steps:

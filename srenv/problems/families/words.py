@@ -649,7 +649,7 @@ def solve(steps: Sequence[Step], written: Sequence[str] = ()) -> str | None:
 
     Args:
         steps: The steps of the problem, its ``data["steps"]``.
-        written: The lines so far, assumed correct, right or wrong.
+        written: The lines so far, taken as correct, even if they are wrong.
 
     Example:
         >>> steps = [["There are {} pens.", 3, "*", 4], ["{} are left.", "#1", "-", 5]]
